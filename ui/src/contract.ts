@@ -1,0 +1,193 @@
+/**
+ * The data that a report page carries, written by `crates/slowpath-report` and read here; the two files change together.
+ *
+ * `#slowpath-report` holds `ReportData` as JSON. `#slowpath-profile` holds `ProfileData` as base64 of gzip of JSON.
+ * Times are seconds since the recording's start unless the name says otherwise; shares are 0..1; `null` is "not measured".
+ */
+
+export type VerdictClass =
+  | "cpu" | "gc" | "blocked" | "loop-delay" | "waiting" | "memory" | "starved" | "healthy" | "not-enough-data";
+
+/** Also what `report.json` holds, whole. */
+export interface ReportData {
+  format_version: 1;
+  slowpath_version: string;
+  run: RunInfo;
+  verdict: { class: VerdictClass; sentence: string; detail: string };
+  findings: Finding[];
+  /** Suspicions that the measurement refutes, each one sentence with its number. */
+  refuted: string[];
+  checkpoints: unknown[];
+  checklist: unknown[];
+  load: LoadTotals | null;
+  load_phases: LoadPhase[];
+  /** Share of the busiest main thread's wall time by class; adds up to 1. Keys in the order of `SPLIT_CLASSES`. */
+  split: Partial<Record<SplitClass, number>>;
+  split_source: SplitSource | null;
+  overhead: PhaseOverhead[];
+  processes: ProcessInfo[];
+  recorders: RecorderInfo[];
+  /** What else spoils numbers: a busy machine, a generator at its limit, a target that died. Beside the numbers. */
+  warnings: Warning[];
+  functions: FunctionRow[];
+  timeline: Timeline;
+}
+
+export type SplitClass = "js" | "gc" | "native" | "sync_io" | "compile" | "run_queue" | "idle";
+
+export interface SplitSource {
+  pid: number; thread: number; thread_name: string;
+  wall_s: number; n_samples: number; effective_interval_us: number;
+  /** Which recorders the split comes from, for the small print. */
+  recorders: string[];
+}
+
+export interface RunInfo {
+  /** Short name of the target, such as `api-server`. */
+  title: string;
+  command: string[];
+  cwd: string;
+  node: string | null;
+  started_at: string; // RFC 3339, UTC
+  duration_s: number;
+  ended: "complete" | "interrupted" | "target-died" | "recording-cut";
+  url: string | null; method: string | null; connections: number | null;
+  machine: { cpus: number; cpu_model: string; kernel: string; memory_bytes: number };
+}
+
+export type Severity = "high" | "medium" | "low" | "info";
+export type Confidence = "high" | "medium" | "low";
+
+export interface Finding {
+  rule: string;            // "cpu-hot-function"
+  title: string;           // "renderRules() takes 54 % of busy time"
+  severity: Severity;
+  confidence: Confidence;
+  confidence_why: string;
+  share: number | null;    // of the thread's busy time, see `share_of`
+  share_of: string;        // "busy main-thread time"
+  predicted_gain: { throughput: number; low: number; high: number } | null; // factors; 1.0 = none
+  where: { function: string; file: string; line: number | null; column: number | null; package: string | null; process: number | null } | null;
+  evidence: Evidence[];
+  advice: string;
+  /** Index into `ProfileData.functions`, for the link into the flame graph. */
+  function_index: number | null;
+  /** Ids of timeline intervals this finding speaks of, in seconds. */
+  intervals: [number, number][];
+}
+
+export interface Evidence { text: string; value: number | null; unit: string; n_samples: number | null; recorder: string }
+
+export interface Latency { p50: number; p90: number; p99: number; p99_9: number; max: number; mean: number } // ms
+
+export interface LoadTotals {
+  requests: number; requests_per_second: number; duration_s: number;
+  latency_ms: Latency;
+  errors: Record<string, number>;       // class -> count; empty when none
+  status: Record<string, number>;       // "200" -> count
+  bytes_per_second: number;
+  cpu_ms_per_request: number | null;    // of the target's process tree
+  generator_cpu_share: number;          // of one core, of its busiest thread
+  stream: null | Record<string, number>;
+  /** Which phases these numbers are from ("baseline", "baseline again"): the service's own. */
+  phases: string[];
+  error_samples: string[];
+}
+
+export interface LoadPhase {
+  phase: string; start_s: number; end_s: number; requests: number; requests_per_second: number;
+  latency_ms: Latency; errors: Record<string, number>;
+  cpu_ms_per_request: number | null;
+}
+
+export interface PhaseOverhead {
+  phase: string;
+  throughput: number | null;       // ratio to baseline; 0.98 = 2 % less
+  cpu_per_request: number | null;  // ratio to baseline
+  p99: number | null;              // ratio to baseline
+  note: string;                    // "" or why this must not be trusted
+}
+
+export interface ProcessInfo {
+  pid: number; ppid: number;
+  role: string;                    // "main", "cluster worker 2", "forked child", "package manager", "other"
+  command: string; node: string | null;
+  threads: ThreadInfo[];
+  exit: string | null;             // "exit code 0", "killed by SIGKILL", "stopped by slowpath (SIGINT)", null = unknown
+  rss_peak_bytes: number | null; fds_peak: number | null;
+}
+
+export interface ThreadInfo {
+  tid: number | null;              // kernel thread id
+  thread: number | null;           // Node's threadId, 0 = main
+  name: string;
+  cpu_share: number | null;        // of one core, over the measured phases
+  run_queue_share: number | null;
+  n_samples: number;
+}
+
+export interface RecorderInfo { name: string; state: "ok" | "partial" | "missing"; why: string; bytes: number; n_records: number }
+
+export interface Warning { text: string; about: "load" | "cpu" | "machine" | "target" | "recording" }
+
+/** One row per function of the profile, by self time; the table the CPU section shows without any brush. */
+export interface FunctionRow {
+  function_index: number; name: string; file: string; line: number | null;
+  category: Category; package: string | null;
+  self_s: number; total_s: number;
+  /** Self time plus native, GC and dependency time called directly from it with no other application frame between. */
+  charged_s: number;
+  n_samples: number;
+}
+
+export interface Timeline {
+  duration_s: number;
+  phases: { name: string; start_s: number; end_s: number }[];
+  series: TimelineSeries[];
+  stalls: Stall[];
+}
+
+export interface TimelineSeries {
+  id: "rps" | "p99" | "loop_delay" | "cpu" | "heap" | "rss" | "gc";
+  label: string;      // "requests/s"
+  unit: string;       // "1/s", "ms", "cores", "bytes", "share"
+  t_s: number[];      // ascending
+  v: (number | null)[];
+}
+
+export interface Stall {
+  start_s: number; duration_ms: number; pid: number; thread: number;
+  /** Function that held the loop, when CPU samples cover the interval. */
+  culprit: string | null;
+  function_index: number | null;
+}
+
+export type Category = "app" | "dependency" | "node" | "native" | "wasm" | "gc" | "program" | "idle";
+
+/** Columns: every array of one table has the same length. -1 = none. */
+export interface ProfileData {
+  strings: string[];
+  categories: Category[];
+  functions: {
+    name: number[];       // -> strings
+    file: number[];       // -> strings ("" for native)
+    line: number[];       // 1-based, 0 = unknown
+    column: number[];     // 1-based, 0 = unknown
+    category: number[];   // -> categories
+    package: number[];    // -> strings, -1 = none
+    /** What a native leaf works on: -> strings ("socket", "file", "JSON", …), -1 = none. */
+    kind: number[];
+  };
+  /** Prefix tree of stacks: a stack is a function called by its parent stack; parents come before children. */
+  stacks: { parent: number[]; function: number[] };
+  threads: ProfileThread[];
+  /** Self time by source line. */
+  lines: { function: number[]; line: number[]; self_us: number[] };
+}
+
+export interface ProfileThread {
+  pid: number; thread: number; name: string;
+  /** In time order. `start_us` since the recording's start. `duration_us` is the sample's weight. */
+  samples: { start_delta_us: number[]; duration_us: number[]; stack: number[] };
+  effective_interval_us: number;
+}
