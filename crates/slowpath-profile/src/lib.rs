@@ -1,1 +1,14 @@
-//! placeholder
+//! The recording on disk and the profile tables.
+//!
+//! A recording is a directory to which capture and load only ever append; [`Recording::open`] reads it back, also
+//! after a crash of either side. [`import`] turns raw profiles into columnar [`tables`]. Nothing here measures or
+//! judges: that is `slowpath-analysis` and `slowpath-diagnosis`.
+
+pub mod classify;
+mod clock;
+pub mod import;
+pub mod recording;
+pub mod tables;
+
+pub use clock::{Nanos, SECOND};
+pub use recording::{Recording, RecordingError};

@@ -1,0 +1,77 @@
+//! The recording: which files it has, how they are appended to and read back. `docs/recording-format.md` describes it.
+
+mod cpu_log;
+mod json_lines;
+mod load_log;
+mod manifest;
+mod process_log;
+mod reader;
+mod session_log;
+mod system_log;
+
+pub use cpu_log::{CpuLogError, CpuLogReader, CpuLogWriter, CpuSegment};
+pub use json_lines::{JsonLines, ReadLines, read_json_lines};
+pub use load_log::LoadInterval;
+pub use manifest::{FORMAT_VERSION, LoadPlanInfo, Machine, Manifest, PhasePlan};
+pub use process_log::{GcPause, HeapUse, LoopSecond, ProcessRecord, StallWindow};
+pub use reader::{Recording, RecordingError, ThreadCpu};
+pub use session_log::{Ended, Event, ProcessHello, RecorderState, TimedEvent};
+pub use system_log::{CgroupSample, MachineCpu, ProcessSample, SystemSample, TaskSample};
+
+use std::path::{Path, PathBuf};
+
+/// Names the files of a recording below its directory.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// The recording's directory.
+    pub dir: PathBuf,
+}
+
+impl Layout {
+    /// Returns the layout of the recording in `dir`; touches nothing.
+    pub fn new(dir: impl AsRef<Path>) -> Self {
+        Self {
+            dir: dir.as_ref().to_path_buf(),
+        }
+    }
+
+    /// What was run, where and when; written once, first.
+    pub fn manifest(&self) -> PathBuf {
+        self.dir.join("manifest.json")
+    }
+
+    /// Phases, processes, recorder states, exits; one line an event.
+    pub fn session_log(&self) -> PathBuf {
+        self.dir.join("session.jsonl")
+    }
+
+    /// Load results; one line a second.
+    pub fn load_log(&self) -> PathBuf {
+        self.dir.join("load.jsonl")
+    }
+
+    /// `/proc` of the process tree and of the machine; one line a sample.
+    pub fn system_log(&self) -> PathBuf {
+        self.dir.join("system.jsonl")
+    }
+
+    /// Event loop, GC and heap of one Node process; one line a second and thread.
+    pub fn process_log(&self, pid: u32) -> PathBuf {
+        self.dir.join(format!("process-{pid}.jsonl"))
+    }
+
+    /// CPU samples of one thread, as Chrome trace `ProfileChunk` events, one gzip member a piece.
+    pub fn cpu_log(&self, pid: u32, thread: u32) -> PathBuf {
+        self.dir.join(format!("cpu-{pid}-{thread}.trace.json.gz"))
+    }
+
+    /// What the target wrote to standard output.
+    pub fn stdout_log(&self) -> PathBuf {
+        self.dir.join("stdout.log")
+    }
+
+    /// What the target wrote to standard error.
+    pub fn stderr_log(&self) -> PathBuf {
+        self.dir.join("stderr.log")
+    }
+}

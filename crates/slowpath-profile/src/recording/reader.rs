@@ -1,0 +1,200 @@
+//! Reads a recording back. Whatever a crash cut is left out and named, never an error.
+
+use super::{
+    CpuLogReader, CpuSegment, Event, FORMAT_VERSION, Layout, LoadInterval, Manifest, ProcessRecord,
+    SystemSample, TimedEvent, read_json_lines,
+};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Everything that a recording holds, in memory.
+#[derive(Debug)]
+pub struct Recording {
+    /// Where it was read from.
+    pub layout: Layout,
+    /// What was run.
+    pub manifest: Manifest,
+    /// What happened, in order.
+    pub events: Vec<TimedEvent>,
+    /// What the load generator saw; empty without load.
+    pub load: Vec<LoadInterval>,
+    /// `/proc` samples in order.
+    pub system: Vec<SystemSample>,
+    /// Loop, GC and heap records by process id.
+    pub processes: BTreeMap<u32, Vec<ProcessRecord>>,
+    /// CPU samples by `(process id, thread)`.
+    pub cpu: BTreeMap<(u32, u32), ThreadCpu>,
+    /// What could not be read, one sentence each.
+    pub damage: Vec<String>,
+    /// Size of each file in bytes, by name.
+    pub file_bytes: BTreeMap<String, u64>,
+}
+
+/// CPU samples of one thread.
+#[derive(Debug, Default)]
+pub struct ThreadCpu {
+    /// Uninterrupted stretches, in order.
+    pub segments: Vec<CpuSegment>,
+}
+
+/// Why a directory cannot be read as a recording.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// No manifest.
+    #[error("`{dir}` is not a recording: it has no manifest.json")]
+    NotARecording {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The manifest is damaged.
+    #[error("`{path}` is damaged")]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What the parser says.
+        source: serde_json::Error,
+    },
+    /// Written by a newer slowpath.
+    #[error("`{dir}` was recorded in format {found}, this slowpath reads up to format {FORMAT_VERSION}")]
+    Newer {
+        /// The directory.
+        dir: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+    /// The disk refused.
+    #[error("cannot read `{path}`")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Recording {
+    /// Reads the recording in `dir`. Lines and pieces that a crash cut are named in `damage`.
+    pub fn open(dir: &Path) -> Result<Self, RecordingError> {
+        let layout = Layout::new(dir);
+        let manifest = read_manifest(&layout)?;
+        let mut damage = Vec::new();
+        let events: Vec<TimedEvent> = lines(&layout.session_log(), &mut damage)?;
+        let load = lines(&layout.load_log(), &mut damage)?;
+        let system = lines(&layout.system_log(), &mut damage)?;
+        if !events.iter().any(|event| event.event == Event::Finished) {
+            damage.push("the recording was cut: slowpath ended before it could finish it".into());
+        }
+        let mut recording = Self {
+            manifest,
+            events,
+            load,
+            system,
+            processes: BTreeMap::new(),
+            cpu: BTreeMap::new(),
+            damage,
+            file_bytes: BTreeMap::new(),
+            layout,
+        };
+        recording.read_process_files()?;
+        Ok(recording)
+    }
+
+    fn read_process_files(&mut self) -> Result<(), RecordingError> {
+        let dir = self.layout.dir.clone();
+        let io_error = |source| RecordingError::Io {
+            path: dir.clone(),
+            source,
+        };
+        let mut files: Vec<_> = std::fs::read_dir(&dir)
+            .map_err(io_error)?
+            .collect::<Result<_, _>>()
+            .map_err(io_error)?;
+        files.sort_by_key(std::fs::DirEntry::file_name);
+        for file in files {
+            let name = file.file_name().to_string_lossy().into_owned();
+            let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+            if let Some(pid) = process_log_pid(&name) {
+                self.processes.insert(pid, lines(&file.path(), &mut self.damage)?);
+            } else if let Some(thread) = cpu_log_thread(&name) {
+                let (segments, cut) =
+                    CpuLogReader::read(&file.path()).map_err(|source| RecordingError::Io {
+                        path: file.path(),
+                        source,
+                    })?;
+                if cut && self.events.iter().any(|event| event.event == Event::Finished) {
+                    self.damage
+                        .push(format!("`{name}` ends in the middle of a piece"));
+                }
+                self.cpu.insert(thread, ThreadCpu { segments });
+            } else if name.starts_with("report.") {
+                continue;
+            }
+            self.file_bytes.insert(name, bytes);
+        }
+        Ok(())
+    }
+}
+
+fn read_manifest(layout: &Layout) -> Result<Manifest, RecordingError> {
+    let path = layout.manifest();
+    let text = std::fs::read(&path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => RecordingError::NotARecording {
+            dir: layout.dir.clone(),
+        },
+        _ => RecordingError::Io {
+            path: path.clone(),
+            source,
+        },
+    })?;
+    // The version first: a newer format may have a manifest of another shape.
+    let damaged = |source| RecordingError::Manifest {
+        path: path.clone(),
+        source,
+    };
+    let any: serde_json::Value = serde_json::from_slice(&text).map_err(damaged)?;
+    let found = any
+        .get("format_version")
+        .and_then(serde_json::Value::as_u64)
+        .unwrap_or(0) as u32;
+    if found > FORMAT_VERSION {
+        return Err(RecordingError::Newer {
+            dir: layout.dir.clone(),
+            found,
+        });
+    }
+    serde_json::from_value(any).map_err(damaged)
+}
+
+fn lines<T: serde::de::DeserializeOwned>(
+    path: &Path,
+    damage: &mut Vec<String>,
+) -> Result<Vec<T>, RecordingError> {
+    let found = read_json_lines(path).map_err(|source| RecordingError::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    if found.n_unreadable > 0 {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        damage.push(format!(
+            "`{name}`: {} unreadable line(s) left out",
+            found.n_unreadable
+        ));
+    }
+    Ok(found.values)
+}
+
+fn process_log_pid(name: &str) -> Option<u32> {
+    name.strip_prefix("process-")?
+        .strip_suffix(".jsonl")?
+        .parse()
+        .ok()
+}
+
+fn cpu_log_thread(name: &str) -> Option<(u32, u32)> {
+    let (pid, thread) = name
+        .strip_prefix("cpu-")?
+        .strip_suffix(".trace.json.gz")?
+        .split_once('-')?;
+    Some((pid.parse().ok()?, thread.parse().ok()?))
+}

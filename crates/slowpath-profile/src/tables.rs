@@ -1,0 +1,239 @@
+//! The profile model: columnar tables of functions, stacks (a prefix tree) and samples, on one clock.
+
+use crate::Nanos;
+use crate::classify::{AppScope, Category, classify, native_kind};
+use crate::import::cpuprofile::CallFrame;
+use crate::recording::{CpuSegment, Recording};
+use std::collections::HashMap;
+
+/// Index into [`Functions`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FunctionId(pub u32);
+
+/// Index into [`Stacks`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StackId(pub u32);
+
+/// A function, wherever it was called from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Function {
+    /// Name as V8 gives it, `(anonymous)` where it has none.
+    pub name: String,
+    /// Path or URL, relative to the target's working directory where it lies below; empty for native code.
+    pub file: String,
+    /// Line of its definition from 1, 0 where unknown.
+    pub line: u32,
+    /// Column from 1, 0 where unknown.
+    pub column: u32,
+    /// Whose code it is.
+    pub category: Category,
+    /// npm package, for dependencies.
+    pub package: Option<String>,
+    /// What a native leaf works on, such as `file`.
+    pub kind: Option<&'static str>,
+}
+
+/// The functions seen; ids are dense.
+#[derive(Debug, Default)]
+pub struct Functions {
+    rows: Vec<Function>,
+    id_of: HashMap<Function, FunctionId>,
+}
+
+impl Functions {
+    /// Returns the id of `function`, adding it when new.
+    pub fn intern(&mut self, function: Function) -> FunctionId {
+        if let Some(id) = self.id_of.get(&function) {
+            return *id;
+        }
+        let id = FunctionId(self.rows.len() as u32);
+        self.rows.push(function.clone());
+        self.id_of.insert(function, id);
+        id
+    }
+
+    /// Returns the function of an id that this table gave.
+    pub fn get(&self, id: FunctionId) -> &Function {
+        &self.rows[id.0 as usize]
+    }
+
+    /// Iterates over all with their ids.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (FunctionId, &Function)> {
+        self.rows
+            .iter()
+            .enumerate()
+            .map(|(index, function)| (FunctionId(index as u32), function))
+    }
+
+    /// Number of functions.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+/// Stacks as a prefix tree: a stack is a function called from its parent stack. Parents come before children.
+#[derive(Debug, Default)]
+pub struct Stacks {
+    /// Caller's stack.
+    pub parent: Vec<Option<StackId>>,
+    /// Innermost function.
+    pub function: Vec<FunctionId>,
+    id_of: HashMap<(Option<StackId>, FunctionId), StackId>,
+}
+
+impl Stacks {
+    /// Returns the stack of `function` called from `parent`, adding it when new.
+    pub fn intern(&mut self, parent: Option<StackId>, function: FunctionId) -> StackId {
+        debug_assert!(parent.is_none_or(|parent| (parent.0 as usize) < self.parent.len()));
+        let next = StackId(self.parent.len() as u32);
+        let id = *self.id_of.entry((parent, function)).or_insert(next);
+        if id == next {
+            self.parent.push(parent);
+            self.function.push(function);
+        }
+        id
+    }
+
+    /// Iterates over the functions of a stack, innermost first.
+    pub fn frames(&self, stack: StackId) -> impl Iterator<Item = FunctionId> + '_ {
+        std::iter::successors(Some(stack), |at| self.parent[at.0 as usize])
+            .map(|at| self.function[at.0 as usize])
+    }
+
+    /// Number of stacks.
+    pub fn len(&self) -> usize {
+        self.parent.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.parent.is_empty()
+    }
+}
+
+/// Samples of one thread in time order; the columns have the same length.
+#[derive(Debug, Default)]
+pub struct ThreadSamples {
+    /// Process id.
+    pub pid: u32,
+    /// Node's `threadId`, 0 for the main thread.
+    pub thread: u32,
+    /// When each sample was taken.
+    pub start: Vec<Nanos>,
+    /// Time until the next sample or the end of the segment: the sample's weight.
+    pub duration: Vec<Nanos>,
+    /// What ran.
+    pub stack: Vec<StackId>,
+    /// Stretches in which samples were taken.
+    pub segments: Vec<(Nanos, Nanos)>,
+}
+
+impl ThreadSamples {
+    /// Returns the median distance between samples: the effective sampling interval.
+    pub fn effective_interval(&self) -> Option<Nanos> {
+        let mut durations = self.duration.clone();
+        durations.sort_unstable();
+        durations.get(durations.len() / 2).copied()
+    }
+}
+
+/// The whole profile of a run.
+#[derive(Debug, Default)]
+pub struct Profile {
+    /// Functions of all threads.
+    pub functions: Functions,
+    /// Stacks of all threads.
+    pub stacks: Stacks,
+    /// One entry a sampled thread, by pid and thread.
+    pub threads: Vec<ThreadSamples>,
+    /// Sample counts by `(function, line)`, from V8's position ticks.
+    pub line_ticks: HashMap<(FunctionId, u32), u64>,
+}
+
+impl Profile {
+    /// Builds the tables from the CPU logs of a recording.
+    pub fn from_recording(recording: &Recording) -> Self {
+        let mut profile = Self::default();
+        for (&(pid, thread), cpu) in &recording.cpu {
+            let scope = AppScope::of(recording, pid);
+            let mut samples = ThreadSamples {
+                pid,
+                thread,
+                ..ThreadSamples::default()
+            };
+            for segment in &cpu.segments {
+                profile.add_segment(&scope, segment, &mut samples);
+            }
+            if !samples.stack.is_empty() {
+                profile.threads.push(samples);
+            }
+        }
+        profile
+    }
+
+    fn add_segment(&mut self, scope: &AppScope, segment: &CpuSegment, into: &mut ThreadSamples) {
+        // The root node carries nothing: stacks start at its children.
+        let mut stack_of: Vec<Option<StackId>> = Vec::with_capacity(segment.nodes.len());
+        for (parent, frame) in &segment.nodes {
+            let parent = parent.and_then(|parent| stack_of[parent as usize]);
+            if frame.function_name == "(root)" && parent.is_none() {
+                stack_of.push(None);
+                continue;
+            }
+            let caller = parent.map(|parent| self.functions.get(self.stacks.function[parent.0 as usize]));
+            let function = function_of(scope, frame, caller);
+            let function = self.functions.intern(function);
+            stack_of.push(Some(self.stacks.intern(parent, function)));
+        }
+        for (index, (start, node)) in segment.samples.iter().enumerate() {
+            let next = segment
+                .samples
+                .get(index + 1)
+                .map_or(segment.end, |(next, _)| *next);
+            if let Some(stack) = stack_of[*node as usize] {
+                into.start.push(*start);
+                into.duration.push(next.since(*start));
+                into.stack.push(stack);
+            }
+        }
+        for (node, line, ticks) in &segment.lines {
+            if let Some(stack) = stack_of[*node as usize] {
+                let function = self.stacks.function[stack.0 as usize];
+                *self.line_ticks.entry((function, *line)).or_default() += u64::from(*ticks);
+            }
+        }
+        into.segments.push((segment.start, segment.end));
+    }
+}
+
+fn function_of(scope: &AppScope, frame: &CallFrame<'_>, caller: Option<&Function>) -> Function {
+    let (category, package) = classify(scope, &frame.function_name, &frame.url);
+    let kind = match category {
+        Category::Native | Category::Gc => native_kind(&frame.function_name, caller.map_or("", |c| &c.file)),
+        _ => None,
+    };
+    let name = if frame.function_name.is_empty() {
+        "(anonymous)"
+    } else {
+        &frame.function_name
+    };
+    let from_one = |number: i64| u32::try_from(number + 1).unwrap_or(0);
+    let is_code = !matches!(
+        category,
+        Category::Native | Category::Gc | Category::Program | Category::Idle
+    );
+    Function {
+        name: name.to_owned(),
+        file: scope.display_path(&frame.url),
+        line: if is_code { from_one(frame.line_number) } else { 0 },
+        column: if is_code { from_one(frame.column_number) } else { 0 },
+        category,
+        package,
+        kind,
+    }
+}
