@@ -1,1 +1,38 @@
-//! placeholder
+//! Starts Node.js targets and records them.
+//!
+//! [`launch`] starts the target with the agent injected, [`Collector`] takes what the agents of its processes send,
+//! [`SystemSampler`] reads `/proc`, [`Listeners`] tells who listens on a port, [`stop`] ends the target as a person would.
+//! All of it only appends to a recording; nothing here measures or judges.
+
+mod collector;
+mod frames;
+mod launch;
+mod listeners;
+mod machine;
+mod output;
+mod proc_fs;
+mod redact;
+mod run_dir;
+mod session_writer;
+mod stop;
+mod system_sampler;
+mod thread_records;
+
+pub use collector::{Collector, LiveReading, ProcessInfo, RecorderKind};
+pub use launch::{ChildChange, LaunchError, LaunchPlan, Launched, launch};
+pub use listeners::{Listeners, PortOwner};
+pub use machine::describe_machine;
+pub use output::OutputFollower;
+pub use redact::{redact_args, redact_text, redact_url};
+pub use run_dir::RunDir;
+pub use session_writer::SessionWriter;
+pub use stop::{StopReport, stop};
+pub use system_sampler::SystemSampler;
+
+use slowpath_profile::Nanos;
+
+/// Returns the present on `CLOCK_MONOTONIC`.
+pub fn now() -> Nanos {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Nanos(time.tv_sec as u64 * slowpath_profile::SECOND + time.tv_nsec as u64)
+}

@@ -1,0 +1,486 @@
+//! Takes what the agents send and appends it to the recording; tells them which recorders to run.
+//!
+//! One thread accepts, one thread a Node process reads. Memory is bounded: frames are written as they come.
+
+use crate::frames::{Frame, FrameKind, read_frame, ring_records, write_command};
+use crate::thread_records::ThreadRecords;
+use crate::{SessionWriter, redact_args};
+use serde::Deserialize;
+use slowpath_profile::import::cpuprofile::CpuProfile;
+use slowpath_profile::recording::{CpuLogWriter, Event, JsonLines, Layout, ProcessHello, RecorderState};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A recorder that the agent can switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecorderKind {
+    /// Event-loop delay and utilisation.
+    Loop,
+    /// Garbage collections.
+    Gc,
+    /// Heap size.
+    HeapUsage,
+    /// CPU samples.
+    Cpu,
+}
+
+impl RecorderKind {
+    /// Returns its name in the protocol and in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Loop => "loop",
+            Self::Gc => "gc",
+            Self::HeapUsage => "heap_usage",
+            Self::Cpu => "cpu",
+        }
+    }
+}
+
+/// A Node process whose agent has connected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessInfo {
+    /// Process id.
+    pub pid: u32,
+    /// Node version.
+    pub node: String,
+    /// Whether it is still connected.
+    pub connected: bool,
+}
+
+/// The latest numbers, for the terminal.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LiveReading {
+    /// Largest p99 of the event-loop delay over all main threads in the second under way, ms.
+    pub loop_delay_p99_ms: Option<f64>,
+}
+
+/// Listens for agents. Dropping it closes the socket; the agents then go quiet.
+#[derive(Debug)]
+pub struct Collector {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    layout: Layout,
+    session: SessionWriter,
+    cpu_interval_us: u32,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    wanted: BTreeSet<RecorderKind>,
+    next_command: u64,
+    processes: BTreeMap<u32, Connected>,
+}
+
+#[derive(Debug)]
+struct Connected {
+    info: ProcessInfo,
+    commands: UnixStream,
+    unanswered: BTreeSet<u64>,
+    loop_delay_p99_ms: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct HelloFrame {
+    pid: u32,
+    #[serde(default)]
+    ppid: u32,
+    #[serde(default)]
+    node: String,
+    #[serde(default)]
+    argv: Vec<String>,
+    #[serde(default)]
+    exec_argv: Vec<String>,
+    #[serde(default)]
+    cwd: String,
+    #[serde(default)]
+    main: Option<String>,
+    #[serde(default)]
+    cluster_worker: Option<u32>,
+    #[serde(default)]
+    heap_size_limit: f64,
+    clock: ClockPair,
+}
+
+#[derive(Deserialize)]
+struct ClockPair {
+    performance_now_ms: f64,
+    hrtime_ns: String,
+}
+
+#[derive(Deserialize)]
+struct NoteFrame {
+    recorder: String,
+    state: RecorderState,
+    #[serde(default)]
+    why: String,
+}
+
+#[derive(Deserialize)]
+struct ThreadFrame {
+    thread: u32,
+    state: String,
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    url: String,
+}
+
+#[derive(Deserialize)]
+struct ReplyFrame {
+    id: u64,
+    ok: bool,
+    #[serde(default)]
+    why: String,
+}
+
+impl Collector {
+    /// Listens on `socket` (mode 0600) and records into `layout`.
+    pub fn listen(
+        socket: &Path,
+        layout: &Layout,
+        session: &SessionWriter,
+        cpu_interval_us: u32,
+    ) -> io::Result<Self> {
+        let listener = UnixListener::bind(socket)?;
+        std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
+        let shared = Arc::new(Shared {
+            layout: layout.clone(),
+            session: session.clone(),
+            cpu_interval_us,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let accepting = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .name("collector".into())
+            .spawn(move || {
+                for stream in listener.incoming() {
+                    let Ok(stream) = stream else { continue };
+                    let shared = Arc::clone(&accepting);
+                    let serve = move || Connection::new(shared).serve(&stream);
+                    // Without a thread the connection closes, and the agent goes quiet.
+                    let _ = std::thread::Builder::new().name("agent".into()).spawn(serve);
+                }
+            })?;
+        Ok(Self { shared })
+    }
+
+    /// Returns the Node processes seen so far, by pid.
+    pub fn processes(&self) -> Vec<ProcessInfo> {
+        self.shared
+            .lock()
+            .processes
+            .values()
+            .map(|process| process.info.clone())
+            .collect()
+    }
+
+    /// Switches recorders in all processes, now and as they connect, to exactly `wanted`, and waits until each process
+    /// has answered or `patience` is over. Returns the pids that did not answer.
+    pub fn set_recorders(&self, wanted: &[RecorderKind], patience: Duration) -> Vec<u32> {
+        let mut state = self.shared.lock();
+        let wanted: BTreeSet<_> = wanted.iter().copied().collect();
+        let stop: Vec<_> = state.wanted.difference(&wanted).copied().collect();
+        let start: Vec<_> = wanted.difference(&state.wanted).copied().collect();
+        state.wanted = wanted;
+        let pids: Vec<_> = state.processes.keys().copied().collect();
+        for pid in pids {
+            for recorder in &stop {
+                state.command(pid, "stop", *recorder, self.shared.cpu_interval_us);
+            }
+            for recorder in &start {
+                state.command(pid, "start", *recorder, self.shared.cpu_interval_us);
+            }
+        }
+        let deadline = Instant::now() + patience;
+        loop {
+            let silent: Vec<_> = state
+                .processes
+                .values()
+                .filter(|p| p.is_waited_for())
+                .map(|p| p.info.pid)
+                .collect();
+            let left = deadline.saturating_duration_since(Instant::now());
+            if silent.is_empty() || left.is_zero() {
+                return silent;
+            }
+            let waited = self.shared.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Waits until all agents have closed or `patience` is over, so that their last records are on the disk.
+    pub fn wait_closed(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let mut state = self.shared.lock();
+        while state.processes.values().any(|process| process.info.connected) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.shared.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Returns the latest numbers.
+    pub fn live(&self) -> LiveReading {
+        let state = self.shared.lock();
+        let delays = state
+            .processes
+            .values()
+            .filter(|p| p.info.connected)
+            .filter_map(|p| p.loop_delay_p99_ms);
+        LiveReading {
+            loop_delay_p99_ms: delays.reduce(f64::max),
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connected {
+    fn is_waited_for(&self) -> bool {
+        self.info.connected && !self.unanswered.is_empty()
+    }
+}
+
+impl State {
+    fn command(&mut self, pid: u32, command: &str, recorder: RecorderKind, cpu_interval_us: u32) {
+        let id = self.next_command;
+        self.next_command += 1;
+        let Some(process) = self
+            .processes
+            .get_mut(&pid)
+            .filter(|process| process.info.connected)
+        else {
+            return;
+        };
+        let message = serde_json::json!({
+            "id": id, "command": command, "recorder": recorder.as_str(), "interval_us": cpu_interval_us,
+        });
+        // A process that is gone shows as a closed connection; nothing to do here.
+        if write_command(&mut process.commands, &message).is_ok() {
+            process.unanswered.insert(id);
+        }
+    }
+}
+
+/// The reading side of one Node process.
+struct Connection {
+    shared: Arc<Shared>,
+    pid: u32,
+    origin_ns: f64,
+    threads: BTreeMap<u32, ThreadRecords>,
+    cpu_logs: BTreeMap<u32, CpuLogWriter>,
+    log: Option<JsonLines>,
+}
+
+impl Connection {
+    fn new(shared: Arc<Shared>) -> Self {
+        let (threads, cpu_logs) = (BTreeMap::new(), BTreeMap::new());
+        Self {
+            shared,
+            pid: 0,
+            origin_ns: 0.0,
+            threads,
+            cpu_logs,
+            log: None,
+        }
+    }
+
+    fn serve(mut self, stream: &UnixStream) {
+        let mut reader = BufReader::with_capacity(1 << 16, stream);
+        if let Ok(Some(frame)) = read_frame(&mut reader)
+            && frame.kind == FrameKind::Hello
+            && self.hello(&frame, stream).is_some()
+        {
+            // An error ends the connection as a close does: what was recorded stands.
+            while let Ok(Some(frame)) = read_frame(&mut reader) {
+                self.take(&frame);
+            }
+            self.finish();
+        }
+    }
+
+    fn hello(&mut self, frame: &Frame, stream: &UnixStream) -> Option<()> {
+        let hello: HelloFrame = serde_json::from_slice(&frame.payload).ok()?;
+        let commands = stream.try_clone().ok()?;
+        // A target that is stopped or swapped out must not hold us for ever.
+        commands.set_write_timeout(Some(Duration::from_secs(1))).ok()?;
+        self.pid = hello.pid;
+        let hrtime: f64 = hello.clock.hrtime_ns.parse().ok()?;
+        self.origin_ns = hrtime - hello.clock.performance_now_ms * 1e6;
+        self.log = match JsonLines::append_to(&self.shared.layout.process_log(self.pid)) {
+            Ok(log) => Some(log),
+            Err(error) => {
+                self.shared.session.note_write_failure("the process log", &error);
+                None
+            }
+        };
+        self.shared.session.push(Event::Process(ProcessHello {
+            pid: hello.pid,
+            ppid: hello.ppid,
+            node: hello.node.clone(),
+            argv: redact_args(&hello.argv),
+            exec_argv: redact_args(&hello.exec_argv),
+            cwd: hello.cwd,
+            main: hello.main.unwrap_or_default(),
+            cluster_worker: hello.cluster_worker,
+            heap_size_limit: hello.heap_size_limit as u64,
+        }));
+        let info = ProcessInfo {
+            pid: hello.pid,
+            node: hello.node,
+            connected: true,
+        };
+        let mut state = self.shared.lock();
+        let unanswered = BTreeSet::new();
+        state.processes.insert(
+            self.pid,
+            Connected {
+                info,
+                commands,
+                unanswered,
+                loop_delay_p99_ms: None,
+            },
+        );
+        for recorder in state.wanted.clone() {
+            state.command(self.pid, "start", recorder, self.shared.cpu_interval_us);
+        }
+        drop(state);
+        self.shared.changed.notify_all();
+        Some(())
+    }
+
+    fn take(&mut self, frame: &Frame) {
+        match frame.kind {
+            FrameKind::Records => self.records(frame),
+            FrameKind::CpuPiece => self.cpu_piece(frame),
+            FrameKind::Note => {
+                if let Ok(note) = serde_json::from_slice::<NoteFrame>(&frame.payload) {
+                    self.shared
+                        .session
+                        .recorder(&note.recorder, Some(self.pid), note.state, note.why);
+                }
+            }
+            FrameKind::Thread => {
+                if let Ok(thread) = serde_json::from_slice::<ThreadFrame>(&frame.payload)
+                    && thread.state == "started"
+                {
+                    let title = if thread.title.is_empty() {
+                        thread.url
+                    } else {
+                        thread.title
+                    };
+                    self.shared.session.push(Event::ThreadStarted {
+                        pid: self.pid,
+                        thread: thread.thread,
+                        title,
+                    });
+                }
+            }
+            FrameKind::Reply => self.reply(frame),
+            FrameKind::Hello | FrameKind::Unknown => {}
+        }
+    }
+
+    fn records(&mut self, frame: &Frame) {
+        let origin_ns = self.origin_ns;
+        let records = self
+            .threads
+            .entry(frame.thread)
+            .or_insert_with(|| ThreadRecords::new(frame.thread, origin_ns));
+        for record in ring_records(&frame.payload) {
+            records.add(record);
+        }
+        let p99_ms = records
+            .current_delay()
+            .map(|delay| delay.value_at_quantile(0.99) as f64 / 1e3);
+        if frame.thread == 0
+            && p99_ms.is_some()
+            && let Some(process) = self.shared.lock().processes.get_mut(&self.pid)
+        {
+            process.loop_delay_p99_ms = p99_ms;
+        }
+        self.write_lines(false);
+    }
+
+    fn write_lines(&mut self, force: bool) {
+        for records in self.threads.values_mut() {
+            if let (Some(line), Some(log)) = (records.take_line(force), &mut self.log)
+                && let Err(error) = log.push(&line)
+            {
+                self.shared.session.note_write_failure("the process log", &error);
+            }
+        }
+    }
+
+    fn cpu_piece(&mut self, frame: &Frame) {
+        let result = self.append_cpu_piece(frame);
+        if let Err(why) = result {
+            self.shared
+                .session
+                .recorder("cpu", Some(self.pid), RecorderState::Partial, why.clone());
+            self.shared.session.note_write_failure("CPU samples", &why);
+        }
+    }
+
+    fn append_cpu_piece(&mut self, frame: &Frame) -> Result<(), String> {
+        let piece = CpuProfile::parse(&frame.payload).map_err(|error| error.to_string())?;
+        let log = match self.cpu_logs.entry(frame.thread) {
+            std::collections::btree_map::Entry::Occupied(log) => log.into_mut(),
+            std::collections::btree_map::Entry::Vacant(vacant) => {
+                let path = self.shared.layout.cpu_log(self.pid, frame.thread);
+                let log = CpuLogWriter::create(&path, self.pid, frame.thread).map_err(|e| e.to_string())?;
+                vacant.insert(log)
+            }
+        };
+        log.append(&piece).map(|_| ()).map_err(|error| match error {
+            slowpath_profile::recording::CpuLogError::Io(source) => format!("{source}"),
+            error @ slowpath_profile::recording::CpuLogError::Piece(_) => error.to_string(),
+        })
+    }
+
+    fn reply(&mut self, frame: &Frame) {
+        let Ok(reply) = serde_json::from_slice::<ReplyFrame>(&frame.payload) else {
+            return;
+        };
+        if !reply.ok {
+            self.shared
+                .session
+                .recorder("agent", Some(self.pid), RecorderState::Partial, reply.why);
+        }
+        if let Some(process) = self.shared.lock().processes.get_mut(&self.pid) {
+            process.unanswered.remove(&reply.id);
+        }
+        self.shared.changed.notify_all();
+    }
+
+    fn finish(mut self) {
+        self.write_lines(true);
+        for log in std::mem::take(&mut self.cpu_logs).into_values() {
+            if let Err(error) = log.finish() {
+                self.shared.session.note_write_failure("CPU samples", &error);
+            }
+        }
+        if let Some(process) = self.shared.lock().processes.get_mut(&self.pid) {
+            process.info.connected = false;
+        }
+        self.shared.changed.notify_all();
+    }
+}

@@ -1,0 +1,224 @@
+//! Starts the target with the agent injected, and follows it as a shell follows a job.
+//!
+//! The target gets its own process group, our working directory, standard input and environment (plus the agent's).
+//! Its output goes straight to files of the recording: it then neither waits for us nor suffers when we are killed.
+
+use crate::{RunDir, SessionWriter};
+use rustix::process::{Pid, Signal, WaitOptions};
+use slowpath_profile::recording::{Event, Layout};
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct LaunchPlan {
+    /// Program and arguments.
+    pub command: Vec<String>,
+}
+
+/// Why the target could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// No program given.
+    #[error("no command to run")]
+    NoCommand,
+    /// The program does not exist.
+    #[error("command not found: `{program}`")]
+    NotFound {
+        /// As given.
+        program: String,
+    },
+    /// The program cannot be executed.
+    #[error("cannot execute `{program}`")]
+    NotExecutable {
+        /// As given.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Output files, handlers: something of our own.
+    #[error("cannot prepare the start of the target: {what}")]
+    Prepare {
+        /// What failed.
+        what: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The started target.
+#[derive(Debug)]
+pub struct Launched {
+    /// Process id, which is also its process group.
+    pub pid: u32,
+    ended: Option<ChildChange>,
+    run_dir: PathBuf,
+    session: SessionWriter,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChildChange {
+    /// With this exit code.
+    Exited(i32),
+    /// By this signal.
+    Killed(i32),
+}
+
+/// Starts the target. From here on its orphans become our children, so that none is lost.
+pub fn launch(
+    plan: &LaunchPlan,
+    run_dir: &RunDir,
+    layout: &Layout,
+    session: &SessionWriter,
+) -> Result<Launched, LaunchError> {
+    let (program, args) = plan.command.split_first().ok_or(LaunchError::NoCommand)?;
+    let prepare = |what: &str| {
+        let what = what.to_owned();
+        move |source| LaunchError::Prepare { what, source }
+    };
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+        .map_err(io::Error::from)
+        .map_err(prepare("adopting its orphans"))?;
+    let log = |path: PathBuf| -> io::Result<File> { OpenOptions::new().append(true).create(true).open(path) };
+    let stdout = log(layout.stdout_log()).map_err(prepare("stdout.log"))?;
+    let stderr = log(layout.stderr_log()).map_err(prepare("stderr.log"))?;
+    let mut command = Command::new(program);
+    command
+        .args(args)
+        .process_group(0)
+        .stdin(Stdio::inherit())
+        .stdout(stdout)
+        .stderr(stderr)
+        .env(
+            "NODE_OPTIONS",
+            node_options(std::env::var("NODE_OPTIONS").ok().as_deref(), &run_dir.agent()),
+        )
+        .env("SLOWPATH_SOCKET", run_dir.socket());
+    let child = command.spawn().map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => LaunchError::NotFound {
+            program: program.clone(),
+        },
+        _ => LaunchError::NotExecutable {
+            program: program.clone(),
+            source,
+        },
+    })?;
+    session.push(Event::Launched { pid: child.id() });
+    // `Child` is dropped on purpose: `Launched::poll` reaps it together with adopted orphans.
+    Ok(Launched {
+        pid: child.id(),
+        ended: None,
+        run_dir: run_dir.path().to_owned(),
+        session: session.clone(),
+    })
+}
+
+/// Adds the agent to the user's own `NODE_OPTIONS`; the agent comes first, so that it sees the program from the start.
+fn node_options(own: Option<&str>, agent: &Path) -> String {
+    let path = agent.to_string_lossy();
+    let quoted = path.replace('\\', "\\\\").replace('"', "\\\"");
+    let ours = format!("--require \"{quoted}\"");
+    match own {
+        Some(own) if !own.trim().is_empty() => format!("{ours} {own}"),
+        _ => ours,
+    }
+}
+
+impl Launched {
+    /// Reaps what has ended, and answers how the target's first process ended once it has. Never blocks.
+    ///
+    /// A target that stops because it reads the terminal from the background is brought to the foreground, as a
+    /// shell does on `fg`.
+    pub fn poll(&mut self, stopping: bool) -> Option<ChildChange> {
+        let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
+        while let Ok(Some((pid, status))) = rustix::process::wait(options) {
+            let pid = pid.as_raw_nonzero().get() as u32;
+            if let Some(signal) = status.stopping_signal() {
+                if pid == self.pid && (signal == Signal::TTIN.as_raw() || signal == Signal::TTOU.as_raw()) {
+                    self.bring_to_foreground();
+                }
+                continue;
+            }
+            let change = match (status.exit_status(), status.terminating_signal()) {
+                (Some(code), _) => ChildChange::Exited(code),
+                (_, Some(signal)) => ChildChange::Killed(signal),
+                _ => continue,
+            };
+            let (code, signal) = match change {
+                ChildChange::Exited(code) => (Some(code), None),
+                ChildChange::Killed(signal) => (None, Some(signal)),
+            };
+            self.session.push(Event::ProcessEnded {
+                pid,
+                code,
+                signal,
+                stopping,
+            });
+            if pid == self.pid {
+                self.ended = Some(change);
+            }
+        }
+        self.ended
+    }
+
+    fn bring_to_foreground(&self) {
+        let stdin = io::stdin();
+        let Some(group) = Pid::from_raw(self.pid as i32) else {
+            return;
+        };
+        if stdin.is_terminal() && rustix::termios::tcsetpgrp(&stdin, group).is_ok() {
+            let _ = rustix::process::kill_process_group(group, Signal::CONT);
+        }
+    }
+
+    /// Returns the exit code that a Node process of the tree noted as it ended.
+    pub fn noted_exit_code(&self, pid: u32) -> Option<i32> {
+        crate::run_dir::exit_code_in(&self.run_dir, pid)
+    }
+}
+
+impl std::fmt::Display for ChildChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "ended with exit code {code}"),
+            Self::Killed(signal) => write!(f, "was killed by {}", signal_name(*signal)),
+        }
+    }
+}
+
+/// Returns `SIGKILL` for 9 and so on.
+pub(crate) fn signal_name(number: i32) -> String {
+    let name = match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        15 => "SIGTERM",
+        _ => return format!("signal {number}"),
+    };
+    name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_node_options_are_kept() {
+        let agent = Path::new("/tmp/a b/x.cjs");
+        assert_eq!(node_options(None, agent), r#"--require "/tmp/a b/x.cjs""#);
+        let both = node_options(Some("--max-old-space-size=64"), agent);
+        assert_eq!(both, r#"--require "/tmp/a b/x.cjs" --max-old-space-size=64"#);
+    }
+}

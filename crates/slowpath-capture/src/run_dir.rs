@@ -1,0 +1,61 @@
+//! The private directory of a run: the agent's files, the socket, the exit notes. Mode 0700, gone at the end.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The agent, embedded so that the binary is all that a machine needs.
+const AGENT_FILES: &[(&str, &str)] = &[
+    (
+        "slowpath-agent.cjs",
+        include_str!("../../../agent/slowpath-agent.cjs"),
+    ),
+    ("relay.cjs", include_str!("../../../agent/relay.cjs")),
+];
+
+/// A private directory, removed when dropped.
+///
+/// It lies in the system's temporary directory and not in the recording: a Unix socket's path holds 108 bytes at most.
+#[derive(Debug)]
+pub struct RunDir {
+    dir: tempfile::TempDir,
+}
+
+impl RunDir {
+    /// Creates the directory and writes the agent into it.
+    pub fn create() -> io::Result<Self> {
+        // `tempfile` creates directories with mode 0700.
+        let dir = tempfile::Builder::new().prefix("slowpath-").tempdir()?;
+        for (name, text) in AGENT_FILES {
+            fs::write(dir.path().join(name), text)?;
+        }
+        Ok(Self { dir })
+    }
+
+    /// Path of the script to preload.
+    pub fn agent(&self) -> PathBuf {
+        self.dir.path().join(AGENT_FILES[0].0)
+    }
+
+    /// Path of the collector's socket.
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("s")
+    }
+
+    /// Returns the exit code that a Node process noted as it ended, if it did.
+    pub fn exit_code(&self, pid: u32) -> Option<i32> {
+        exit_code_in(self.dir.path(), pid)
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+/// Reads the exit note of `pid` in `dir`.
+pub(crate) fn exit_code_in(dir: &Path, pid: u32) -> Option<i32> {
+    let text = fs::read(dir.join(format!("exit-{pid}.json"))).ok()?;
+    let note: serde_json::Value = serde_json::from_slice(&text).ok()?;
+    note.get("code")?.as_i64().map(|code| code as i32)
+}
