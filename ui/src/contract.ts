@@ -6,7 +6,15 @@
  */
 
 export type VerdictClass =
-  | "cpu" | "gc" | "blocked" | "loop-delay" | "waiting" | "memory" | "starved" | "healthy" | "not-enough-data";
+  | "cpu"
+  | "gc"
+  | "blocked"
+  | "loop-delay"
+  | "waiting"
+  | "memory"
+  | "starved"
+  | "healthy"
+  | "not-enough-data";
 
 /** Also what `report.json` holds, whole. */
 export interface ReportData {
@@ -36,8 +44,12 @@ export interface ReportData {
 export type SplitClass = "js" | "gc" | "native" | "sync_io" | "compile" | "run_queue" | "idle";
 
 export interface SplitSource {
-  pid: number; thread: number; thread_name: string;
-  wall_s: number; n_samples: number; effective_interval_us: number;
+  pid: number;
+  thread: number;
+  thread_name: string;
+  wall_s: number;
+  n_samples: number;
+  effective_interval_us: number;
   /** Which recorders the split comes from, for the small print. */
   recorders: string[];
 }
@@ -51,7 +63,9 @@ export interface RunInfo {
   started_at: string; // RFC 3339, UTC
   duration_s: number;
   ended: "complete" | "interrupted" | "target-died" | "recording-cut";
-  url: string | null; method: string | null; connections: number | null;
+  url: string | null;
+  method: string | null;
+  connections: number | null;
   machine: { cpus: number; cpu_model: string; kernel: string; memory_bytes: number };
 }
 
@@ -59,15 +73,22 @@ export type Severity = "high" | "medium" | "low" | "info";
 export type Confidence = "high" | "medium" | "low";
 
 export interface Finding {
-  rule: string;            // "cpu-hot-function"
-  title: string;           // "renderRules() takes 54 % of busy time"
+  rule: string; // "cpu-hot-function"
+  title: string; // "renderRules() takes 54 % of busy time"
   severity: Severity;
   confidence: Confidence;
   confidence_why: string;
-  share: number | null;    // of the thread's busy time, see `share_of`
-  share_of: string;        // "busy main-thread time"
+  share: number | null; // of the thread's busy time, see `share_of`
+  share_of: string; // "busy main-thread time"
   predicted_gain: { throughput: number; low: number; high: number } | null; // factors; 1.0 = none
-  where: { function: string; file: string; line: number | null; column: number | null; package: string | null; process: number | null } | null;
+  where: {
+    function: string;
+    file: string;
+    line: number | null;
+    column: number | null;
+    package: string | null;
+    process: number | null;
+  } | null;
   evidence: Evidence[];
   advice: string;
   /** Index into `ProfileData.functions`, for the link into the flame graph. */
@@ -76,18 +97,33 @@ export interface Finding {
   intervals: [number, number][];
 }
 
-export interface Evidence { text: string; value: number | null; unit: string; n_samples: number | null; recorder: string }
+export interface Evidence {
+  text: string;
+  value: number | null;
+  unit: string;
+  n_samples: number | null;
+  recorder: string;
+}
 
-export interface Latency { p50: number; p90: number; p99: number; p99_9: number; max: number; mean: number } // ms
+export interface Latency {
+  p50: number;
+  p90: number;
+  p99: number;
+  p99_9: number;
+  max: number;
+  mean: number;
+} // ms
 
 export interface LoadTotals {
-  requests: number; requests_per_second: number; duration_s: number;
+  requests: number;
+  requests_per_second: number;
+  duration_s: number;
   latency_ms: Latency;
-  errors: Record<string, number>;       // class -> count; empty when none
-  status: Record<string, number>;       // "200" -> count
+  errors: Record<string, number>; // class -> count; empty when none
+  status: Record<string, number>; // "200" -> count
   bytes_per_second: number;
-  cpu_ms_per_request: number | null;    // of the target's process tree
-  generator_cpu_share: number;          // of one core, of its busiest thread
+  cpu_ms_per_request: number | null; // of the target's process tree
+  generator_cpu_share: number; // of one core, of its busiest thread
   stream: null | Record<string, number>;
   /** Which phases these numbers are from ("baseline", "baseline again"): the service's own. */
   phases: string[];
@@ -95,46 +131,68 @@ export interface LoadTotals {
 }
 
 export interface LoadPhase {
-  phase: string; start_s: number; end_s: number; requests: number; requests_per_second: number;
-  latency_ms: Latency; errors: Record<string, number>;
+  phase: string;
+  start_s: number;
+  end_s: number;
+  requests: number;
+  requests_per_second: number;
+  latency_ms: Latency;
+  errors: Record<string, number>;
   cpu_ms_per_request: number | null;
 }
 
 export interface PhaseOverhead {
   phase: string;
-  throughput: number | null;       // ratio to baseline; 0.98 = 2 % less
-  cpu_per_request: number | null;  // ratio to baseline
-  p99: number | null;              // ratio to baseline
-  note: string;                    // "" or why this must not be trusted
+  throughput: number | null; // ratio to baseline; 0.98 = 2 % less
+  cpu_per_request: number | null; // ratio to baseline
+  p99: number | null; // ratio to baseline
+  note: string; // "" or why this must not be trusted
 }
 
 export interface ProcessInfo {
-  pid: number; ppid: number;
-  role: string;                    // "main", "cluster worker 2", "forked child", "package manager", "other"
-  command: string; node: string | null;
+  pid: number;
+  ppid: number;
+  role: string; // "main", "cluster worker 2", "forked child", "package manager", "other"
+  command: string;
+  node: string | null;
   threads: ThreadInfo[];
-  exit: string | null;             // "exit code 0", "killed by SIGKILL", "stopped by slowpath (SIGINT)", null = unknown
-  rss_peak_bytes: number | null; fds_peak: number | null;
+  exit: string | null; // "exit code 0", "killed by SIGKILL", "stopped by slowpath (SIGINT)", null = unknown
+  rss_peak_bytes: number | null;
+  fds_peak: number | null;
 }
 
 export interface ThreadInfo {
-  tid: number | null;              // kernel thread id
-  thread: number | null;           // Node's threadId, 0 = main
+  tid: number | null; // kernel thread id
+  thread: number | null; // Node's threadId, 0 = main
   name: string;
-  cpu_share: number | null;        // of one core, over the measured phases
+  cpu_share: number | null; // of one core, over the measured phases
   run_queue_share: number | null;
   n_samples: number;
 }
 
-export interface RecorderInfo { name: string; state: "ok" | "partial" | "missing"; why: string; bytes: number; n_records: number }
+export interface RecorderInfo {
+  name: string;
+  state: "ok" | "partial" | "missing";
+  why: string;
+  bytes: number;
+  n_records: number;
+}
 
-export interface Warning { text: string; about: "load" | "cpu" | "machine" | "target" | "recording" }
+export interface Warning {
+  text: string;
+  about: "load" | "cpu" | "machine" | "target" | "recording";
+}
 
 /** One row per function of the profile, by self time; the table the CPU section shows without any brush. */
 export interface FunctionRow {
-  function_index: number; name: string; file: string; line: number | null;
-  category: Category; package: string | null;
-  self_s: number; total_s: number;
+  function_index: number;
+  name: string;
+  file: string;
+  line: number | null;
+  category: Category;
+  package: string | null;
+  self_s: number;
+  total_s: number;
   /** Self time plus native, GC and dependency time called directly from it with no other application frame between. */
   charged_s: number;
   n_samples: number;
@@ -149,14 +207,17 @@ export interface Timeline {
 
 export interface TimelineSeries {
   id: "rps" | "p99" | "loop_delay" | "cpu" | "heap" | "rss" | "gc";
-  label: string;      // "requests/s"
-  unit: string;       // "1/s", "ms", "cores", "bytes", "share"
-  t_s: number[];      // ascending
+  label: string; // "requests/s"
+  unit: string; // "1/s", "ms", "cores", "bytes", "share"
+  t_s: number[]; // ascending
   v: (number | null)[];
 }
 
 export interface Stall {
-  start_s: number; duration_ms: number; pid: number; thread: number;
+  start_s: number;
+  duration_ms: number;
+  pid: number;
+  thread: number;
   /** Function that held the loop, when CPU samples cover the interval. */
   culprit: string | null;
   function_index: number | null;
@@ -169,12 +230,12 @@ export interface ProfileData {
   strings: string[];
   categories: Category[];
   functions: {
-    name: number[];       // -> strings
-    file: number[];       // -> strings ("" for native)
-    line: number[];       // 1-based, 0 = unknown
-    column: number[];     // 1-based, 0 = unknown
-    category: number[];   // -> categories
-    package: number[];    // -> strings, -1 = none
+    name: number[]; // -> strings
+    file: number[]; // -> strings ("" for native)
+    line: number[]; // 1-based, 0 = unknown
+    column: number[]; // 1-based, 0 = unknown
+    category: number[]; // -> categories
+    package: number[]; // -> strings, -1 = none
     /** What a native leaf works on: -> strings ("socket", "file", "JSON", …), -1 = none. */
     kind: number[];
   };
@@ -186,7 +247,9 @@ export interface ProfileData {
 }
 
 export interface ProfileThread {
-  pid: number; thread: number; name: string;
+  pid: number;
+  thread: number;
+  name: string;
   /** In time order. `start_us` since the recording's start. `duration_us` is the sample's weight. */
   samples: { start_delta_us: number[]; duration_us: number[]; stack: number[] };
   effective_interval_us: number;

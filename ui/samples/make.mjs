@@ -1,0 +1,18 @@
+/** Writes a sample report of each kind to `dist/samples/`. Run after `npm run build`. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { adversarial, healthy, huge, longNames, nothing, small } from "./edge-cases.mjs";
+import { fillPage } from "./fill-page.mjs";
+import { gatewayReport } from "./gateway-report.mjs";
+
+const dist = fileURLToPath(new URL("../dist/", import.meta.url));
+const page = readFileSync(`${dist}page.html`, "utf8");
+mkdirSync(`${dist}samples`, { recursive: true });
+
+const SAMPLES = { usual: gatewayReport, small, huge, healthy, nothing, "long-names": longNames, adversarial };
+for (const [name, make] of Object.entries(SAMPLES)) {
+  const { report, profile } = make();
+  const html = fillPage(page, report, profile);
+  writeFileSync(`${dist}samples/${name}.html`, html);
+  console.log(`ui/dist/samples/${name}.html: ${html.length} bytes`);
+}

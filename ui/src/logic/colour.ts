@@ -1,0 +1,103 @@
+/**
+ * Colours of frames: one hue per category, a little lightness by function so that neighbours part.
+ *
+ * Red is not among them: it is kept for "this blocked the loop". The hues were checked for the three kinds of colour
+ * blindness (`test/colour.test.ts`); the label, the legend's order and a pattern on GC say the same without colour.
+ */
+import type { Category } from "../contract.ts";
+
+/** Hue in degrees, saturation and lightness in per cent. */
+export type Hsl = readonly [number, number, number];
+
+export const CATEGORY_COLOUR: Record<Category, Hsl> = {
+  app: [27, 92, 66],
+  dependency: [245, 62, 74],
+  node: [184, 58, 41],
+  native: [45, 6, 72],
+  wasm: [50, 88, 52],
+  gc: [134, 48, 31],
+  program: [45, 6, 62],
+  idle: [45, 10, 88],
+};
+
+/** For colouring by package; the first goes to the package with most time. After Okabe and Ito, without red. */
+export const PACKAGE_COLOURS: readonly Hsl[] = [
+  [245, 62, 74],
+  [202, 77, 62],
+  [164, 60, 40],
+  [327, 45, 70],
+  [54, 75, 55],
+  [212, 60, 45],
+  [285, 40, 48],
+  [95, 35, 62],
+];
+export const OTHER_PACKAGES: Hsl = [240, 12, 78];
+
+export const N_SHADES = 8;
+/** Largest step of lightness to either side, in per cent. */
+const SPREAD = 5;
+
+/** The same function always gets the same shade. FNV-1a. */
+export function shadeOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+  return (hash >>> 7) % N_SHADES;
+}
+
+/** The dark theme dims frames a little, so that they do not glare. */
+export function shades([hue, saturation, lightness]: Hsl, dark: boolean): string[] {
+  const base = dark ? lightness * 0.86 : lightness;
+  return Array.from({ length: N_SHADES }, (_, i) => {
+    const step = (i / (N_SHADES - 1) - 0.5) * 2 * SPREAD;
+    return `hsl(${hue} ${dark ? saturation * 0.8 : saturation}% ${(base + step).toFixed(1)}%)`;
+  });
+}
+
+export const css = ([hue, saturation, lightness]: Hsl): string => `hsl(${hue} ${saturation}% ${lightness}%)`;
+
+/** Linear RGB, each 0..1. */
+export function toLinearRgb([hue, saturation, lightness]: Hsl): [number, number, number] {
+  const a = (saturation / 100) * Math.min(lightness / 100, 1 - lightness / 100);
+  const channel = (n: number) => {
+    const k = (n + hue / 30) % 12;
+    const value = lightness / 100 - a * Math.max(-1, Math.min(k - 3, 9 - k, 1));
+    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  };
+  return [channel(0), channel(8), channel(4)];
+}
+
+export function luminance(colour: Hsl): number {
+  const [r, g, b] = toLinearRgb(colour);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+/** Dark frames carry white labels; the threshold gives each at least 4.5 : 1. */
+export const needsLightText = (colour: Hsl, dark: boolean): boolean =>
+  luminance(dark ? [colour[0], colour[1] * 0.8, colour[2] * 0.86] : colour) < 0.18;
+
+/** Colour by package: index into `PACKAGE_COLOURS`, or -1. `ranked` are packages by time. */
+export const packageColour = (ranked: readonly string[], name: string | null): number => {
+  const at = name === null ? -1 : ranked.indexOf(name);
+  return at >= 0 && at < PACKAGE_COLOURS.length ? at : -1;
+};
+
+/** What is drawn around and on the frames. */
+export interface Chrome {
+  root: string;
+  rootText: string;
+  narrow: string;
+  darkText: string;
+  lightText: string;
+  glow: string;
+  outline: string;
+}
+
+export const chrome = (dark: boolean): Chrome => ({
+  root: dark ? "#2b2f34" : "#e9e9e3",
+  rootText: dark ? "#e7e6e1" : "#1b1c1e",
+  narrow: dark ? "#3d4147" : "#d5d5ce",
+  darkText: "#17181a",
+  lightText: "#ffffff",
+  glow: dark ? "#ffffff4d" : "#ffffff66",
+  outline: dark ? "#ffffff" : "#000000",
+});

@@ -1,0 +1,108 @@
+/**
+ * The profile as typed arrays, checked once here and trusted afterwards: decode from the page's text, index, validate.
+ *
+ * A broken profile is an error with a sentence; the page shows it and keeps everything else.
+ */
+import type { Category, ProfileData } from "../contract.ts";
+
+export interface ThreadSamples {
+  pid: number;
+  thread: number;
+  name: string;
+  /** Ascending, since the recording's start. */
+  start_us: Float64Array;
+  duration_us: Float64Array;
+  stack: Int32Array;
+  effective_interval_us: number;
+}
+
+export interface Profile {
+  nFunctions: number;
+  name: string[];
+  file: string[];
+  line: Int32Array;
+  column: Int32Array;
+  category: Category[];
+  package: (string | null)[];
+  kind: (string | null)[];
+  stackParent: Int32Array;
+  stackFunction: Int32Array;
+  threads: ThreadSamples[];
+  lines: { function: Int32Array; line: Int32Array; self_us: Float64Array };
+}
+
+/** What the page puts in place of a profile that it cannot read. */
+export class BadProfile extends Error {}
+
+/** Reads base64 of gzip of JSON. */
+export async function decodeProfile(base64: string): Promise<ProfileData> {
+  const binary = atob(base64.trim());
+  const packed = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) packed[i] = binary.charCodeAt(i);
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text()) as ProfileData;
+}
+
+/** Checks lengths and references, and lays the tables out for counting. Cost: linear in all tables. */
+export function indexProfile(data: ProfileData): Profile {
+  const { functions, strings, stacks } = data;
+  const nFunctions = functions.name.length;
+  for (const [column, values] of Object.entries(functions)) {
+    if (values.length !== nFunctions) throw new BadProfile(`functions.${column} has ${values.length} of ${nFunctions}`);
+  }
+  if (stacks.parent.length !== stacks.function.length) throw new BadProfile("columns of stacks differ in length");
+  const text = (index: number): string | null => (index < 0 ? null : (strings[index] ?? ""));
+  const stackParent = Int32Array.from(stacks.parent);
+  const stackFunction = Int32Array.from(stacks.function);
+  for (let i = 0; i < stackParent.length; i++) {
+    if (stackParent[i] >= i) throw new BadProfile(`stack ${i} comes before its parent ${stackParent[i]}`);
+    if (!(stackFunction[i] >= 0 && stackFunction[i] < nFunctions)) {
+      throw new BadProfile(`stack ${i} has no function ${stackFunction[i]}`);
+    }
+  }
+  return {
+    nFunctions,
+    name: functions.name.map((i) => text(i) ?? ""),
+    file: functions.file.map((i) => text(i) ?? ""),
+    line: Int32Array.from(functions.line),
+    column: Int32Array.from(functions.column),
+    category: functions.category.map((i) => data.categories[i] ?? "native"),
+    package: functions.package.map(text),
+    kind: functions.kind.map(text),
+    stackParent,
+    stackFunction,
+    threads: data.threads.map((thread) => indexThread(thread, stackParent.length)),
+    lines: {
+      function: Int32Array.from(data.lines.function),
+      line: Int32Array.from(data.lines.line),
+      self_us: Float64Array.from(data.lines.self_us),
+    },
+  };
+}
+
+function indexThread(thread: ProfileData["threads"][number], nStacks: number): ThreadSamples {
+  const { samples } = thread;
+  const n = samples.stack.length;
+  if (samples.start_delta_us.length !== n || samples.duration_us.length !== n) {
+    throw new BadProfile(`sample columns of thread ${thread.thread} of process ${thread.pid} differ in length`);
+  }
+  const start_us = new Float64Array(n);
+  let now = 0;
+  let latest = 0;
+  for (let i = 0; i < n; i++) {
+    now += samples.start_delta_us[i];
+    // V8 writes a few deltas of some negative microseconds; searching by time needs ascending starts.
+    if (now > latest) latest = now;
+    start_us[i] = latest;
+    if (samples.stack[i] >= nStacks) throw new BadProfile(`sample ${i} has no stack ${samples.stack[i]}`);
+  }
+  return {
+    pid: thread.pid,
+    thread: thread.thread,
+    name: thread.name,
+    start_us,
+    duration_us: Float64Array.from(samples.duration_us),
+    stack: Int32Array.from(samples.stack),
+    effective_interval_us: thread.effective_interval_us,
+  };
+}

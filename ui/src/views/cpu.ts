@@ -1,0 +1,60 @@
+/** The CPU section: where its numbers come from, flame graph, details of a function, function table. */
+import type { Context } from "../context.ts";
+import type { CpuSelection } from "../logic/derive.ts";
+import { change, count, microseconds } from "../logic/format.ts";
+import { knownOverheads, warningsAbout } from "../logic/report-tables.ts";
+import { S } from "../strings.ts";
+import { absent, fill, h, note, warn } from "./dom.ts";
+import { Flame } from "./flame.ts";
+import { details } from "./flame-details.ts";
+import { legend } from "./flame-legend.ts";
+import { toolbar } from "./flame-toolbar.ts";
+import { functionTable } from "./function-table.ts";
+
+export interface CpuView {
+  flame: Flame;
+  search: HTMLInputElement;
+  walk(step: 1 | -1): void;
+}
+
+export function cpuSection(): { section: HTMLElement; body: HTMLElement } {
+  const body = h("div", {}, note(S.decoding));
+  return { section: h("section", { id: "cpu", class: "part" }, h("h2", {}, S.cpu), body), body };
+}
+
+/** Says why there is no flame graph. */
+export function cpuMissing(body: HTMLElement, { report }: Context, error: string | null): void {
+  const recorder = report.recorders.find((r) => r.name.startsWith("cpu"));
+  const why = recorder && recorder.state !== "ok" && recorder.why ? ` ${recorder.why}.` : "";
+  fill(body, error === null ? absent(`${S.noSamples}${why}`, S.noSamplesHint) : absent(S.badProfile(error)));
+}
+
+export function cpuBody(body: HTMLElement, context: Context, cpu: CpuSelection): CpuView {
+  const { report, store } = context;
+  const source = note();
+  const flame = new Flame(context, cpu);
+  const tools = toolbar(context, cpu, (fn) => flame.goTo(fn));
+  const overhead = knownOverheads(report).find((o) => o.phase === "cpu");
+  const show = () => {
+    const { total } = cpu.topDown(store.state);
+    const { totalSamples } = cpu.stackWeights(store.state);
+    const interval_us = cpu.threads(store.state)[0]?.effective_interval_us;
+    source.textContent = [
+      S.cpuSource(microseconds(total), count(totalSamples), microseconds(interval_us)),
+      ...(overhead ? [S.overheadHere(overhead.phase, change(overhead.throughput))] : []),
+    ].join(" · ");
+  };
+  store.onChange(show);
+  show();
+  fill(
+    body,
+    source,
+    warn(warningsAbout(report, "cpu").map((w) => w.text)),
+    tools.element,
+    legend(context, cpu),
+    flame.element,
+    details(context, cpu),
+    functionTable(context, cpu),
+  );
+  return { flame, search: tools.search, walk: tools.walk };
+}

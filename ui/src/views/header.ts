@@ -1,0 +1,43 @@
+/** The line at the top: what was measured, on what, when; theme and help at its end. */
+import type { Context } from "../context.ts";
+import { count, moment, seconds } from "../logic/format.ts";
+import { warningsAbout } from "../logic/report-tables.ts";
+import { ENDED, S } from "../strings.ts";
+import { h, warn } from "./dom.ts";
+import { openHelp } from "./help.ts";
+
+const NEXT_THEME = { auto: "light", light: "dark", dark: "auto" } as const;
+
+export function header({ report, store }: Context): HTMLElement {
+  const { run } = report;
+  const facts = [
+    run.node ? S.node(run.node) : null,
+    run.connections !== null ? S.connections(count(run.connections)) : null,
+    seconds(run.duration_s),
+    moment(run.started_at),
+  ].filter((fact) => fact !== null);
+  const theme = h("button", { type: "button", class: "plain", onclick: () => nextTheme() });
+  const nextTheme = () => store.adjust({ theme: NEXT_THEME[store.state.theme] });
+  const show = () => {
+    theme.textContent = S.themeName[store.state.theme];
+    if (store.state.theme === "auto") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = store.state.theme;
+  };
+  store.onChange(show);
+  show();
+  return h(
+    "header",
+    { class: "top" },
+    h("span", { class: "product" }, S.product),
+    h("strong", { class: "target" }, run.title),
+    ...facts.map((fact) => h("span", { class: "fact" }, fact)),
+    ENDED[run.ended] ? h("strong", { class: "fact ended" }, ENDED[run.ended]) : null,
+    h(
+      "span",
+      { class: "tools" },
+      theme,
+      h("button", { type: "button", class: "plain", onclick: openHelp, title: "?" }, `${S.help} ?`),
+    ),
+    warn(warningsAbout(report, "machine").map((w) => w.text)),
+  );
+}

@@ -1,0 +1,42 @@
+/** The bar that stays at the top while reading the proof: sections, and the interval that everything is filtered to. */
+import type { Context } from "../context.ts";
+import { interval } from "../logic/format.ts";
+import { S } from "../strings.ts";
+import { fill, h } from "./dom.ts";
+
+const SECTIONS: readonly [string, string][] = [
+  ["cpu", S.cpu],
+  ["event-loop", S.eventLoop],
+  ["load", S.load],
+  ["processes", S.processes],
+  ["measured", S.measured],
+];
+
+export function sectionsBar({ store }: Context): HTMLElement {
+  const chip = h("span", { class: "chip", "aria-live": "polite" });
+  const show = () => {
+    const { range } = store.state;
+    fill(
+      chip,
+      range && `${S.showing(interval(range))} `,
+      range && h("button", { type: "button", class: "link", onclick: () => store.step({ range: null }) }, S.showAll),
+    );
+  };
+  store.onChange(show);
+  show();
+  const links = SECTIONS.map(([id, name]) =>
+    h(
+      "a",
+      {
+        href: `#${id}`,
+        onclick: (event: Event) => {
+          // The hash holds the page's state.
+          event.preventDefault();
+          document.getElementById(id)?.scrollIntoView();
+        },
+      },
+      name,
+    ),
+  );
+  return h("nav", { class: "sections", "aria-label": S.sections }, ...links, chip);
+}

@@ -1,0 +1,291 @@
+/**
+ * The time axis: one lane per measurement, phases shaded, stalls as red ticks, one cross-hair through all lanes.
+ *
+ * A drag, a phase, or Shift with arrow keys selects an interval; everything below shows that interval only.
+ */
+import type { Context } from "../context.ts";
+import { interval, milliseconds, quantity, seconds } from "../logic/format.ts";
+import {
+  axisTicks,
+  brushed,
+  type Lane,
+  lanesOf,
+  linePath,
+  missingSeries,
+  phaseAt,
+  summarise,
+  valueAt,
+} from "../logic/timeline.ts";
+import { S, SERIES_NAME } from "../strings.ts";
+import { absent, fill, h, note, svg } from "./dom.ts";
+
+const LANE = 32;
+const LINE = 24;
+const PHASES = 24;
+const STALLS = 12;
+const AXIS = 24;
+const LEFT = 96;
+const RIGHT = 216;
+/** A drag below this many pixels is a click. */
+const MIN_DRAG = 4;
+
+export function timeline(context: Context): HTMLElement {
+  const { report, store } = context;
+  const data = report.timeline;
+  const lanes = lanesOf(data);
+  if (!(data.duration_s > 0) || (lanes.length === 0 && data.stalls.length === 0)) {
+    return h("section", { class: "timeline", id: "timeline" }, h("h2", {}, S.timeline), absent(S.noTimeline));
+  }
+  const missing = missingSeries(data).map((id) => SERIES_NAME[id] ?? id);
+  const drawing = svg("svg", { role: "img", "aria-label": S.timeline });
+  const spoken = h("p", { class: "unseen", "aria-live": "polite" });
+  const stage = h("div", { class: "stage", tabindex: 0, role: "group", "aria-label": S.timelineKeys }, drawing);
+  const chart = new Chart(context, lanes, drawing, spoken);
+  chart.listen(stage);
+  new ResizeObserver(() => chart.draw(stage.clientWidth)).observe(stage);
+  store.onChange((before, after) => before.range !== after.range && chart.showBrush());
+  return h(
+    "section",
+    { class: "timeline", id: "timeline" },
+    h("h2", { class: "inline" }, S.timeline),
+    note(S.timelineHint, missing.length > 0 ? ` · ${S.notRecorded(missing.join(", "))}` : null),
+    stage,
+    spoken,
+  );
+}
+
+/** A press on a phase's name is neither a drag nor a double click on the lanes. */
+const stay = (event: Event): void => event.stopPropagation();
+
+class Chart {
+  private width = 0;
+  private cursor_s: number | null = null;
+  private anchor_s: number | null = null;
+  private readonly bodyHeight: number;
+  private readonly brush = svg("rect", { class: "brush", y: 0 });
+  private readonly hair = svg("line", { class: "hair", y1: PHASES });
+  private readonly time = svg("text", { class: "hair-time", "text-anchor": "middle" });
+  private readouts: SVGTextElement[] = [];
+
+  constructor(
+    private readonly context: Context,
+    private readonly lanes: readonly Lane[],
+    private readonly drawing: SVGSVGElement,
+    private readonly spoken: HTMLElement,
+  ) {
+    this.bodyHeight = PHASES + STALLS + lanes.length * LANE;
+  }
+
+  private get data() {
+    return this.context.report.timeline;
+  }
+  private get plot(): number {
+    return Math.max(1, this.width - LEFT - RIGHT);
+  }
+  private x(t_s: number): number {
+    return LEFT + (t_s / this.data.duration_s) * this.plot;
+  }
+  private t(x: number): number {
+    return Math.min(Math.max(((x - LEFT) / this.plot) * this.data.duration_s, 0), this.data.duration_s);
+  }
+
+  draw(width: number): void {
+    if (width === this.width || width === 0) return;
+    this.width = width;
+    const height = this.bodyHeight + AXIS;
+    this.drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.drawing.setAttribute("height", String(height));
+    this.hair.setAttribute("y2", String(this.bodyHeight));
+    this.brush.setAttribute("height", String(this.bodyHeight));
+    this.time.setAttribute("y", String(this.bodyHeight + 16));
+    this.readouts = this.lanes.map((_, i) =>
+      svg("text", { class: "readout", x: this.width - RIGHT + 12, y: this.laneTop(i) + 21 }),
+    );
+    fill(
+      this.drawing,
+      this.phases(),
+      this.stalls(),
+      ...this.lanes.map((lane, i) => this.lane(lane, i)),
+      this.axis(),
+      this.brush,
+      this.hair,
+      this.time,
+      ...this.readouts,
+    );
+    this.showBrush();
+    this.showCursor(null);
+  }
+
+  private laneTop(i: number): number {
+    return PHASES + STALLS + i * LANE;
+  }
+
+  private phases(): SVGGElement {
+    return svg(
+      "g",
+      { class: "phases" },
+      ...this.data.phases.flatMap((phase, i) => {
+        const x = this.x(phase.start_s);
+        const width = Math.max(0, this.x(phase.end_s) - x);
+        const nChars = Math.floor((width - 8) / 7);
+        const name =
+          phase.name.length <= nChars ? phase.name : nChars >= 4 ? `${phase.name.slice(0, nChars - 1)}…` : "";
+        const select = () => this.select([phase.start_s, phase.end_s]);
+        return [
+          svg("rect", { class: i % 2 ? "shade odd" : "shade", x, width, y: 0, height: this.bodyHeight }),
+          svg(
+            "g",
+            { class: "phase-name", onclick: select, onpointerdown: stay, ondblclick: stay },
+            svg("title", {}, `${phase.name}: ${interval([phase.start_s, phase.end_s])}`),
+            svg("rect", { x, width, y: 0, height: PHASES - 4 }),
+            svg("text", { x: x + 4, y: 15 }, name),
+          ),
+        ];
+      }),
+    );
+  }
+
+  private stalls(): SVGGElement {
+    const y = PHASES + 1;
+    const ticks = this.data.stalls.map((stall) =>
+      svg(
+        "rect",
+        {
+          class: "stall",
+          x: this.x(stall.start_s),
+          y,
+          width: Math.max(1.5, ((stall.duration_ms / 1000) * this.plot) / this.data.duration_s),
+          height: STALLS - 3,
+        },
+        svg("title", {}, `${milliseconds(stall.duration_ms)} ${stall.culprit ?? S.unknownCulprit}`),
+      ),
+    );
+    return svg("g", {}, svg("text", { class: "lane-name", x: 0, y: PHASES + 10 }, S.stalls), ...ticks);
+  }
+
+  private lane(lane: Lane, i: number): SVGGElement {
+    const top = this.laneTop(i);
+    const names = lane.series.map((s) => SERIES_NAME[s.id] ?? s.label).join(", ");
+    const lines = lane.series.map((series, at) =>
+      svg("path", {
+        class: at === 0 ? `line ${series.id}` : `line second ${series.id}`,
+        d: linePath(series, this.data.duration_s, this.plot, LINE, lane.top),
+        transform: `translate(${LEFT} ${top + 6})`,
+      }),
+    );
+    return svg(
+      "g",
+      {},
+      svg("line", { class: "rule", x1: LEFT, x2: LEFT + this.plot, y1: top + 30.5, y2: top + 30.5 }),
+      svg("text", { class: "lane-name", x: 0, y: top + 20 }, names),
+      svg("text", { class: "scale", x: LEFT - 4, y: top + 10, "text-anchor": "end" }, quantity(lane.top, lane.unit)),
+      ...lines,
+    );
+  }
+
+  private axis(): SVGGElement {
+    const ticks = axisTicks(this.data.duration_s, this.plot, 72);
+    return svg(
+      "g",
+      { class: "axis" },
+      ...ticks.flatMap((t) => [
+        svg("line", { x1: this.x(t), x2: this.x(t), y1: this.bodyHeight, y2: this.bodyHeight + 4 }),
+        svg("text", { x: this.x(t), y: this.bodyHeight + 16, "text-anchor": "middle" }, seconds(t)),
+      ]),
+    );
+  }
+
+  showBrush(): void {
+    const { range } = this.context.store.state;
+    this.brush.setAttribute("visibility", range ? "visible" : "hidden");
+    if (range) this.placeBrush(range);
+    this.showCursor(this.cursor_s);
+  }
+
+  private placeBrush(range: readonly [number, number]): void {
+    this.brush.setAttribute("visibility", "visible");
+    this.brush.setAttribute("x", String(this.x(range[0])));
+    this.brush.setAttribute("width", String(Math.max(1, this.x(range[1]) - this.x(range[0]))));
+  }
+
+  /** Without a cross-hair each lane says median and largest value of what is selected. */
+  private showCursor(t_s: number | null): void {
+    this.cursor_s = t_s;
+    const visible = t_s === null ? "hidden" : "visible";
+    this.hair.setAttribute("visibility", visible);
+    this.time.setAttribute("visibility", visible);
+    if (t_s !== null) {
+      const x = String(this.x(t_s));
+      this.hair.setAttribute("x1", x);
+      this.hair.setAttribute("x2", x);
+      this.time.setAttribute("x", x);
+      this.time.textContent = `${t_s.toFixed(2)} s`;
+    }
+    this.drawing.classList.toggle("reading", t_s !== null);
+    for (const [i, lane] of this.lanes.entries()) this.readouts[i].textContent = this.readout(lane, t_s);
+  }
+
+  private readout(lane: Lane, t_s: number | null): string {
+    const { range } = this.context.store.state;
+    if (t_s !== null) return lane.series.map((s) => quantity(valueAt(s, t_s), s.unit)).join(", ");
+    const facts = summarise(lane.series[0], range);
+    if (!facts) return "–";
+    return `${S.median(quantity(facts.median, lane.unit))} · ${S.max(quantity(facts.max, lane.unit))}`;
+  }
+
+  private select(range: readonly [number, number] | null): void {
+    this.context.store.step({ range });
+  }
+
+  listen(stage: HTMLElement): void {
+    const at = (event: PointerEvent) => this.t(event.clientX - this.drawing.getBoundingClientRect().left);
+    let dragFrom: number | null = null;
+    stage.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      dragFrom = at(event);
+      stage.setPointerCapture(event.pointerId);
+    });
+    stage.addEventListener("pointermove", (event) => {
+      this.showCursor(at(event));
+      const range = dragFrom === null ? null : this.dragged(dragFrom, at(event));
+      if (range) this.placeBrush(range);
+    });
+    stage.addEventListener("pointerup", (event) => {
+      const range = dragFrom === null ? null : this.dragged(dragFrom, at(event));
+      dragFrom = null;
+      if (range) this.select(range);
+      else this.showBrush();
+    });
+    stage.addEventListener("pointerleave", () => this.showCursor(null));
+    stage.addEventListener("dblclick", () => this.select(null));
+    stage.addEventListener("keydown", (event) => this.key(event));
+    stage.addEventListener("blur", () => this.showCursor(null));
+  }
+
+  private dragged(from_s: number, to_s: number): [number, number] | null {
+    return brushed(from_s, to_s, this.data.duration_s, (MIN_DRAG / this.plot) * this.data.duration_s);
+  }
+
+  private key(event: KeyboardEvent): void {
+    const { duration_s } = this.data;
+    const steps: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };
+    if (event.key in steps) {
+      const before = this.cursor_s ?? 0;
+      const now = Math.min(Math.max(before + (steps[event.key] * duration_s) / 100, 0), duration_s);
+      if (event.shiftKey) {
+        this.anchor_s ??= before;
+        const range = brushed(this.anchor_s, now, duration_s, duration_s / 1000);
+        this.context.store.adjust({ range });
+      } else this.anchor_s = null;
+      this.showCursor(now);
+      this.spoken.textContent = `${seconds(now)}: ${this.lanes.map((lane) => `${SERIES_NAME[lane.series[0].id] ?? lane.id} ${this.readout(lane, now)}`).join(", ")}`;
+    } else if (event.key === "Enter" && this.cursor_s !== null) {
+      const phase = phaseAt(this.data, this.cursor_s);
+      if (phase) this.select([phase.start_s, phase.end_s]);
+    } else if (event.key === "Escape" && this.context.store.state.range) {
+      this.select(null);
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+}
