@@ -1,1 +1,35 @@
-//! placeholder
+//! HTTP load generation: drives requests at a server and measures the answers; and a mock LLM upstream.
+//!
+//! Knows nothing of Node, recordings on disk or reports. No TLS, no HTTP/2 and no paced (open) load: a load is
+//! closed, so each connection sends its next request when the last one is answered.
+//!
+//! ```text
+//! LoadPlan ──start──> generator threads (epoll, one each) ──tallies──> collector thread ──Interval──> on_interval
+//!                        ^ cut / stop through an eventfd               merges one tally per thread and cut
+//! ```
+
+mod chunked;
+mod clock;
+mod connection;
+mod engine;
+mod error;
+mod generator;
+mod head;
+mod histogram_text;
+mod interval;
+mod plan;
+mod probe;
+mod redact;
+mod request;
+pub mod response;
+mod socket;
+mod tally;
+pub mod upstream;
+mod url;
+
+pub use engine::{LoadHandle, LoadTotals, start};
+pub use error::LoadError;
+pub use interval::{ErrorClass, Interval};
+pub use plan::{LoadPlan, parse_header};
+pub use probe::get_once;
+pub use url::Url;
