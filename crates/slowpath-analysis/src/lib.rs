@@ -1,1 +1,101 @@
-//! placeholder
+//! Turns a recording into measurements. Pure: no I/O, no clock, spawns nothing; the same recording gives the same
+//! numbers. It does not judge: that is `slowpath-diagnosis`.
+
+mod charge;
+mod event_loop;
+mod functions;
+mod load;
+mod machine;
+mod overhead;
+mod phases;
+mod processes;
+mod recorders;
+mod split;
+mod stack_class;
+mod threads;
+mod timeline;
+
+pub use charge::{AppFunction, Charges, SyncCall, Unowned};
+pub use event_loop::{GcMeasure, LoopMeasure, Stall};
+pub use functions::{FunctionTime, function_times};
+pub use load::{Latency, LoadMeasure, PhaseLoad};
+pub use machine::MachineMeasure;
+pub use overhead::PhaseOverhead;
+pub use phases::{Outcome, Phase, Phases};
+pub use processes::{ProcessMeasure, ThreadMeasure};
+pub use recorders::RecorderMeasure;
+pub use split::{Split, SplitClass};
+pub use threads::{ServingThread, serving_threads};
+pub use timeline::{Series, Timeline};
+
+use slowpath_profile::Recording;
+use slowpath_profile::tables::Profile;
+
+/// Everything that is measured from one recording.
+#[derive(Debug)]
+pub struct Measurements {
+    /// Phases, ending, length.
+    pub phases: Phases,
+    /// What the load generator saw, if there was load.
+    pub load: Option<LoadMeasure>,
+    /// Threads that did the work, busiest first.
+    pub serving: Vec<ServingThread>,
+    /// Wall time of the busiest main thread by class.
+    pub split: Option<Split>,
+    /// Self and total time by function, over the serving threads.
+    pub functions: Vec<FunctionTime>,
+    /// Samples charged to application functions.
+    pub charges: Charges,
+    /// Event-loop delay, utilisation and stalls of the busiest main thread.
+    pub event_loop: Option<LoopMeasure>,
+    /// Garbage collection of the busiest main thread.
+    pub gc: Option<GcMeasure>,
+    /// The process tree.
+    pub processes: Vec<ProcessMeasure>,
+    /// What each phase cost.
+    pub overhead: Vec<PhaseOverhead>,
+    /// The machine around the target.
+    pub machine: MachineMeasure,
+    /// What was recorded.
+    pub recorders: Vec<RecorderMeasure>,
+    /// Series over time.
+    pub timeline: Timeline,
+}
+
+impl Measurements {
+    /// Measures everything.
+    pub fn of(recording: &Recording, profile: &Profile) -> Self {
+        let phases = Phases::of(recording);
+        let load = LoadMeasure::of(recording, &phases);
+        let serving = serving_threads(profile);
+        let main_pid = threads::main_pid(recording, &serving, &phases);
+        let split = Split::of(recording, profile, serving.first(), main_pid, &phases);
+        let functions = function_times(profile, &serving);
+        let charges = Charges::of(profile, &serving);
+        let mut event_loop = main_pid.and_then(|pid| LoopMeasure::of(recording, pid, &phases));
+        if let Some(event_loop) = &mut event_loop {
+            event_loop.name_culprits(profile);
+        }
+        let gc = main_pid.and_then(|pid| GcMeasure::of(recording, pid, &phases));
+        let processes = processes::measure(recording, profile, &phases);
+        let machine = MachineMeasure::of(recording, &phases, load.as_ref());
+        let overhead = overhead::measure(&phases, load.as_ref());
+        let recorders = recorders::measure(recording, profile);
+        let timeline = Timeline::of(recording, main_pid, &phases);
+        Self {
+            phases,
+            load,
+            serving,
+            split,
+            functions,
+            charges,
+            event_loop,
+            gc,
+            processes,
+            overhead,
+            machine,
+            recorders,
+            timeline,
+        }
+    }
+}

@@ -1,0 +1,592 @@
+//! Charges every busy sample to the nearest application function on its stack, whatever leaf it ended in.
+//!
+//! A collection has no stack of its own in V8's samples: it is charged to what ran just before it, which is what
+//! allocated (the same rule as Chrome's DevTools). A function without a name of its own, or too small to matter, is
+//! folded into the application function that nearly always calls it, so that a cost spread over closures and small
+//! helpers shows where a person would look for it. What has no application function on its stack stays visible as
+//! [`Unowned`].
+
+use crate::stack_class::{Doing, StackClasses};
+use crate::threads::ServingThread;
+use slowpath_profile::classify::Category;
+use slowpath_profile::tables::{FunctionId, Profile, StackId};
+use slowpath_profile::{Nanos, SECOND};
+use std::collections::BTreeMap;
+
+/// A callee is folded into a caller that accounts for at least this share of its time: "nearly always".
+const FOLD_CALLER_SHARE: f64 = 0.9;
+
+/// A named function whose charge is at least this share of busy time stands by itself. A tenth is the least that a
+/// finding is made of, so nothing that could be a finding disappears in its caller.
+const FOLD_BELOW_SHARE: f64 = 0.1;
+
+/// A collection is charged to the sample before it if that is at most this old: a few sampling intervals.
+const GC_CHARGE_WINDOW: Nanos = Nanos(20_000_000);
+
+/// Time charged to one application function.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AppFunction {
+    /// The function.
+    pub function: FunctionId,
+    /// Time charged to it and to what was folded into it.
+    pub charged: Nanos,
+    /// Time with it innermost, folded functions included.
+    pub own_code: Nanos,
+    /// Share of the busy time of the serving threads.
+    pub share: f64,
+    /// 95 % confidence interval of `share`, from the variation between seconds.
+    pub share_interval: (f64, f64),
+    /// Samples charged.
+    pub n_samples: u64,
+    /// Where its time went below it: label, share of busy time; largest first.
+    pub spent_in: Vec<(String, f64)>,
+    /// Application functions that call it: function, share of its time; largest first.
+    pub callers: Vec<(FunctionId, f64)>,
+    /// Functions folded into it: function, share of busy time; largest first.
+    pub folded: Vec<(FunctionId, f64)>,
+    /// Time of it that was in calls that block by nature.
+    pub in_sync_calls: Nanos,
+}
+
+/// Time in one synchronous call, by the application function that makes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncCall {
+    /// The blocking function of Node, such as `readFileSync`.
+    pub call: FunctionId,
+    /// The application function that calls it.
+    pub caller: Option<FunctionId>,
+    /// Time in it.
+    pub time: Nanos,
+    /// Share of busy time.
+    pub share: f64,
+    /// 95 % confidence interval of `share`.
+    pub share_interval: (f64, f64),
+    /// Samples in it.
+    pub n_samples: u64,
+}
+
+/// Busy time without an application function on the stack.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unowned {
+    /// Package, kind of native work, or `node core`.
+    pub label: String,
+    /// Share of busy time.
+    pub share: f64,
+}
+
+/// All charges.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Charges {
+    /// Busy time of the serving threads.
+    pub busy: Nanos,
+    /// Their busy samples.
+    pub n_busy_samples: u64,
+    /// By application function, largest first.
+    pub functions: Vec<AppFunction>,
+    /// By synchronous call, largest first.
+    pub sync_calls: Vec<SyncCall>,
+    /// Without an application function, largest first.
+    pub unowned: Vec<Unowned>,
+    /// Charged time by function before folding, for tables.
+    pub charged_unfolded: BTreeMap<FunctionId, Nanos>,
+}
+
+/// One busy sample with its judgement.
+struct Charged {
+    block: usize,
+    duration: u64,
+    /// The stack that pays: for a collection, that of the sample before.
+    stack: Option<StackId>,
+    owner: Option<FunctionId>,
+    doing: Doing,
+}
+
+impl Charges {
+    pub(crate) fn of(profile: &Profile, serving: &[ServingThread]) -> Self {
+        let classes = StackClasses::of(profile);
+        let (samples, blocks) = charged_samples(profile, serving, &classes);
+        let busy: u64 = samples.iter().map(|sample| sample.duration).sum();
+        if busy == 0 {
+            return Self::default();
+        }
+        let tree = AppTree::of(profile, &samples);
+        let into = tree.folds(profile, busy);
+        let mut functions: BTreeMap<FunctionId, FunctionSum> = BTreeMap::new();
+        let mut sync_calls: BTreeMap<(FunctionId, Option<FunctionId>), (Vec<u64>, u64)> = BTreeMap::new();
+        let mut unowned: BTreeMap<String, u64> = BTreeMap::new();
+        let mut charged_unfolded: BTreeMap<FunctionId, Nanos> = BTreeMap::new();
+        for sample in &samples {
+            if let Doing::SyncCall(call) = sample.doing {
+                let caller = sample.owner.map(|owner| into[&owner]);
+                let (by_block, n) = sync_calls
+                    .entry((call, caller))
+                    .or_insert_with(|| (vec![0; blocks.len()], 0));
+                by_block[sample.block] += sample.duration;
+                *n += 1;
+            }
+            let Some(owner) = sample.owner else {
+                *unowned.entry(label_of(profile, sample)).or_default() += sample.duration;
+                continue;
+            };
+            let charged = charged_unfolded.entry(owner).or_default();
+            *charged = *charged + Nanos(sample.duration);
+            let sum = functions
+                .entry(into[&owner])
+                .or_insert_with(|| FunctionSum::new(blocks.len()));
+            sum.add(profile, owner, into[&owner], sample);
+        }
+        let share = |time: u64| time as f64 / busy as f64;
+        let mut functions: Vec<_> = functions
+            .into_iter()
+            .map(|(function, sum)| sum.into_app_function(function, &blocks, busy, &tree))
+            .collect();
+        functions.sort_by_key(|f| (std::cmp::Reverse(f.charged), f.function));
+        let mut sync_calls: Vec<_> = sync_calls
+            .into_iter()
+            .map(|((call, caller), (by_block, n_samples))| {
+                let time: u64 = by_block.iter().sum();
+                let share_interval = interval(&by_block, &blocks);
+                SyncCall {
+                    call,
+                    caller,
+                    time: Nanos(time),
+                    share: share(time),
+                    share_interval,
+                    n_samples,
+                }
+            })
+            .collect();
+        sync_calls.sort_by_key(|call| (std::cmp::Reverse(call.time), call.call, call.caller));
+        Self {
+            busy: Nanos(busy),
+            n_busy_samples: samples.len() as u64,
+            functions,
+            sync_calls,
+            unowned: by_share(unowned, share)
+                .into_iter()
+                .map(|(label, share)| Unowned { label, share })
+                .collect(),
+            charged_unfolded,
+        }
+    }
+}
+
+/// Returns the busy samples, and the busy time of each one-second block over all threads.
+fn charged_samples(
+    profile: &Profile,
+    serving: &[ServingThread],
+    classes: &StackClasses,
+) -> (Vec<Charged>, Vec<u64>) {
+    let mut charged = Vec::new();
+    let mut blocks: Vec<u64> = Vec::new();
+    let starts = serving
+        .iter()
+        .filter_map(|thread| profile.threads[thread.index].start.first());
+    let origin = starts.min().copied().unwrap_or_default();
+    for thread in serving {
+        let samples = &profile.threads[thread.index];
+        let mut before: Option<(Nanos, StackId)> = None;
+        for ((start, duration), stack) in samples.start.iter().zip(&samples.duration).zip(&samples.stack) {
+            let doing = classes.doing[stack.0 as usize];
+            if doing == Doing::Idle {
+                before = None;
+                continue;
+            }
+            let block = (start.since(origin).0 / SECOND) as usize;
+            if block >= blocks.len() {
+                blocks.resize(block + 1, 0);
+            }
+            blocks[block] += duration.0;
+            let payer = if doing == Doing::Gc {
+                before
+                    .filter(|(at, _)| start.since(*at) <= GC_CHARGE_WINDOW)
+                    .map(|(_, stack)| stack)
+            } else {
+                Some(*stack)
+            };
+            if let Some(payer) = payer {
+                // Through a run of collections the allocating stack stays the payer.
+                before = Some((*start + *duration, payer));
+            }
+            charged.push(Charged {
+                block,
+                duration: duration.0,
+                stack: payer,
+                owner: payer.and_then(|payer| classes.owner[payer.0 as usize]),
+                doing,
+            });
+        }
+    }
+    (charged, blocks)
+}
+
+/// Names what a sample without an application function was busy with.
+fn label_of(profile: &Profile, sample: &Charged) -> String {
+    if sample.doing == Doing::Gc {
+        return "garbage collection".into();
+    }
+    let Some(stack) = sample.stack else {
+        return "unknown".into();
+    };
+    let mut frames = profile.stacks.frames(stack).map(|id| profile.functions.get(id));
+    let leaf = profile.functions.get(profile.stacks.function[stack.0 as usize]);
+    if leaf.category == Category::Program {
+        return "native code outside JavaScript".into();
+    }
+    if let Some(package) = frames.find_map(|function| function.package.clone()) {
+        return package;
+    }
+    match leaf.kind {
+        Some(kind) => format!("native: {kind}"),
+        None => "node core".into(),
+    }
+}
+
+/// The call tree of application functions alone, as caller → callee sums.
+struct AppTree {
+    /// Time below each function, counted once under recursion.
+    inclusive: BTreeMap<FunctionId, u64>,
+    /// Time charged to each function itself.
+    own: BTreeMap<FunctionId, u64>,
+    /// Time below each callee by its direct application caller.
+    callers: BTreeMap<FunctionId, BTreeMap<FunctionId, u64>>,
+}
+
+impl AppTree {
+    fn of(profile: &Profile, samples: &[Charged]) -> Self {
+        let mut weight: BTreeMap<StackId, u64> = BTreeMap::new();
+        for sample in samples {
+            if let (Some(stack), Some(_)) = (sample.stack, sample.owner) {
+                *weight.entry(stack).or_default() += sample.duration;
+            }
+        }
+        let mut tree = Self {
+            inclusive: BTreeMap::new(),
+            own: BTreeMap::new(),
+            callers: BTreeMap::new(),
+        };
+        for (stack, time) in weight {
+            let mut app = profile
+                .stacks
+                .frames(stack)
+                .filter(|id| profile.functions.get(*id).category == Category::App);
+            let mut chain: Vec<FunctionId> = Vec::new();
+            let Some(owner) = app.next() else { continue };
+            *tree.own.entry(owner).or_default() += time;
+            chain.push(owner);
+            chain.extend(app);
+            let mut seen = Vec::new();
+            for (at, function) in chain.iter().enumerate() {
+                if seen.contains(function) {
+                    continue;
+                }
+                seen.push(*function);
+                *tree.inclusive.entry(*function).or_default() += time;
+                // The outermost activation's caller: recursion is not a caller.
+                let outermost = chain.iter().rposition(|f| f == function).unwrap_or(at);
+                if let Some(caller) = chain.get(outermost + 1) {
+                    *tree
+                        .callers
+                        .entry(*function)
+                        .or_default()
+                        .entry(*caller)
+                        .or_default() += time;
+                }
+            }
+        }
+        tree
+    }
+
+    /// Returns for each application function the one that it is folded into (itself, when it stands).
+    fn folds(&self, profile: &Profile, busy: u64) -> BTreeMap<FunctionId, FunctionId> {
+        let mut into: BTreeMap<FunctionId, FunctionId> = self.inclusive.keys().map(|f| (*f, *f)).collect();
+        // Small subtrees first, so that a chain of helpers folds upwards link by link.
+        let mut order: Vec<_> = self
+            .inclusive
+            .iter()
+            .map(|(function, time)| (*time, *function))
+            .collect();
+        order.sort_unstable();
+        let mut group = self.own.clone();
+        for (inclusive, function) in order {
+            let Some((caller, from_caller)) = self
+                .callers
+                .get(&function)
+                .and_then(|callers| callers.iter().max_by_key(|(f, t)| (**t, **f)))
+            else {
+                continue;
+            };
+            if (*from_caller as f64) < inclusive as f64 * FOLD_CALLER_SHARE {
+                continue;
+            }
+            let (callee, calling) = (profile.functions.get(function), profile.functions.get(*caller));
+            let nameless = callee.name == "(anonymous)" && callee.file == calling.file;
+            let charge = group.get(&function).copied().unwrap_or(0);
+            if !nameless && charge as f64 >= busy as f64 * FOLD_BELOW_SHARE {
+                continue;
+            }
+            // Two functions that call each other must not fold into one another.
+            let target = into[caller];
+            if target == function {
+                continue;
+            }
+            for folded in into.values_mut().filter(|folded| **folded == function) {
+                *folded = target;
+            }
+            *group.entry(target).or_default() += charge;
+        }
+        into
+    }
+}
+
+/// Sums of one function while samples are added.
+struct FunctionSum {
+    by_block: Vec<u64>,
+    own_code: u64,
+    n_samples: u64,
+    in_sync_calls: u64,
+    spent_in: BTreeMap<String, u64>,
+    folded: BTreeMap<FunctionId, u64>,
+}
+
+impl FunctionSum {
+    fn new(n_blocks: usize) -> Self {
+        Self {
+            by_block: vec![0; n_blocks],
+            own_code: 0,
+            n_samples: 0,
+            in_sync_calls: 0,
+            spent_in: BTreeMap::new(),
+            folded: BTreeMap::new(),
+        }
+    }
+
+    fn add(&mut self, profile: &Profile, owner: FunctionId, into: FunctionId, sample: &Charged) {
+        self.by_block[sample.block] += sample.duration;
+        self.n_samples += 1;
+        if matches!(sample.doing, Doing::SyncCall(_)) {
+            self.in_sync_calls += sample.duration;
+        }
+        if owner != into {
+            *self.folded.entry(owner).or_default() += sample.duration;
+        }
+        let leaf = sample
+            .stack
+            .map(|stack| profile.stacks.function[stack.0 as usize]);
+        let label = match (sample.doing, leaf) {
+            (Doing::Gc, _) => "garbage collection".to_owned(),
+            (_, Some(leaf)) if leaf == owner => {
+                self.own_code += sample.duration;
+                return;
+            }
+            (_, Some(leaf)) => spent_label(profile, sample, leaf),
+            (_, None) => return,
+        };
+        *self.spent_in.entry(label).or_default() += sample.duration;
+    }
+
+    fn into_app_function(
+        self,
+        function: FunctionId,
+        blocks: &[u64],
+        busy: u64,
+        tree: &AppTree,
+    ) -> AppFunction {
+        let charged: u64 = self.by_block.iter().sum();
+        let share = |time: u64| time as f64 / busy as f64;
+        let below = tree.inclusive.get(&function).copied().unwrap_or(1) as f64;
+        let callers = tree.callers.get(&function).cloned().unwrap_or_default();
+        AppFunction {
+            function,
+            charged: Nanos(charged),
+            own_code: Nanos(self.own_code),
+            share: share(charged),
+            share_interval: interval(&self.by_block, blocks),
+            n_samples: self.n_samples,
+            spent_in: by_share(self.spent_in, share),
+            callers: by_share(callers, |time| time as f64 / below),
+            folded: by_share(self.folded, share),
+            in_sync_calls: Nanos(self.in_sync_calls),
+        }
+    }
+}
+
+/// Names what was called between the owner and the leaf: the blocking call, the package, the kind, or the leaf itself.
+fn spent_label(profile: &Profile, sample: &Charged, leaf: FunctionId) -> String {
+    if let Doing::SyncCall(call) = sample.doing {
+        return format!("{}()", profile.functions.get(call).name);
+    }
+    let function = profile.functions.get(leaf);
+    match (function.category, function.kind, &function.package) {
+        (Category::Native, Some("RegExp"), _) => function.name.clone(),
+        (_, Some(kind), _) => format!("native: {kind}"),
+        (_, _, Some(package)) => format!("package {package}"),
+        (Category::Wasm, ..) => "WebAssembly".to_owned(),
+        (Category::Node, ..) => format!("{}() of node core", function.name),
+        _ => format!("{}()", function.name),
+    }
+}
+
+fn by_share<K: Ord>(times: BTreeMap<K, u64>, share: impl Fn(u64) -> f64) -> Vec<(K, f64)> {
+    let mut rows: Vec<_> = times.into_iter().collect();
+    rows.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
+    rows.into_iter().map(|(key, time)| (key, share(time))).collect()
+}
+
+/// Returns the 95 % interval of a ratio `Σ part / Σ whole` over blocks (ratio estimator; Cochran, Sampling Techniques,
+/// 1977, §6.4). Samples within a second are not independent; seconds nearly are.
+fn interval(part: &[u64], whole: &[u64]) -> (f64, f64) {
+    let pairs: Vec<(f64, f64)> = part
+        .iter()
+        .zip(whole)
+        .filter(|(_, whole)| **whole > 0)
+        .map(|(p, w)| (*p as f64, *w as f64))
+        .collect();
+    let n = pairs.len() as f64;
+    let total: f64 = pairs.iter().map(|(_, whole)| whole).sum();
+    let ratio = pairs.iter().map(|(part, _)| part).sum::<f64>() / total;
+    if pairs.len() < 2 {
+        return (0.0, 1.0);
+    }
+    let residual: f64 = pairs
+        .iter()
+        .map(|(part, whole)| (part - ratio * whole).powi(2))
+        .sum();
+    let standard_error = (n * residual / (n - 1.0)).sqrt() / total;
+    // Two standard errors; Student's t would widen it by a fifth at ten blocks.
+    (
+        (ratio - 2.0 * standard_error).max(0.0),
+        (ratio + 2.0 * standard_error).min(1.0),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serving_threads;
+    use slowpath_profile::tables::{Function, ThreadSamples};
+
+    /// Builds a profile from lines such as `handle;renderRules;native:writev 30`, outermost first, one sample a unit.
+    fn profile(text: &str) -> Profile {
+        let mut profile = Profile::default();
+        let mut samples = ThreadSamples {
+            pid: 1,
+            ..ThreadSamples::default()
+        };
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let (stack, n) = line.rsplit_once(' ').unwrap();
+            let mut at = None;
+            for name in stack.split(';') {
+                let function = profile.functions.intern(function(name));
+                at = Some(profile.stacks.intern(at, function));
+            }
+            for _ in 0..n.parse::<u64>().unwrap() {
+                samples
+                    .start
+                    .push(Nanos(samples.start.len() as u64 * 100_000_000));
+                samples.duration.push(Nanos(100_000_000));
+                samples.stack.push(at.unwrap());
+            }
+        }
+        profile.threads.push(samples);
+        profile
+    }
+
+    fn function(text: &str) -> Function {
+        let (prefix, name) = text.split_once(':').unwrap_or(("app", text));
+        let (category, file) = match prefix {
+            "native" => (Category::Native, ""),
+            "dep" => (Category::Dependency, "node_modules/d/d.js"),
+            "fs" => (Category::Node, "node:fs"),
+            "gc" => (Category::Gc, ""),
+            "idle" => (Category::Idle, ""),
+            _ => (Category::App, "app.js"),
+        };
+        Function {
+            name: name.to_owned(),
+            file: file.to_owned(),
+            line: 1,
+            column: 1,
+            category,
+            package: (prefix == "dep").then(|| "d".to_owned()),
+            kind: None,
+        }
+    }
+
+    fn check(stacks: &str, expected: &[(&str, u64)]) {
+        let profile = profile(stacks);
+        let charges = Charges::of(&profile, &serving_threads(&profile));
+        let found: Vec<_> = charges
+            .functions
+            .iter()
+            .map(|f| {
+                (
+                    profile.functions.get(f.function).name.as_str(),
+                    f.charged.0 / 100_000_000,
+                )
+            })
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn native_and_dependency_leaves_are_charged_to_their_application_caller() {
+        check(
+            "handle 20\nhandle;render;dep:merge;native:x 60\nidle:(idle) 20",
+            &[("render", 60), ("handle", 20)],
+        );
+    }
+
+    #[test]
+    fn the_same_leaf_from_two_callers_is_two_causes() {
+        check("a;dep:clone 30\nb;dep:clone 50", &[("b", 50), ("a", 30)]);
+    }
+
+    #[test]
+    fn a_collection_is_charged_to_what_ran_before_it() {
+        check(
+            "idle:(idle) 5\nb 10\na 30\ngc:(gc) 20\nidle:(idle) 5",
+            &[("a", 30), ("b", 10)].map(|(f, n)| if f == "a" { (f, n + 20) } else { (f, n) }),
+        );
+    }
+
+    #[test]
+    fn closures_and_small_helpers_are_folded_into_their_caller() {
+        check(
+            "h 30\nh;render;(anonymous) 40\nh;render;tiny 5\nh;render 25",
+            &[("render", 70), ("h", 30)],
+        );
+    }
+
+    #[test]
+    fn a_helper_with_several_callers_stands_by_itself() {
+        check(
+            "a;tiny 5\nb;tiny 4\na 50\nb 41",
+            &[("a", 50), ("b", 41), ("tiny", 9)],
+        );
+    }
+
+    #[test]
+    fn functions_that_call_each_other_keep_all_their_time() {
+        check("even;odd;even;odd 10\nodd;even 10", &[("even", 10), ("odd", 10)]);
+    }
+
+    #[test]
+    fn synchronous_calls_are_listed_with_their_caller() {
+        let profile = profile("load;fs:readFileSync;native:read 30\nwork 70");
+        let charges = Charges::of(&profile, &serving_threads(&profile));
+        let call = &charges.sync_calls[0];
+        assert_eq!(profile.functions.get(call.call).name, "readFileSync");
+        assert_eq!(profile.functions.get(call.caller.unwrap()).name, "load");
+        assert!((call.share - 0.3).abs() < 1e-9);
+    }
+
+    #[test]
+    fn all_busy_time_is_charged_or_named_as_unowned() {
+        let profile = profile("a;dep:x 30\ndep:x 20\nnative:y 10\ngc:(gc) 1\nidle:(idle) 9");
+        let charges = Charges::of(&profile, &serving_threads(&profile));
+        let charged: f64 = charges.functions.iter().map(|f| f.share).sum();
+        let unowned: f64 = charges.unowned.iter().map(|u| u.share).sum();
+        assert!((charged + unowned - 1.0).abs() < 1e-9, "{charged} + {unowned}");
+    }
+}

@@ -1,0 +1,201 @@
+//! Event-loop delay and stalls, and garbage collection, of one main thread.
+
+use crate::phases::Phases;
+use crate::stack_class::{Doing, StackClasses};
+use hdrhistogram::Histogram;
+use slowpath_profile::recording::ProcessRecord;
+use slowpath_profile::tables::{FunctionId, Profile};
+use slowpath_profile::{Nanos, Recording, SECOND};
+use std::collections::BTreeMap;
+
+/// An interval in which the loop did not turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stall {
+    /// Process id.
+    pub pid: u32,
+    /// From when a timer was due.
+    pub start: Nanos,
+    /// To when it ran, or to the last sign of life of a loop that never turned again.
+    pub end: Nanos,
+    /// The application function (else any function) that held the loop longest, where CPU samples cover the interval.
+    pub culprit: Option<FunctionId>,
+    /// Share of the interval's samples in it.
+    pub culprit_share: f64,
+    /// Whether the loop still had not turned when the recording ended.
+    pub never_ended: bool,
+}
+
+/// Delay of the event loop of one main thread over the measured phases.
+#[derive(Debug, Clone)]
+pub struct LoopMeasure {
+    /// Process id.
+    pub pid: u32,
+    /// Delay percentiles in ms: p50, p99, max.
+    pub delay_ms: (f64, f64, f64),
+    /// Readings that they rest on.
+    pub n_ticks: u64,
+    /// Share of time that the loop did not wait for events (delta utilisation).
+    pub utilisation: f64,
+    /// Stalls in order of time.
+    pub stalls: Vec<Stall>,
+    /// Share of the measured time spent in stalls.
+    pub stalled_share: f64,
+}
+
+/// Garbage collection of one main thread over the measured phases.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GcMeasure {
+    /// Collections by kind: name, count, total, longest.
+    pub kinds: Vec<(&'static str, u64, Nanos, Nanos)>,
+    /// Share of the measured time in pauses.
+    pub share: f64,
+}
+
+/// A gap of this length without a tick at the end of a recording, on a process that lives, is a loop that hangs. Two
+/// seconds: a tick is due each 10 ms and records arrive each 100 ms.
+const HANG: u64 = 2 * SECOND;
+
+impl LoopMeasure {
+    pub(crate) fn of(recording: &Recording, pid: u32, phases: &Phases) -> Option<Self> {
+        let records: Vec<&ProcessRecord> = recording
+            .processes
+            .get(&pid)?
+            .iter()
+            .filter(|record| record.thread == 0)
+            .collect();
+        let seconds: Vec<_> = records
+            .iter()
+            .filter_map(|record| record.event_loop.as_ref())
+            .collect();
+        let mut delay = Histogram::<u64>::new(2).expect("two digits are valid");
+        let (mut idle, mut span) = (0, 0);
+        let mut stalls = Vec::new();
+        for second in &seconds {
+            if !phases.is_measured(second.to) {
+                continue;
+            }
+            delay.add(&second.delay).expect("the sum resizes itself");
+            idle += second.idle.0;
+            span += second.to.since(second.from).0;
+            stalls.extend(second.stalls.iter().map(|stall| Stall {
+                pid,
+                start: stall.start,
+                end: stall.end,
+                culprit: None,
+                culprit_share: 0.0,
+                never_ended: false,
+            }));
+        }
+        let last_tick = seconds.last().map(|second| second.to);
+        stalls.extend(hang(recording, pid, phases, last_tick));
+        if seconds.is_empty() && stalls.is_empty() {
+            return None;
+        }
+        let measured: u64 = phases
+            .measured()
+            .map(|phase| phase.end.since(phase.start).0)
+            .sum();
+        let stalled: u64 = stalls.iter().map(|stall| stall.end.since(stall.start).0).sum();
+        let ms = |us: u64| us as f64 / 1e3;
+        Some(Self {
+            pid,
+            delay_ms: (
+                ms(delay.value_at_quantile(0.5)),
+                ms(delay.value_at_quantile(0.99)),
+                ms(delay.max()),
+            ),
+            n_ticks: delay.len(),
+            utilisation: if span > 0 {
+                1.0 - (idle as f64 / span as f64).min(1.0)
+            } else {
+                1.0
+            },
+            stalls,
+            stalled_share: (stalled as f64 / measured.max(1) as f64).min(1.0),
+        })
+    }
+
+    /// Names for each stall the function that held the loop longest, where samples cover it.
+    pub(crate) fn name_culprits(&mut self, profile: &Profile) {
+        let Some(samples) = profile
+            .threads
+            .iter()
+            .find(|t| t.pid == self.pid && t.thread == 0)
+        else {
+            return;
+        };
+        let classes = StackClasses::of(profile);
+        for stall in &mut self.stalls {
+            let from = samples.start.partition_point(|start| *start < stall.start);
+            let mut time: BTreeMap<FunctionId, u64> = BTreeMap::new();
+            let mut total = 0;
+            for index in from..samples.start.len() {
+                if samples.start[index] >= stall.end {
+                    break;
+                }
+                let stack = samples.stack[index];
+                if classes.doing[stack.0 as usize] == Doing::Idle {
+                    continue;
+                }
+                let leaf = profile.stacks.function[stack.0 as usize];
+                let held_by = classes.owner[stack.0 as usize].unwrap_or(leaf);
+                *time.entry(held_by).or_default() += samples.duration[index].0;
+                total += samples.duration[index].0;
+            }
+            if let Some((function, most)) = time.into_iter().max_by_key(|(f, t)| (*t, std::cmp::Reverse(*f)))
+            {
+                stall.culprit = Some(function);
+                stall.culprit_share = most as f64 / total.max(1) as f64;
+            }
+        }
+    }
+}
+
+/// Finds a loop that had not turned again when the recording ended: no tick for long while the process lived.
+fn hang(recording: &Recording, pid: u32, phases: &Phases, last_tick: Option<Nanos>) -> Option<Stall> {
+    let last_phase = phases.measured().last()?;
+    let first_phase = phases.measured().next()?;
+    let alive = |sample: &&slowpath_profile::recording::SystemSample| {
+        sample.t <= last_phase.end && sample.processes.iter().any(|process| process.pid == pid)
+    };
+    let last_alive = recording.system.iter().rfind(alive)?.t;
+    let since = last_tick.unwrap_or(first_phase.start).max(phases.start);
+    (last_alive.since(since).0 >= HANG).then_some(Stall {
+        pid,
+        start: since,
+        end: last_alive,
+        culprit: None,
+        culprit_share: 0.0,
+        never_ended: true,
+    })
+}
+
+impl GcMeasure {
+    pub(crate) fn of(recording: &Recording, pid: u32, phases: &Phases) -> Option<Self> {
+        let records = recording.processes.get(&pid)?;
+        let pauses = records
+            .iter()
+            .filter(|record| record.thread == 0)
+            .flat_map(|record| &record.gc);
+        let mut kinds: BTreeMap<&'static str, (u64, Nanos, Nanos)> = BTreeMap::new();
+        let mut total = 0;
+        for pause in pauses.filter(|pause| phases.is_measured(pause.start)) {
+            let (n, sum, longest) = kinds.entry(pause.kind_name()).or_default();
+            *n += 1;
+            *sum = *sum + pause.pause;
+            *longest = (*longest).max(pause.pause);
+            total += pause.pause.0;
+        }
+        let measured: u64 = phases
+            .measured()
+            .map(|phase| phase.end.since(phase.start).0)
+            .sum();
+        Some(Self {
+            kinds: kinds
+                .into_iter()
+                .map(|(kind, (n, sum, longest))| (kind, n, sum, longest))
+                .collect(),
+            share: total as f64 / measured.max(1) as f64,
+        })
+    }
+}

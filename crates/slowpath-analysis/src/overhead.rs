@@ -1,0 +1,63 @@
+//! What each phase cost, against the undisturbed phases of the same run.
+
+use crate::load::{LoadMeasure, PhaseLoad};
+use crate::phases::Phases;
+
+/// Ratios of one phase to the baseline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PhaseOverhead {
+    /// Name of the phase.
+    pub phase: String,
+    /// Requests a second, as a ratio.
+    pub throughput: Option<f64>,
+    /// CPU per request, as a ratio.
+    pub cpu_per_request: Option<f64>,
+    /// p99 latency, as a ratio.
+    pub p99: Option<f64>,
+    /// Why this must be read with care, or empty.
+    pub note: String,
+}
+
+/// Fewer requests than this in a phase give no ratio worth showing: its p99 would rest on fewer than two requests.
+const MIN_REQUESTS: u64 = 200;
+
+/// A phase that cost more than this share of CPU per request disturbed the target.
+const DISTURBED: f64 = 1.10;
+
+pub(crate) fn measure(phases: &Phases, load: Option<&LoadMeasure>) -> Vec<PhaseOverhead> {
+    let Some(load) = load else { return Vec::new() };
+    let has_baseline = phases.phases.iter().any(crate::Phase::is_baseline);
+    let rows = load.phases.iter().filter(|phase| phase.phase != "warm-up");
+    rows.map(|phase| compare(phase, &load.own, has_baseline))
+        .collect()
+}
+
+fn compare(phase: &PhaseLoad, baseline: &PhaseLoad, has_baseline: bool) -> PhaseOverhead {
+    let mut row = PhaseOverhead {
+        phase: phase.phase.clone(),
+        throughput: None,
+        cpu_per_request: None,
+        p99: None,
+        note: String::new(),
+    };
+    if !has_baseline {
+        row.note = "no baseline phase to compare with".into();
+    } else if phase.n_requests < MIN_REQUESTS || baseline.n_requests < MIN_REQUESTS {
+        row.note = format!(
+            "{} requests are too few for a ratio",
+            phase.n_requests.min(baseline.n_requests)
+        );
+    } else {
+        row.throughput = Some(phase.requests_per_second / baseline.requests_per_second);
+        row.cpu_per_request = phase
+            .cpu_ms_per_request
+            .zip(baseline.cpu_ms_per_request)
+            .map(|(a, b)| a / b);
+        row.p99 = Some(phase.latency.p99 / baseline.latency.p99);
+        if row.cpu_per_request.is_some_and(|ratio| ratio > DISTURBED) && !phase.phase.starts_with("baseline")
+        {
+            row.note = "this phase disturbed the target: read shares, not milliseconds".into();
+        }
+    }
+    row
+}

@@ -1,0 +1,179 @@
+//! When each phase ran, how the run ended, how long it was.
+
+use slowpath_profile::recording::{Ended, Event, SystemSample};
+use slowpath_profile::{Nanos, Recording};
+
+/// An interval in which a stated set of recorders was on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Phase {
+    /// Name, such as `baseline`.
+    pub name: String,
+    /// When it began.
+    pub start: Nanos,
+    /// When it ended.
+    pub end: Nanos,
+    /// CPU time of the target's tree in it, where `/proc` was sampled at both ends.
+    pub target_cpu: Option<Nanos>,
+}
+
+impl Phase {
+    /// Whether its numbers are the service's own: no recorder disturbed it.
+    pub fn is_baseline(&self) -> bool {
+        self.name.starts_with("baseline")
+    }
+
+    /// Whether it is discarded.
+    pub fn is_warm_up(&self) -> bool {
+        self.name == "warm-up"
+    }
+
+    /// Length in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.end.since(self.start).as_secs_f64()
+    }
+
+    /// Whether `t` lies in it.
+    pub fn contains(&self, t: Nanos) -> bool {
+        self.start <= t && t < self.end
+    }
+}
+
+/// How the run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All phases ran.
+    Complete,
+    /// Ended early by a person.
+    Interrupted,
+    /// The target ended by itself.
+    TargetDied,
+    /// The target never listened.
+    NeverReady,
+    /// slowpath itself was killed: the recording has no end.
+    Cut,
+}
+
+/// The run as a whole.
+#[derive(Debug, Clone)]
+pub struct Phases {
+    /// In order.
+    pub phases: Vec<Phase>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The recorded sentence about the ending, such as how the target died.
+    pub detail: String,
+    /// First moment.
+    pub start: Nanos,
+    /// Last moment that something was recorded.
+    pub end: Nanos,
+}
+
+impl Phases {
+    pub(crate) fn of(recording: &Recording) -> Self {
+        let start = recording.manifest.start;
+        let mut end = recording.events.last().map_or(start, |event| event.t);
+        end = end.max(recording.system.last().map_or(start, |sample| sample.t));
+        let mut phases: Vec<Phase> = Vec::new();
+        let mut outcome = Outcome::Cut;
+        let mut detail = String::new();
+        for timed in &recording.events {
+            match &timed.event {
+                Event::PhaseStarted { phase } => {
+                    phases.push(Phase {
+                        name: phase.clone(),
+                        start: timed.t,
+                        end,
+                        target_cpu: None,
+                    });
+                }
+                Event::PhaseEnded { phase } => {
+                    if let Some(open) = phases.iter_mut().rfind(|open| open.name == *phase) {
+                        open.end = timed.t;
+                    }
+                }
+                Event::Stopping {
+                    ended,
+                    detail: sentence,
+                } => {
+                    detail.clone_from(sentence);
+                    outcome = match ended {
+                        Ended::Complete => Outcome::Complete,
+                        Ended::Interrupted => Outcome::Interrupted,
+                        Ended::TargetDied => Outcome::TargetDied,
+                        Ended::NeverReady => Outcome::NeverReady,
+                    };
+                }
+                _ => {}
+            }
+        }
+        for phase in &mut phases {
+            phase.target_cpu = tree_cpu(&recording.system, phase);
+        }
+        Self {
+            phases,
+            outcome,
+            detail,
+            start,
+            end,
+        }
+    }
+
+    /// Phases that count: all but the warm-up.
+    pub fn measured(&self) -> impl Iterator<Item = &Phase> {
+        self.phases.iter().filter(|phase| !phase.is_warm_up())
+    }
+
+    /// Returns the intervals in which the service ran undisturbed; all measured phases where there was no baseline.
+    pub fn quiet(&self) -> Vec<&Phase> {
+        let baseline: Vec<_> = self.phases.iter().filter(|phase| phase.is_baseline()).collect();
+        if baseline.is_empty() {
+            self.measured().collect()
+        } else {
+            baseline
+        }
+    }
+
+    /// Whether `t` lies in a measured phase.
+    pub fn is_measured(&self, t: Nanos) -> bool {
+        self.measured().any(|phase| phase.contains(t))
+    }
+
+    /// Seconds since the start of the recording.
+    pub fn since_start(&self, t: Nanos) -> f64 {
+        t.since(self.start).as_secs_f64()
+    }
+}
+
+/// Sums the CPU time that the tree spent between the samples that enclose most of a phase.
+fn tree_cpu(system: &[SystemSample], phase: &Phase) -> Option<Nanos> {
+    let inside: Vec<_> = system
+        .iter()
+        .filter(|s| phase.start <= s.t && s.t <= phase.end)
+        .collect();
+    let (first, last) = (inside.first()?, inside.last()?);
+    let covered = last.t.since(first.t);
+    // The samples at the boundaries lie just inside; a phase that lost most of them has no figure.
+    if covered.0 * 10 < phase.end.since(phase.start).0 * 8 {
+        return None;
+    }
+    let mut spent = 0;
+    for pair in inside.windows(2) {
+        spent += spent_between(pair[0], pair[1]);
+    }
+    let scale = phase.end.since(phase.start).0 as f64 / covered.0 as f64;
+    Some(Nanos((spent as f64 * scale) as u64))
+}
+
+fn spent_between(before: &SystemSample, after: &SystemSample) -> u64 {
+    let mut spent = 0;
+    for process in &after.processes {
+        let earlier = before.processes.iter().find(|earlier| earlier.pid == process.pid);
+        for task in &process.tasks {
+            let run = earlier
+                .and_then(|earlier| earlier.tasks.iter().find(|t| t.tid == task.tid))
+                .map(|t| t.run);
+            spent += task.run.since(run.unwrap_or(Nanos(0))).0;
+        }
+    }
+    spent
+}

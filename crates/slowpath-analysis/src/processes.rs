@@ -1,0 +1,256 @@
+//! The process tree: who was there, what each thread cost, how each process ended.
+
+use crate::phases::Phases;
+use slowpath_profile::recording::{Event, ProcessHello, ProcessSample};
+use slowpath_profile::tables::Profile;
+use slowpath_profile::{Nanos, Recording};
+use std::collections::BTreeMap;
+
+/// One process of the target's tree.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProcessMeasure {
+    /// Process id.
+    pub pid: u32,
+    /// Parent's process id.
+    pub ppid: u32,
+    /// What it is to the target.
+    pub role: String,
+    /// Command line, redacted, or its name where that is unknown.
+    pub command: String,
+    /// Node version, if it is a Node process with an agent.
+    pub node: Option<String>,
+    /// Threads with some CPU time or samples, busiest first.
+    pub threads: Vec<ThreadMeasure>,
+    /// How it ended, where known.
+    pub exit: Option<String>,
+    /// Largest resident memory, bytes.
+    pub rss_peak: u64,
+    /// Most open descriptors at once.
+    pub fds_peak: u32,
+}
+
+/// One thread.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ThreadMeasure {
+    /// Kernel thread id, where known.
+    pub tid: Option<u32>,
+    /// Node's `threadId`, where known.
+    pub thread: Option<u32>,
+    /// Name.
+    pub name: String,
+    /// CPU time as a share of one core over the measured phases.
+    pub cpu_share: Option<f64>,
+    /// Run-queue wait as a share of the measured phases.
+    pub run_queue_share: Option<f64>,
+    /// CPU samples.
+    pub n_samples: usize,
+}
+
+/// Kernel threads below this share of a core are summed up in one row.
+const SHOWN_SHARE: f64 = 0.005;
+
+pub(crate) fn measure(recording: &Recording, profile: &Profile, phases: &Phases) -> Vec<ProcessMeasure> {
+    let hellos: BTreeMap<u32, &ProcessHello> = recording
+        .events
+        .iter()
+        .filter_map(|timed| match &timed.event {
+            Event::Process(hello) => Some((hello.pid, hello)),
+            _ => None,
+        })
+        .collect();
+    let mut seen: BTreeMap<u32, Vec<(Nanos, &ProcessSample)>> = BTreeMap::new();
+    for sample in &recording.system {
+        for process in &sample.processes {
+            seen.entry(process.pid).or_default().push((sample.t, process));
+        }
+    }
+    for pid in hellos.keys() {
+        seen.entry(*pid).or_default();
+    }
+    let first_node = hellos
+        .keys()
+        .min_by_key(|pid| first_hello(recording, **pid))
+        .copied();
+    let mut rows: Vec<_> = seen
+        .into_iter()
+        .map(|(pid, samples)| {
+            let hello = hellos.get(&pid).copied();
+            let ppid = hello
+                .map(|h| h.ppid)
+                .or_else(|| samples.first().map(|(_, p)| p.ppid))
+                .unwrap_or(0);
+            let name = samples
+                .first()
+                .map(|(_, process)| process.name.clone())
+                .unwrap_or_default();
+            ProcessMeasure {
+                pid,
+                ppid,
+                role: role(hello, &name, Some(pid) == first_node, hellos.contains_key(&ppid)),
+                command: hello.map_or(name, |hello| hello.argv.join(" ")),
+                node: hello.map(|hello| hello.node.clone()),
+                threads: threads(recording, profile, phases, pid, &samples),
+                exit: exit(recording, pid),
+                rss_peak: samples.iter().map(|(_, process)| process.rss).max().unwrap_or(0),
+                fds_peak: samples
+                    .iter()
+                    .map(|(_, process)| process.n_fds)
+                    .max()
+                    .unwrap_or(0),
+            }
+        })
+        .collect();
+    rows.sort_by_key(|row| row.pid);
+    rows
+}
+
+fn first_hello(recording: &Recording, pid: u32) -> Option<Nanos> {
+    let hello = recording
+        .events
+        .iter()
+        .find(|t| matches!(&t.event, Event::Process(h) if h.pid == pid));
+    hello.map(|timed| timed.t)
+}
+
+fn role(hello: Option<&ProcessHello>, name: &str, is_first_node: bool, parent_is_node: bool) -> String {
+    match hello {
+        Some(ProcessHello {
+            cluster_worker: Some(id),
+            ..
+        }) => format!("cluster worker {id}"),
+        Some(_) if is_first_node => "main".into(),
+        Some(_) if parent_is_node => "forked child".into(),
+        Some(_) => "node".into(),
+        None if ["npm", "npx", "pnpm", "yarn", "corepack"]
+            .iter()
+            .any(|pm| name.starts_with(pm)) =>
+        {
+            "package manager".into()
+        }
+        None => "other".into(),
+    }
+}
+
+fn threads(
+    recording: &Recording,
+    profile: &Profile,
+    phases: &Phases,
+    pid: u32,
+    samples: &[(Nanos, &ProcessSample)],
+) -> Vec<ThreadMeasure> {
+    let measured: Vec<_> = samples.iter().filter(|(t, _)| phases.is_measured(*t)).collect();
+    let n_samples = |thread: u32| {
+        profile
+            .threads
+            .iter()
+            .find(|t| t.pid == pid && t.thread == thread)
+            .map_or(0, |t| t.stack.len())
+    };
+    let mut rows = Vec::new();
+    if let (Some((t0, first)), Some((t1, last))) = (measured.first(), measured.last()) {
+        let wall = t1.since(*t0).0.max(1) as f64;
+        let mut rest = (0, 0.0);
+        for task in &last.tasks {
+            let earlier = first.tasks.iter().find(|earlier| earlier.tid == task.tid);
+            let (run, wait) = earlier.map_or((Nanos(0), Nanos(0)), |earlier| (earlier.run, earlier.wait));
+            let cpu_share = task.run.since(run).0 as f64 / wall;
+            let is_main = task.tid == pid;
+            if !is_main && cpu_share < SHOWN_SHARE {
+                rest = (rest.0 + 1, rest.1 + cpu_share);
+                continue;
+            }
+            rows.push(ThreadMeasure {
+                tid: Some(task.tid),
+                thread: is_main.then_some(0),
+                name: if is_main { "main".into() } else { task.name.clone() },
+                cpu_share: Some(cpu_share),
+                run_queue_share: Some(task.wait.since(wait).0 as f64 / wall),
+                n_samples: if is_main { n_samples(0) } else { 0 },
+            });
+        }
+        if rest.0 > 0 {
+            rows.push(ThreadMeasure {
+                tid: None,
+                thread: None,
+                name: format!("{} quiet threads", rest.0),
+                cpu_share: Some(rest.1),
+                run_queue_share: None,
+                n_samples: 0,
+            });
+        }
+    }
+    for timed in &recording.events {
+        if let Event::ThreadStarted {
+            pid: of,
+            thread,
+            title,
+        } = &timed.event
+            && *of == pid
+        {
+            rows.push(ThreadMeasure {
+                tid: None,
+                thread: Some(*thread),
+                name: format!("worker {thread}: {title}"),
+                cpu_share: None,
+                run_queue_share: None,
+                n_samples: n_samples(*thread),
+            });
+        }
+    }
+    rows.sort_by(|a, b| {
+        let key = |row: &ThreadMeasure| row.cpu_share.unwrap_or(0.0);
+        key(b)
+            .total_cmp(&key(a))
+            .then(a.thread.cmp(&b.thread))
+            .then(a.tid.cmp(&b.tid))
+    });
+    rows
+}
+
+fn exit(recording: &Recording, pid: u32) -> Option<String> {
+    let mut best: Option<(Option<i32>, Option<i32>, bool)> = None;
+    for timed in &recording.events {
+        if let Event::ProcessEnded {
+            pid: of,
+            code,
+            signal,
+            stopping,
+        } = timed.event
+            && of == pid
+            && best.is_none_or(|(code, signal, _)| code.is_none() && signal.is_none())
+        {
+            best = Some((code, signal, stopping));
+        }
+    }
+    let (code, signal, stopping) = best?;
+    let how = match (code, signal) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("killed by {}", signal_name(signal)),
+        (None, None) => "gone without running its exit handlers (killed or crashed)".into(),
+    };
+    Some(if stopping {
+        format!("stopped by slowpath: {how}")
+    } else {
+        how
+    })
+}
+
+/// Returns `SIGKILL` for 9, and so on for the signals that end processes.
+fn signal_name(number: i32) -> String {
+    let name = match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        15 => "SIGTERM",
+        _ => return format!("signal {number}"),
+    };
+    name.to_owned()
+}

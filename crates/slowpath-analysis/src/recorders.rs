@@ -1,0 +1,107 @@
+//! What each recorder delivered.
+
+use slowpath_profile::Recording;
+use slowpath_profile::recording::{Event, RecorderState};
+use slowpath_profile::tables::Profile;
+
+/// State and amount of one recorder over the run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecorderMeasure {
+    /// Name.
+    pub name: &'static str,
+    /// State.
+    pub state: RecorderState,
+    /// Why it is not whole, or what it holds.
+    pub why: String,
+    /// Bytes on the disk.
+    pub bytes: u64,
+    /// Records, samples or lines.
+    pub n_records: u64,
+}
+
+pub(crate) fn measure(recording: &Recording, profile: &Profile) -> Vec<RecorderMeasure> {
+    let bytes = |prefix: &str| -> u64 {
+        recording
+            .file_bytes
+            .iter()
+            .filter(|(name, _)| name.starts_with(prefix))
+            .map(|(_, bytes)| bytes)
+            .sum()
+    };
+    let records = || recording.processes.values().flatten();
+    let n_samples: usize = profile.threads.iter().map(|thread| thread.stack.len()).sum();
+    let n_seconds = records().filter(|record| record.event_loop.is_some()).count();
+    let n_gc: usize = records().map(|record| record.gc.len()).sum();
+    let n_heap = records().filter(|record| record.heap.is_some()).count();
+    let n_dropped: u64 = records().map(|record| record.n_dropped).sum();
+    let process_bytes = bytes("process-");
+    let mut rows = vec![
+        row(
+            "load",
+            recording.load.len(),
+            bytes("load"),
+            "no load was driven: pass --url",
+        ),
+        row(
+            "proc",
+            recording.system.len(),
+            bytes("system"),
+            "/proc gave nothing",
+        ),
+        row(
+            "loop",
+            n_seconds,
+            process_bytes,
+            "no agent delivered event-loop records",
+        ),
+        // Their bytes are in the same files as those of `loop`.
+        row("gc", n_gc, 0, "no collection was seen"),
+        row("heap_usage", n_heap, 0, "no agent delivered heap readings"),
+        row(
+            "cpu",
+            n_samples,
+            bytes("cpu-"),
+            "no CPU phase ran, or no agent delivered samples",
+        ),
+    ];
+    if n_gc == 0 && n_seconds > 0 {
+        rows[3].state = RecorderState::Ok;
+    }
+    if n_dropped > 0 {
+        rows[2].state = RecorderState::Partial;
+        rows[2].why = format!("{n_dropped} records lost because the ring was full");
+    }
+    for timed in &recording.events {
+        if let Event::Recorder {
+            recorder,
+            pid,
+            state,
+            why,
+        } = &timed.event
+            && *state != RecorderState::Ok
+            && let Some(row) = rows.iter_mut().find(|row| row.name == recorder)
+        {
+            row.state = if row.n_records > 0 {
+                RecorderState::Partial
+            } else {
+                RecorderState::Missing
+            };
+            row.why = pid.map_or_else(|| why.clone(), |pid| format!("process {pid}: {why}"));
+        }
+    }
+    rows
+}
+
+fn row(name: &'static str, n_records: usize, bytes: u64, missing: &str) -> RecorderMeasure {
+    let (state, why) = match n_records {
+        0 => (RecorderState::Missing, missing.to_owned()),
+        _ => (RecorderState::Ok, String::new()),
+    };
+    RecorderMeasure {
+        name,
+        state,
+        why,
+        bytes,
+        n_records: n_records as u64,
+    }
+}

@@ -1,0 +1,102 @@
+//! Which threads did the work.
+
+use crate::phases::Phases;
+use slowpath_profile::classify::Category;
+use slowpath_profile::recording::{Event, SystemSample};
+use slowpath_profile::tables::{Profile, ThreadSamples};
+use slowpath_profile::{Nanos, Recording};
+
+/// A thread belongs to those that serve when it was busy at least this share of the busiest one's time. Cluster
+/// workers share load within a factor of two or so; helpers that only tick fall far below.
+const SERVING_SHARE: f64 = 0.25;
+
+/// A thread that did a good part of the work.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServingThread {
+    /// Index into [`Profile::threads`].
+    pub index: usize,
+    /// Process id.
+    pub pid: u32,
+    /// Node's `threadId`.
+    pub thread: u32,
+    /// Sampled time not idle.
+    pub busy: Nanos,
+    /// Sampled time.
+    pub wall: Nanos,
+    /// Samples not idle.
+    pub n_busy_samples: usize,
+}
+
+impl ServingThread {
+    /// Share of the sampled time that it was busy.
+    pub fn utilisation(&self) -> f64 {
+        if self.wall == Nanos(0) {
+            0.0
+        } else {
+            self.busy.0 as f64 / self.wall.0 as f64
+        }
+    }
+}
+
+/// Returns the threads that did the work, busiest first.
+pub fn serving_threads(profile: &Profile) -> Vec<ServingThread> {
+    let mut threads: Vec<_> = profile
+        .threads
+        .iter()
+        .enumerate()
+        .map(|(index, thread)| measure(profile, index, thread))
+        .collect();
+    threads.sort_by_key(|thread| (std::cmp::Reverse(thread.busy), thread.pid, thread.thread));
+    let busiest = threads.first().map_or(0, |thread| thread.busy.0) as f64;
+    threads.retain(|thread| thread.busy.0 as f64 >= busiest * SERVING_SHARE);
+    threads
+}
+
+fn measure(profile: &Profile, index: usize, thread: &ThreadSamples) -> ServingThread {
+    let mut serving = ServingThread {
+        index,
+        pid: thread.pid,
+        thread: thread.thread,
+        busy: Nanos(0),
+        wall: Nanos(0),
+        n_busy_samples: 0,
+    };
+    for (stack, duration) in thread.stack.iter().zip(&thread.duration) {
+        serving.wall = serving.wall + *duration;
+        if !is_idle(profile, stack.0) {
+            serving.busy = serving.busy + *duration;
+            serving.n_busy_samples += 1;
+        }
+    }
+    serving
+}
+
+pub(crate) fn is_idle(profile: &Profile, stack: u32) -> bool {
+    let function = profile.stacks.function[stack as usize];
+    profile.functions.get(function).category == Category::Idle
+}
+
+/// Returns the process to speak of: that of the busiest sampled thread, else the Node process with the most CPU time.
+pub(crate) fn main_pid(recording: &Recording, serving: &[ServingThread], phases: &Phases) -> Option<u32> {
+    if let Some(busiest) = serving.first() {
+        return Some(busiest.pid);
+    }
+    let nodes = recording.events.iter().filter_map(|timed| match &timed.event {
+        Event::Process(hello) => Some(hello.pid),
+        _ => None,
+    });
+    let spent = |pid: u32| -> Nanos {
+        let run = |sample: &SystemSample| -> Nanos {
+            let process = sample.processes.iter().find(|process| process.pid == pid);
+            Nanos(process.map_or(0, |process| process.tasks.iter().map(|task| task.run.0).sum()))
+        };
+        let mut measured = recording
+            .system
+            .iter()
+            .filter(|sample| phases.is_measured(sample.t))
+            .map(run);
+        let first = measured.next().unwrap_or_default();
+        measured.fold(Nanos(0), |most, run| most.max(run.since(first)))
+    };
+    nodes.max_by_key(|pid| (spent(*pid), std::cmp::Reverse(*pid)))
+}
