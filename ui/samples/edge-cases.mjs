@@ -15,7 +15,11 @@ export function nothing() {
     report: {
       ...report,
       run: { ...report.run, ended: "target-died", url: null, method: null, connections: null, duration_s: 1.3 },
-      verdict: { class: "not-enough-data", sentence: "Not enough data: the target ended after 1.3 s, before any phase was measured", detail: "It left with exit code 1; its last line of output was: Error: listen EADDRINUSE 0.0.0.0:3000" },
+      verdict: {
+        class: "not-enough-data",
+        sentence: "Not enough data: the target ended after 1.3 s, before any phase was measured",
+        detail: "It left with exit code 1; its last line of output was: Error: listen EADDRINUSE 0.0.0.0:3000",
+      },
       findings: [],
       refuted: [],
       load: null,
@@ -24,7 +28,13 @@ export function nothing() {
       split_source: null,
       overhead: [],
       processes: [{ ...report.processes[0], threads: [], exit: "exit code 1", rss_peak_bytes: null, fds_peak: null }],
-      recorders: report.recorders.map((r) => ({ ...r, state: "missing", why: "the target ended before this phase", bytes: 0, n_records: 0 })),
+      recorders: report.recorders.map((r) => ({
+        ...r,
+        state: "missing",
+        why: "the target ended before this phase",
+        bytes: 0,
+        n_records: 0,
+      })),
       warnings: [{ text: "the target ended by itself", about: "target" }],
       functions: [],
       timeline: { duration_s: 0, phases: [], series: [], stalls: [] },
@@ -38,11 +48,22 @@ export function healthy() {
   return {
     report: {
       ...report,
-      verdict: { class: "healthy", sentence: "Healthy: the main thread is idle 71 % of the time, and p99 is 1.4 × p50", detail: "At 50 connections nothing on this side limits it: 96 % of a request's time is spent waiting for the upstream." },
+      verdict: {
+        class: "healthy",
+        sentence: "Healthy: the main thread is idle 71 % of the time, and p99 is 1.4 × p50",
+        detail:
+          "At 50 connections nothing on this side limits it: 96 % of a request's time is spent waiting for the upstream.",
+      },
       findings: [],
       refuted: ["synchronous I/O (none seen)", "GC (0.8 % of wall time)", "connection pool (0 waits)"],
       split: { js: 0.21, gc: 0.008, native: 0.06, run_queue: 0.012, idle: 0.71 },
-      load: { ...report.load, requests_per_second: 2113.4, requests: 44_381, latency_ms: { p50: 22.1, p90: 25.4, p99: 31.2, p99_9: 40.3, max: 52.9, mean: 22.4 }, cpu_ms_per_request: 0.13 },
+      load: {
+        ...report.load,
+        requests_per_second: 2113.4,
+        requests: 44_381,
+        latency_ms: { p50: 22.1, p90: 25.4, p99: 31.2, p99_9: 40.3, max: 52.9, mean: 22.4 },
+        cpu_ms_per_request: 0.13,
+      },
       warnings: [],
       timeline: { ...report.timeline, stalls: [] },
     },
@@ -54,7 +75,11 @@ export function small() {
   const { report, profile } = gatewayReport();
   const thread = profile.threads[0];
   const cut = (list) => list.slice(0, 40);
-  const samples = { start_delta_us: cut(thread.samples.start_delta_us), duration_us: cut(thread.samples.duration_us), stack: cut(thread.samples.stack) };
+  const samples = {
+    start_delta_us: cut(thread.samples.start_delta_us),
+    duration_us: cut(thread.samples.duration_us),
+    stack: cut(thread.samples.stack),
+  };
   const smaller = { ...profile, threads: [{ ...thread, samples }] };
   return {
     report: {
@@ -73,11 +98,17 @@ export function longNames() {
   const { report } = gatewayReport();
   const builder = new ProfileBuilder();
   const random = randomFrom(3);
-  const file = (i) => `/srv/a/deeply/nested/monorepo/packages/gateway-with-a-long-name/src/features/completions/handlers/module-${i}.js`;
+  const file = (i) =>
+    `/srv/a/deeply/nested/monorepo/packages/gateway-with-a-long-name/src/features/completions/handlers/module-${i}.js`;
   const functions = Array.from({ length: 300 }, (_, i) =>
     i % 3 === 0
       ? builder.function(`${LONG.slice(0, 190)}${i}`, `${file(i)}:${i + 1}:1`, "app")
-      : builder.function(`step${i}`, `/srv/a/node_modules/@scope-${i % 10}/package-with-a-long-name/lib/index.js:${i}:3`, "dependency", { pkg: `@scope-${i % 10}/package-with-a-long-name` }),
+      : builder.function(
+          `step${i}`,
+          `/srv/a/node_modules/@scope-${i % 10}/package-with-a-long-name/lib/index.js:${i}:3`,
+          "dependency",
+          { pkg: `@scope-${i % 10}/package-with-a-long-name` },
+        ),
   );
   const recursive = builder.function("visitNode", `${file(0)}:900:3`, "app");
   let deep = builder.stack([functions[0]]);
@@ -88,7 +119,10 @@ export function longNames() {
   }
   const samples = [];
   for (let i = 0; i < 20_000; i++) {
-    const path = Array.from({ length: 4 + Math.floor(random() * 30) }, (_, d) => functions[Math.floor(random() * (d < 3 ? 6 : 300))]);
+    const path = Array.from(
+      { length: 4 + Math.floor(random() * 30) },
+      (_, d) => functions[Math.floor(random() * (d < 3 ? 6 : 300))],
+    );
     const stack = random() < 0.3 ? onTheWay[Math.floor(random() * onTheWay.length)] : builder.stack(path);
     samples.push([15e6 + i * 1000, 1000, stack]);
   }
@@ -104,7 +138,11 @@ export function longNames() {
     report: {
       ...report,
       run: { ...report.run, title: "gateway-with-a-long-name-in-a-monorepo-of-many-packages" },
-      verdict: { class: "cpu", sentence: `CPU-bound: 54 % of the main thread is ${LONG}()`, detail: report.verdict.detail.repeat(3) },
+      verdict: {
+        class: "cpu",
+        sentence: `CPU-bound: 54 % of the main thread is ${LONG}()`,
+        detail: report.verdict.detail.repeat(3),
+      },
       findings,
       functions: functionRows(profile),
     },
@@ -119,7 +157,12 @@ export function adversarial() {
   evil.run.command = ["node", HOSTILE];
   evil.verdict = { class: "cpu", sentence: HOSTILE, detail: HOSTILE };
   evil.refuted = [HOSTILE];
-  for (const finding of evil.findings) Object.assign(finding, { title: HOSTILE, advice: HOSTILE, where: { ...finding.where, function: HOSTILE, file: HOSTILE } });
+  for (const finding of evil.findings)
+    Object.assign(finding, {
+      title: HOSTILE,
+      advice: HOSTILE,
+      where: { ...finding.where, function: HOSTILE, file: HOSTILE },
+    });
   evil.load.errors = { [HOSTILE]: 3 };
   evil.load.error_samples = [HOSTILE];
   evil.processes[1].command = HOSTILE;
@@ -129,9 +172,14 @@ export function adversarial() {
   for (const stall of evil.timeline.stalls) stall.culprit = HOSTILE;
   const names = profile.functions.name.length;
   const strings = [...profile.strings, HOSTILE, "__proto__", "$& $1 $$"];
-  const name = profile.functions.name.map((old, i) => (i % 4 === 1 && i < names - 1 ? strings.length - 3 : i % 4 === 3 ? strings.length - 2 : old));
+  const name = profile.functions.name.map((old, i) =>
+    i % 4 === 1 && i < names - 1 ? strings.length - 3 : i % 4 === 3 ? strings.length - 2 : old,
+  );
   const packages = profile.functions.package.map((old) => (old < 0 ? old : strings.length - 3));
-  return { report: evil, profile: { ...profile, strings, functions: { ...profile.functions, name, package: packages } } };
+  return {
+    report: evil,
+    profile: { ...profile, strings, functions: { ...profile.functions, name, package: packages } },
+  };
 }
 
 /** 100,000 stacks, 500,000 samples. */
@@ -143,7 +191,10 @@ export function huge() {
   const functions = Array.from({ length: 6000 }, (_, i) => {
     const category = categories[i % categories.length];
     const pkg = category === "dependency" ? `package-${i % 97}` : null;
-    const where = category === "native" || category === "gc" ? "" : `/srv/huge/${pkg ? `node_modules/${pkg}/` : "src/"}m${i % 400}.js:${i}:1`;
+    const where =
+      category === "native" || category === "gc"
+        ? ""
+        : `/srv/huge/${pkg ? `node_modules/${pkg}/` : "src/"}m${i % 400}.js:${i}:1`;
     return builder.function(`${category}Function${i}`, where, category, { pkg });
   });
   const stacks = [];
@@ -159,9 +210,17 @@ export function huge() {
   }
   for (const thread of [0, 1]) {
     const samples = [];
-    for (let i = 0; i < 250_000; i++) samples.push([5e6 + i * 200, 200, stacks[Math.floor(random() ** 1.5 * stacks.length)]]);
+    for (let i = 0; i < 250_000; i++)
+      samples.push([5e6 + i * 200, 200, stacks[Math.floor(random() ** 1.5 * stacks.length)]]);
     builder.thread(77, thread, thread === 0 ? "main thread" : "worker", samples);
   }
   const profile = builder.data();
-  return { report: { ...report, findings: report.findings.map((f, i) => ({ ...f, function_index: functions[i * 8] })), functions: functionRows(profile).slice(0, 500) }, profile };
+  return {
+    report: {
+      ...report,
+      findings: report.findings.map((f, i) => ({ ...f, function_index: functions[i * 8] })),
+      functions: functionRows(profile).slice(0, 500),
+    },
+    profile,
+  };
 }

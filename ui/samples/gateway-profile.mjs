@@ -106,7 +106,11 @@ function sampleThread(builder, index, table, pid, thread, name, from_s, to_s, ev
   const samples = [];
   for (let t = from_s * 1e6; t < to_s * 1e6; ) {
     let at = random() * sum;
-    const [, stack] = stacks.find(([weight]) => (at -= weight) < 0) ?? stacks[0];
+    const [, stack] =
+      stacks.find(([weight]) => {
+        at -= weight;
+        return at < 0;
+      }) ?? stacks[0];
     const duration = Math.round(every_us * (0.85 + 0.3 * random()));
     samples.push([Math.round(t), duration, stack]);
     t += duration;
@@ -126,10 +130,22 @@ export function gatewayProfile({ pid, from_s, to_s, worker = true, seed = 1 }) {
   );
   sampleThread(builder, index, MAIN, pid, 0, "main thread", from_s, to_s, 1050, random);
   if (worker) sampleThread(builder, index, WORKER, pid, 3, "embed worker", from_s, to_s, 4200, random);
-  for (const [line, ms] of [[91, 12], [94, 380], [95, 96], [103, 41], [104, 1660], [110, 22]]) {
+  for (const [line, ms] of [
+    [91, 12],
+    [94, 380],
+    [95, 96],
+    [103, 41],
+    [104, 1660],
+    [110, 22],
+  ]) {
     builder.heat(index.renderRules, line, ms * 1000);
   }
-  for (const [line, ms] of [[55, 240], [57, 2900], [58, 410]]) builder.heat(index.compileRule, line, ms * 1000);
+  for (const [line, ms] of [
+    [55, 240],
+    [57, 2900],
+    [58, 410],
+  ])
+    builder.heat(index.compileRule, line, ms * 1000);
   const profile = builder.data();
   return { profile, index, functions: functionRows(profile) };
 }

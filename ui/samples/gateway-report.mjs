@@ -67,15 +67,25 @@ function findingsOf(index, stalls) {
       share: 0.54,
       share_of: "busy main-thread time",
       predicted_gain: { throughput: 2.12, low: 1.93, high: 2.31 },
-      where: { function: "renderRules", file: `${CWD}/src/prompt/rules.js`, line: 88, column: 21, package: null, process: PID },
+      where: {
+        function: "renderRules",
+        file: `${CWD}/src/prompt/rules.js`,
+        line: 88,
+        column: 21,
+        package: null,
+        process: PID,
+      },
       evidence: [
         evidence("renderRules and what it calls hold the main thread for", 12.6, "s", 7741, "cpu"),
         evidence("RegExp is constructed per request", 214, "times", 1690, "counters"),
         evidence("the arguments repeat: distinct patterns seen", 214, "patterns", 361660, "counters"),
       ],
-      advice: "The rules do not change between requests: compile them once when the module loads (rules.js:52) and keep the array; renderRules then only fills in values.",
+      advice:
+        "The rules do not change between requests: compile them once when the module loads (rules.js:52) and keep the array; renderRules then only fills in values.",
       function_index: index.renderRules,
-      intervals: stalls.filter((s) => s.culprit === "renderRules").map((s) => [s.start_s, s.start_s + s.duration_ms / 1000]),
+      intervals: stalls
+        .filter((s) => s.culprit === "renderRules")
+        .map((s) => [s.start_s, s.start_s + s.duration_ms / 1000]),
     },
     {
       rule: "sync-io-on-request-path",
@@ -86,14 +96,23 @@ function findingsOf(index, stalls) {
       share: 0.12,
       share_of: "busy main-thread time",
       predicted_gain: { throughput: 1.29, low: 1.18, high: 1.36 },
-      where: { function: "loadQuota", file: `${CWD}/src/quota/store.js`, line: 31, column: 19, package: null, process: PID },
+      where: {
+        function: "loadQuota",
+        file: `${CWD}/src/quota/store.js`,
+        line: 31,
+        column: 19,
+        package: null,
+        process: PID,
+      },
       evidence: [
         evidence("synchronous file calls per request", 3, "calls", 1690, "counters"),
         evidence("blocked in them", 1.84, "s", 1604, "cpu"),
       ],
       advice: "Read the file once and watch it for changes, or keep the quota in memory and write it back on a timer.",
       function_index: index.loadQuota,
-      intervals: stalls.filter((s) => s.culprit === "readFileSync").map((s) => [s.start_s, s.start_s + s.duration_ms / 1000]),
+      intervals: stalls
+        .filter((s) => s.culprit === "readFileSync")
+        .map((s) => [s.start_s, s.start_s + s.duration_ms / 1000]),
     },
     {
       rule: "busy-timer",
@@ -104,7 +123,14 @@ function findingsOf(index, stalls) {
       share: 0.058,
       share_of: "busy main-thread time",
       predicted_gain: { throughput: 1.06, low: 1.02, high: 1.09 },
-      where: { function: "checkUpstreams", file: `${CWD}/src/health/probe.js`, line: 12, column: 25, package: null, process: PID },
+      where: {
+        function: "checkUpstreams",
+        file: `${CWD}/src/health/probe.js`,
+        line: 12,
+        column: 25,
+        package: null,
+        process: PID,
+      },
       evidence: [evidence("timer callbacks per second", 198, "1/s", 2970, "counters")],
       advice: "Every 5 s is enough for a health probe.",
       function_index: index.checkUpstreams ?? index.probe,
@@ -136,10 +162,15 @@ export function gatewayReport() {
     verdict: {
       class: "cpu",
       sentence: "CPU-bound: one core is full, and 54 % of it is renderRules(), rebuilt for every request",
-      detail: "The main thread is busy 90 % of the time; the other core is half idle, so more connections only make the queue longer.",
+      detail:
+        "The main thread is busy 90 % of the time; the other core is half idle, so more connections only make the queue longer.",
     },
     findings: findingsOf(index, stalls),
-    refuted: ["JSON conversion (2.1 % of busy time)", "Redis round trips (0.2 per request)", "thread-pool queue (p99 wait 0.3 ms)"],
+    refuted: [
+      "JSON conversion (2.1 % of busy time)",
+      "Redis round trips (0.2 per request)",
+      "thread-pool queue (p99 wait 0.3 ms)",
+    ],
     checkpoints: [],
     checklist: [],
     load: {
@@ -184,7 +215,17 @@ export function gatewayReport() {
       note: speed < 0.8 ? "disturbs: its own times are not quoted" : "",
     })),
     processes: [
-      { pid: PID - 21, ppid: 1, role: "package manager", command: "npm run start", node: "v20.20.2", threads: [], exit: "exit code 0", rss_peak_bytes: 61e6, fds_peak: 24 },
+      {
+        pid: PID - 21,
+        ppid: 1,
+        role: "package manager",
+        command: "npm run start",
+        node: "v20.20.2",
+        threads: [],
+        exit: "exit code 0",
+        rss_peak_bytes: 61e6,
+        fds_peak: 24,
+      },
       {
         pid: PID,
         ppid: PID - 21,
@@ -192,9 +233,30 @@ export function gatewayReport() {
         command: "node src/server.js --config 'prod like.json'",
         node: "v20.20.2",
         threads: [
-          { tid: PID, thread: 0, name: "main thread", cpu_share: 0.89, run_queue_share: 0.018, n_samples: profile.threads[0].samples.stack.length },
-          { tid: PID + 11, thread: 3, name: "embed worker", cpu_share: 0.2, run_queue_share: 0.004, n_samples: profile.threads[1].samples.stack.length },
-          { tid: PID + 2, thread: null, name: "V8 platform workers (4)", cpu_share: 0.06, run_queue_share: 0.001, n_samples: 0 },
+          {
+            tid: PID,
+            thread: 0,
+            name: "main thread",
+            cpu_share: 0.89,
+            run_queue_share: 0.018,
+            n_samples: profile.threads[0].samples.stack.length,
+          },
+          {
+            tid: PID + 11,
+            thread: 3,
+            name: "embed worker",
+            cpu_share: 0.2,
+            run_queue_share: 0.004,
+            n_samples: profile.threads[1].samples.stack.length,
+          },
+          {
+            tid: PID + 2,
+            thread: null,
+            name: "V8 platform workers (4)",
+            cpu_share: 0.06,
+            run_queue_share: 0.001,
+            n_samples: 0,
+          },
         ],
         exit: "stopped by slowpath (SIGINT)",
         rss_peak_bytes: 171e6,
@@ -205,12 +267,22 @@ export function gatewayReport() {
       { name: "proc", state: "ok", why: "", bytes: 84_000, n_records: 602 },
       { name: "loop", state: "ok", why: "", bytes: 31_000, n_records: 1204 },
       { name: "cpu", state: "ok", why: "", bytes: 702_000, n_records: 24_950 },
-      { name: "counters", state: "partial", why: "412 of 9,204 records dropped: the ring was full for 0.2 s", bytes: 96_000, n_records: 8792 },
-      { name: "native", state: "missing", why: "/proc/sys/kernel/perf_event_paranoid is 3; run `sudo sysctl kernel.perf_event_paranoid=2`", bytes: 0, n_records: 0 },
+      {
+        name: "counters",
+        state: "partial",
+        why: "412 of 9,204 records dropped: the ring was full for 0.2 s",
+        bytes: 96_000,
+        n_records: 8792,
+      },
+      {
+        name: "native",
+        state: "missing",
+        why: "/proc/sys/kernel/perf_event_paranoid is 3; run `sudo sysctl kernel.perf_event_paranoid=2`",
+        bytes: 0,
+        n_records: 0,
+      },
     ],
-    warnings: [
-      { text: "another process used 0.4 of a core during the baseline: read p99 with ± 10 %", about: "load" },
-    ],
+    warnings: [{ text: "another process used 0.4 of a core during the baseline: read p99 with ± 10 %", about: "load" }],
     functions,
     timeline: {
       duration_s: 60,

@@ -46,6 +46,7 @@ export function milliseconds(value: number | null | undefined): string {
   if (size > 0 && size < 0.001) return `${significant(value * 1e6)}${NBSP}ns`;
   if (size > 0 && size < 0.1) return `${significant(value * 1e3)}${NBSP}µs`;
   if (size < 999.5) return `${significant(value)}${NBSP}ms`;
+  if (size < 9995) return `${(value / 1000).toFixed(2).replace("-", "−")}${NBSP}s`;
   if (size < 120_000) return `${significant(value / 1000)}${NBSP}s`;
   const whole_s = Math.round(value / 1000);
   const hours = Math.floor(whole_s / 3600);
@@ -118,6 +119,9 @@ export function quantity(value: number | null | undefined, unit: string): string
   }
 }
 
+/** A round number at the end of a scale: "2 s", not "2.00 s". */
+export const scaleEnd = (value: number, unit: string): string => quantity(value, unit).replace(/\.0+(?=\u00a0)/, "");
+
 /** RFC 3339 in UTC as "2026-11-23 14:02 UTC"; anything else unchanged. */
 export function moment(rfc3339: string): string {
   const parts = /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2})/.exec(rfc3339);
@@ -128,6 +132,16 @@ export function moment(rfc3339: string): string {
 export function interval(range: readonly [number, number]): string {
   const digits = range[1] - range[0] < 1 ? 2 : 1;
   return `${range[0].toFixed(digits)}–${range[1].toFixed(digits)}${NBSP}s`;
+}
+
+/** A point on the time axis: "0 s", "2.5 s", "12:30" minutes past two minutes. */
+export function axisTime(time_s: number, duration_s: number): string {
+  if (duration_s <= 120) return `${Number(time_s.toFixed(1))}${NBSP}s`;
+  const whole = Math.round(time_s);
+  const two = (n: number) => String(n).padStart(2, "0");
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor((whole % 3600) / 60);
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
 /** A command line that can be pasted into a shell. */

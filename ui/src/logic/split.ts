@@ -10,6 +10,9 @@ export interface SplitPart {
   percent: number;
 }
 
+/** "<1 %" for what rounds to nothing but is there. */
+export const splitLabel = (part: SplitPart): string => (part.percent === 0 ? "<1\u00a0%" : `${part.percent}\u00a0%`);
+
 /** Classes in order; those with no time are left out. */
 export function splitParts(split: Partial<Record<SplitClass, number>>): SplitPart[] {
   const parts = SPLIT_CLASSES.map((id) => ({ id, share: split[id] ?? 0, percent: 0 })).filter((p) => p.share > 0);

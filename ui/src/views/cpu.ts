@@ -25,8 +25,13 @@ export function cpuSection(): { section: HTMLElement; body: HTMLElement } {
 /** Says why there is no flame graph. */
 export function cpuMissing(body: HTMLElement, { report }: Context, error: string | null): void {
   const recorder = report.recorders.find((r) => r.name.startsWith("cpu"));
-  const why = recorder && recorder.state !== "ok" && recorder.why ? ` ${recorder.why}.` : "";
-  fill(body, error === null ? absent(`${S.noSamples}${why}`, S.noSamplesHint) : absent(S.badProfile(error)));
+  const why = recorder && recorder.state !== "ok" && recorder.why ? `: ${recorder.why}.` : "";
+  fill(
+    body,
+    error === null
+      ? absent(why ? `${S.noSamples.slice(0, -1)}${why}` : S.noSamples, S.noSamplesHint)
+      : absent(S.badProfile(error)),
+  );
 }
 
 export function cpuBody(body: HTMLElement, context: Context, cpu: CpuSelection): CpuView {

@@ -8,7 +8,7 @@ import { summarise } from "../logic/timeline.ts";
 import { S } from "../strings.ts";
 import { absent, fill, h, note, table } from "./dom.ts";
 
-const MAX_STALLS = 25;
+const MAX_STALLS = 12;
 
 export function eventLoop(context: Context): HTMLElement {
   const { store } = context;
@@ -45,7 +45,8 @@ function summaries({ report, store }: Context): HTMLElement {
 function stallTable(context: Context): HTMLElement {
   const { report, store, showFunction, showInterval } = context;
   const stalls = stallsIn(report.timeline.stalls, store.state.range);
-  if (stalls.length === 0) return absent(S.noStalls);
+  const recorded = report.timeline.stalls.length > 0 || report.timeline.series.some((s) => s.id === "loop_delay");
+  if (stalls.length === 0) return absent(recorded ? S.noStalls : S.stallsNone);
   const rows = stalls.slice(0, MAX_STALLS).map((stall) => {
     const { function_index: fn, culprit } = stall;
     const name = culprit === null ? null : keepStart(functionLabel(culprit), 60);
@@ -86,7 +87,7 @@ function stallTable(context: Context): HTMLElement {
     stalls.length > MAX_STALLS ? note(S.onlyLongest(count(MAX_STALLS))) : null,
     h(
       "div",
-      { class: "wide", id: "stalls" },
+      { class: "wide snug", id: "stalls" },
       table(
         S.stalls,
         [

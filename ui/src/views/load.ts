@@ -2,6 +2,7 @@
 import type { Context } from "../context.ts";
 import type { Latency } from "../contract.ts";
 import { bytes, count, interval, milliseconds, significant } from "../logic/format.ts";
+import { keepStart } from "../logic/place.ts";
 import { byCount, warningsAbout } from "../logic/report-tables.ts";
 import { phaseName, S } from "../strings.ts";
 import { absent, h, table, warn } from "./dom.ts";
@@ -31,7 +32,7 @@ export function loadSection({ report, showInterval }: Context): HTMLElement {
     h("td", { class: "figure" }, count(row.requests)),
     h("td", { class: "figure" }, significant(row.requests_per_second)),
     ...LATENCIES.map(([, key]) => h("td", { class: "figure" }, milliseconds(row.latency_ms[key]))),
-    h("td", { class: "figure" }, counts(row.errors)),
+    h("td", { class: "figure", title: counts(row.errors) }, keepStart(counts(row.errors), 40)),
     h("td", { class: "figure" }, milliseconds(row.cpu_ms_per_request)),
   ];
   const rows = report.load_phases.map((phase) =>
@@ -97,5 +98,5 @@ export function loadSection({ report, showInterval }: Context): HTMLElement {
 
 const counts = (table: Record<string, number>): string =>
   byCount(table)
-    .map(([name, n]) => `${name} ${count(n)}`)
+    .map(([name, n]) => `${name} × ${count(n)}`)
     .join(", ") || S.noErrors;

@@ -2,7 +2,7 @@
 import type { Context } from "../context.ts";
 import { count, microseconds, percent, seconds } from "../logic/format.ts";
 import { warningsAbout } from "../logic/report-tables.ts";
-import { splitParts } from "../logic/split.ts";
+import { splitLabel, splitParts } from "../logic/split.ts";
 import { S, SPLIT_MEANING, SPLIT_NAME } from "../strings.ts";
 import { h, note, warn } from "./dom.ts";
 
@@ -23,7 +23,7 @@ export function splitBar({ report }: Context): HTMLElement {
       { title: SPLIT_MEANING[part.id] },
       h("span", { class: `swatch ${part.id}` }),
       `${SPLIT_NAME[part.id]} `,
-      h("b", {}, `${part.percent}\u00a0%`),
+      h("b", {}, splitLabel(part)),
     ),
   );
   return h(

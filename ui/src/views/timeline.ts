@@ -4,7 +4,7 @@
  * A drag, a phase, or Shift with arrow keys selects an interval; everything below shows that interval only.
  */
 import type { Context } from "../context.ts";
-import { interval, milliseconds, quantity, seconds } from "../logic/format.ts";
+import { axisTime, interval, milliseconds, quantity, scaleEnd, seconds } from "../logic/format.ts";
 import {
   axisTicks,
   brushed,
@@ -19,13 +19,16 @@ import {
 import { S, SERIES_NAME } from "../strings.ts";
 import { absent, fill, h, note, svg } from "./dom.ts";
 
-const LANE = 32;
-const LINE = 24;
+const LANE = 36;
+const LINE = 26;
 const PHASES = 24;
 const STALLS = 12;
 const AXIS = 24;
-const LEFT = 96;
-const RIGHT = 216;
+const LEFT = 144;
+const RIGHT = 264;
+/** Below this width the read-out has room for one number only. */
+const NARROW = 1000;
+const RIGHT_NARROW = 136;
 /** A drag below this many pixels is a click. */
 const MIN_DRAG = 4;
 
@@ -80,7 +83,10 @@ class Chart {
     return this.context.report.timeline;
   }
   private get plot(): number {
-    return Math.max(1, this.width - LEFT - RIGHT);
+    return Math.max(1, this.width - LEFT - this.right);
+  }
+  private get right(): number {
+    return this.width < NARROW ? RIGHT_NARROW : RIGHT;
   }
   private x(t_s: number): number {
     return LEFT + (t_s / this.data.duration_s) * this.plot;
@@ -99,7 +105,7 @@ class Chart {
     this.brush.setAttribute("height", String(this.bodyHeight));
     this.time.setAttribute("y", String(this.bodyHeight + 16));
     this.readouts = this.lanes.map((_, i) =>
-      svg("text", { class: "readout", x: this.width - RIGHT + 12, y: this.laneTop(i) + 21 }),
+      svg("text", { class: "readout", x: this.width - this.right + 12, y: this.laneTop(i) + 24 }),
     );
     fill(
       this.drawing,
@@ -170,15 +176,15 @@ class Chart {
       svg("path", {
         class: at === 0 ? `line ${series.id}` : `line second ${series.id}`,
         d: linePath(series, this.data.duration_s, this.plot, LINE, lane.top),
-        transform: `translate(${LEFT} ${top + 6})`,
+        transform: `translate(${LEFT} ${top + 8})`,
       }),
     );
     return svg(
       "g",
       {},
-      svg("line", { class: "rule", x1: LEFT, x2: LEFT + this.plot, y1: top + 30.5, y2: top + 30.5 }),
-      svg("text", { class: "lane-name", x: 0, y: top + 20 }, names),
-      svg("text", { class: "scale", x: LEFT - 4, y: top + 10, "text-anchor": "end" }, quantity(lane.top, lane.unit)),
+      svg("line", { class: "rule", x1: LEFT, x2: LEFT + this.plot, y1: top + 34.5, y2: top + 34.5 }),
+      svg("text", { class: "lane-name", x: 0, y: top + 24 }, names),
+      svg("text", { class: "scale", x: LEFT - 6, y: top + 14, "text-anchor": "end" }, scaleEnd(lane.top, lane.unit)),
       ...lines,
     );
   }
@@ -190,7 +196,11 @@ class Chart {
       { class: "axis" },
       ...ticks.flatMap((t) => [
         svg("line", { x1: this.x(t), x2: this.x(t), y1: this.bodyHeight, y2: this.bodyHeight + 4 }),
-        svg("text", { x: this.x(t), y: this.bodyHeight + 16, "text-anchor": "middle" }, seconds(t)),
+        svg(
+          "text",
+          { x: this.x(t), y: this.bodyHeight + 16, "text-anchor": "middle" },
+          axisTime(t, this.data.duration_s),
+        ),
       ]),
     );
   }
@@ -230,6 +240,7 @@ class Chart {
     if (t_s !== null) return lane.series.map((s) => quantity(valueAt(s, t_s), s.unit)).join(", ");
     const facts = summarise(lane.series[0], range);
     if (!facts) return "–";
+    if (this.width < NARROW) return S.max(quantity(facts.max, lane.unit));
     return `${S.median(quantity(facts.median, lane.unit))} · ${S.max(quantity(facts.max, lane.unit))}`;
   }
 

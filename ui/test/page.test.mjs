@@ -1,0 +1,209 @@
+/** The built page in a real browser, on the samples: what a reader does must work, and nothing hostile may happen. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { launch, openReport } from "./browser.mjs";
+
+const sample = (name) => fileURLToPath(new URL(`../dist/samples/${name}.html`, import.meta.url));
+let browser;
+before(async () => {
+  browser = await launch();
+});
+after(() => browser.close());
+
+/** Opens a sample, runs the check, and asserts that nothing went wrong meanwhile. */
+async function reading(name, check, options) {
+  const { page, context, troubles, requests } = await openReport(browser, sample(name), options);
+  await check(page);
+  assert.deepEqual(troubles, []);
+  assert.deepEqual(requests, []);
+  await context.close();
+}
+
+const hash = (page) => page.evaluate(() => location.hash);
+const firstFunction = (page) => page.locator("#functions tbody tr .name").first().textContent();
+const drag = async (page, from, to) => {
+  const box = await page.locator(".stage").boundingBox();
+  await page.mouse.move(box.x + from, box.y + 150);
+  await page.mouse.down();
+  await page.mouse.move(box.x + (from + to) / 2, box.y + 150);
+  await page.mouse.move(box.x + to, box.y + 150);
+  await page.mouse.up();
+};
+
+test("the first screen answers at 1440 × 900 without scrolling", () =>
+  reading("usual", async (page) => {
+    assert.match(await page.locator("#verdict").textContent(), /renderRules/);
+    assert.equal(await page.locator("tr.finding").count(), 3);
+    const labels = await page.locator(".split .labels b").allTextContents();
+    const sum = labels.map((t) => Number.parseInt(t.replace("<1", "0"), 10)).reduce((a, b) => a + b, 0);
+    assert.equal(sum, 100);
+    const bottom = await page.evaluate(() => document.querySelector(".answer").getBoundingClientRect().bottom);
+    assert.ok(bottom <= 900, `the answer ends at ${bottom} px`);
+  }));
+
+test("a finding opens to its evidence and leads to its function in the flame graph", () =>
+  reading("usual", async (page) => {
+    await page.locator("tr.finding .expand").first().click();
+    await page.getByText("the arguments repeat").waitFor();
+    assert.match(await hash(page), /open=0/);
+    await page.locator("#finding-0").getByText("show in flame graph").click();
+    assert.match(await hash(page), /zoom=\d+/);
+    assert.match(await page.locator(".crumbs [aria-current]").textContent(), /renderRules/);
+  }));
+
+test("a brushed interval filters flame graph, functions and stalls, and Escape shows all again", () =>
+  reading("usual", async (page) => {
+    const stalls = await page.locator("#stalls tbody tr").count();
+    await drag(page, 420, 470);
+    assert.match(await hash(page), /t=\d/);
+    assert.ok((await page.locator("#stalls tbody tr").count()) < stalls);
+    const base = await page.locator(".functions h3").textContent();
+    assert.match(base, /100 % = (\d+ ms|[0-9.]+\u00a0s)/);
+    await page.locator(".stage").focus();
+    await page.keyboard.press("Escape");
+    assert.equal(await page.locator("#stalls tbody tr").count(), stalls);
+    assert.notEqual(await page.locator(".functions h3").textContent(), base);
+  }));
+
+test("an interval without samples says where samples are", () =>
+  reading("usual", async (page) => {
+    await page.getByText("Samples cover 15.0–36.8").waitFor();
+    assert.equal(await page.locator(".flame").isVisible(), false);
+  }, { hash: "#t=2.000-4.000" }));
+
+test("the timeline is selected by keyboard", () =>
+  reading("usual", async (page) => {
+    await page.locator(".stage").focus();
+    for (let i = 0; i < 30; i++) await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("Enter");
+    assert.match(await hash(page), /t=15\.000-30\.000/);
+    await page.keyboard.press("Shift+ArrowRight");
+    await page.keyboard.press("Shift+ArrowRight");
+    assert.match(await hash(page), /t=18\.000-19\.200/);
+  }));
+
+test("a click zooms, the back button returns", () =>
+  reading("usual", async (page) => {
+    const flame = page.locator(".flame");
+    await flame.scrollIntoViewIfNeeded();
+    const box = await flame.boundingBox();
+    await page.mouse.click(box.x + 100, box.y + 9 * 18);
+    assert.match(await hash(page), /zoom=/);
+    assert.match(await page.locator(".crumbs").textContent(), /handleChat/);
+    await page.goBack();
+    assert.doesNotMatch(await hash(page), /zoom=/);
+    assert.equal(await page.locator(".crumbs").isVisible(), false);
+  }));
+
+test("search tells the share of its matches, each sample counted once", () =>
+  reading("usual", async (page) => {
+    await page.keyboard.press("/");
+    await page.keyboard.type("rules.js");
+    assert.match(await page.locator(".found").textContent(), /^2 functions · 5\d\u00a0% · /);
+    assert.equal(await page.locator("#functions tbody tr").count(), 2);
+    await page.keyboard.press("Escape");
+    assert.equal(await page.locator(".found").textContent(), "");
+  }));
+
+test("keys walk the hottest functions, invert, focus, open details and step back", () =>
+  reading("usual", async (page) => {
+    await page.keyboard.press("n");
+    assert.match(await page.locator(".rank-now").textContent(), /^1 of \d+ · /);
+    await page.keyboard.press("n");
+    assert.match(await page.locator(".rank-now").textContent(), /^2 of/);
+    await page.keyboard.press("N");
+    assert.match(await page.locator(".rank-now").textContent(), /^1 of/);
+    await page.keyboard.press("i");
+    assert.match(await hash(page), /view=inverted/);
+    await page.keyboard.press("i");
+    await page.keyboard.press("f");
+    assert.match(await page.locator(".crumbs").textContent(), /only RegExp/);
+    await page.keyboard.press("Escape");
+    await page.locator(".flame").focus();
+    for (let i = 0; i < 9; i++) await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    assert.equal(await page.locator(".details").isVisible(), true);
+    await page.keyboard.press("Escape");
+    assert.equal(await page.locator(".details").isVisible(), false);
+    await page.keyboard.press("?");
+    assert.equal(await page.locator("dialog").isVisible(), true);
+  }));
+
+test("a hidden category melts into its callers", () =>
+  reading("usual", async (page) => {
+    const before = await firstFunction(page);
+    assert.equal(before, "RegExp");
+    const total = await page.locator(".functions h3").textContent();
+    await page.locator('.legend [data-id="native"]').click();
+    assert.equal(await firstFunction(page), "compileRule");
+    assert.equal(await page.locator(".functions h3").textContent(), total);
+  }));
+
+test("one function lights up everywhere", () =>
+  reading("usual", async (page) => {
+    await page.locator("#functions tbody tr", { hasText: "renderRules" }).hover();
+    assert.equal(await page.locator("tr.finding.lit").count(), 1);
+  }));
+
+test("the hash brings everything back after a reload", () =>
+  reading("usual", async (page) => {
+    await page.keyboard.press("n");
+    await page.locator('.legend [data-id="gc"]').click();
+    await drag(page, 400, 600);
+    await page.keyboard.press("/");
+    await page.keyboard.type("json");
+    await page.getByText("theme: system").click();
+    const state = async () => [
+      await hash(page),
+      await page.locator("#functions").textContent(),
+      await page.locator(".crumbs").textContent(),
+      await page.locator(".found").textContent(),
+      await page.evaluate(() => document.documentElement.dataset.theme),
+    ];
+    const before = await state();
+    await page.reload();
+    await page.waitForSelector("html[data-ready]", { state: "attached" });
+    assert.deepEqual(await state(), before);
+  }));
+
+test("hostile names are text", () =>
+  reading("adversarial", async (page) => {
+    assert.match(await page.locator("#verdict").textContent(), /<img src=x/);
+    for (const button of await page.locator(".expand").all()) await button.click();
+    await page.keyboard.press("n");
+    await page.locator(".flame").hover({ position: { x: 60, y: 45 } });
+    assert.equal(await page.locator("img").count(), 0);
+    assert.equal(await page.evaluate(() => window.pwned), undefined);
+    assert.equal(await page.locator("script").count(), 3);
+  }));
+
+test("a recording of nothing says so everywhere", () =>
+  reading("nothing", async (page) => {
+    await page.getByText("No CPU samples were recorded").waitFor();
+    await page.getByText("Nothing was recorded over time").waitFor();
+    assert.equal(await page.locator(".flame").count(), 0);
+  }));
+
+test("a healthy service gets a clean bill", () =>
+  reading("healthy", async (page) => {
+    await page.getByText("Nothing to fix was found").waitFor();
+    assert.equal(await page.locator("tr.finding").count(), 0);
+  }));
+
+test("names of 200 characters and a recursion of 5,000 frames neither break nor widen the page", () =>
+  reading("long-names", async (page) => {
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 1440);
+    const rows = await page.evaluate(() => document.querySelector(".flame-rows").offsetHeight / 18);
+    assert.ok(rows > 4990, `${rows} rows`);
+    await page.keyboard.press("n");
+    assert.match(await page.locator(".rank-now").textContent(), /^1 of 30\d/);
+    await page.keyboard.press("i");
+    await page.evaluate(() => document.querySelector(".flame").scrollTo(0, 80_000));
+    await page.locator(".flame").hover();
+  }));
+
+test("nothing is wider than a narrow window", () =>
+  reading("usual", async (page) => {
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 800);
+  }, { width: 800, height: 1100 }));
