@@ -1,1 +1,57 @@
-//! placeholder
+//! Turns measurements into findings and one verdict. Pure; one rule a file under `rules/`.
+
+mod finding;
+mod gain;
+mod rules;
+mod verdict;
+mod words;
+
+pub use finding::{Confidence, Evidence, Finding, Location, PredictedGain, Severity};
+pub use rules::{RULES, Rule};
+pub use verdict::{Verdict, VerdictClass};
+
+use slowpath_analysis::Measurements;
+use slowpath_profile::tables::Profile;
+
+/// What rules look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The numbers.
+    pub measurements: &'a Measurements,
+    /// The tables that function ids point into.
+    pub profile: &'a Profile,
+}
+
+/// The outcome of a diagnosis.
+#[derive(Debug)]
+pub struct Diagnosis {
+    /// The one sentence.
+    pub verdict: Verdict,
+    /// Most important first.
+    pub findings: Vec<Finding>,
+    /// Suspicions that the numbers refute.
+    pub refuted: Vec<String>,
+}
+
+/// Runs every rule, ranks the findings by predicted gain and concludes.
+pub fn diagnose(facts: Facts<'_>) -> Diagnosis {
+    let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| (rule.check)(facts)).collect();
+    let gain = |finding: &Finding| {
+        finding
+            .predicted_gain
+            .as_ref()
+            .map_or(1.0, |gain| gain.throughput)
+    };
+    findings.sort_by(|a, b| {
+        (b.severity.cmp(&a.severity))
+            .then(gain(b).total_cmp(&gain(a)))
+            .then(b.share.unwrap_or(0.0).total_cmp(&a.share.unwrap_or(0.0)))
+            .then(a.title.cmp(&b.title))
+    });
+    let verdict = verdict::conclude(facts, &findings);
+    Diagnosis {
+        verdict,
+        findings,
+        refuted: verdict::refuted(facts),
+    }
+}

@@ -1,0 +1,42 @@
+//! Predicts what removing a cost would bring.
+//!
+//! Where the main thread is the bottleneck, Amdahl's law on its wall time: removing a part `p` of it lets `1 / (1 − p)`
+//! times as many requests through. Where it is not, a request gets faster only by the part itself, so in a closed loop
+//! throughput rises by `R / (R − p·D)` with mean latency `R` and main-thread time per request `D` (Little's law with a
+//! constant number of requests in flight).
+
+use crate::Facts;
+use crate::finding::PredictedGain;
+
+/// Utilisation from which on the main thread counts as the bottleneck. Below it an M/D/1 queue at this load is shorter
+/// than two requests, so waiting for the thread no longer rules the latency.
+pub(crate) const SATURATED: f64 = 0.75;
+
+/// Largest factor that is shown: past it the next bottleneck, not this one, decides.
+const MAX_GAIN: f64 = 20.0;
+
+/// Predicts the gain of removing `share` (with its interval) of the busy time of the serving threads.
+pub(crate) fn of_removing(facts: Facts<'_>, share: f64, interval: (f64, f64)) -> Option<PredictedGain> {
+    let split = facts.measurements.split.as_ref()?;
+    let utilisation = split.utilisation();
+    let predict = |share: f64| -> Option<f64> {
+        let part = (share * utilisation).clamp(0.0, 1.0 - 1.0 / MAX_GAIN);
+        if utilisation >= SATURATED {
+            return Some(1.0 / (1.0 - part));
+        }
+        let own = &facts.measurements.load.as_ref()?.own;
+        if own.requests_per_second <= 0.0 {
+            return None;
+        }
+        // Threads share the requests: time per request is that of all of them together.
+        let n_threads = facts.measurements.serving.len().max(1) as f64;
+        let saved_ms = part * 1000.0 * n_threads / own.requests_per_second;
+        let latency = own.latency.mean.max(f64::MIN_POSITIVE);
+        Some(1.0 / (1.0 - (saved_ms / latency).clamp(0.0, 1.0 - 1.0 / MAX_GAIN)))
+    };
+    Some(PredictedGain {
+        throughput: predict(share)?,
+        low: predict(interval.0)?,
+        high: predict(interval.1)?,
+    })
+}

@@ -1,0 +1,87 @@
+//! `cpu-hot-dependency`: a package takes busy time with no application function on the stack.
+
+use super::Rule;
+use crate::finding::{Confidence, Evidence, Finding, Severity};
+use crate::words::percent;
+use crate::{Facts, gain};
+
+/// Least share of busy time: see `cpu-hot-function`.
+const MIN_SHARE: f64 = 0.10;
+
+/// Least share of wall time: see `cpu-hot-function`.
+const MIN_SHARE_OF_WALL: f64 = 0.05;
+
+/// A framework at this share is doing what frameworks do; above it something is unusual.
+const UNUSUAL_SHARE: f64 = 0.35;
+
+pub(super) const RULE: Rule = Rule {
+    id: "cpu-hot-dependency",
+    summary: "a package takes a large part of the busy time with no application function on the stack",
+    documentation: "\
+## What it is
+Busy time in a package that no application function called directly: a framework's routing and middleware, a client
+library's parsing in a callback.
+
+## How it is recognised
+Samples without an application function on the stack, summed by the innermost package. Fires from 10 % of busy time on.
+
+## What else looks like it
+Work that the application started and that went on behind an `await`: the caller is then lost to a sampling profiler.
+
+## What to do
+Check how the package is configured (middleware that is not needed, validation, logging), whether a newer version is
+faster, or what the application asks of it.
+",
+    check,
+};
+
+fn check(facts: Facts<'_>) -> Vec<Finding> {
+    let charges = &facts.measurements.charges;
+    let utilisation = facts
+        .measurements
+        .split
+        .as_ref()
+        .map_or(0.0, slowpath_analysis::Split::utilisation);
+    let packages: std::collections::BTreeSet<_> = facts
+        .profile
+        .functions
+        .iter()
+        .filter_map(|(_, function)| function.package.as_deref())
+        .collect();
+    let hot = charges.unowned.iter().filter(|unowned| {
+        unowned.share >= MIN_SHARE
+            && unowned.share * utilisation >= MIN_SHARE_OF_WALL
+            && packages.contains(unowned.label.as_str())
+    });
+    hot.map(|unowned| {
+        let package = &unowned.label;
+        // The gain is that of removing all of it, which nobody can: the range starts at none.
+        let predicted_gain = gain::of_removing(facts, unowned.share / 2.0, (0.0, unowned.share));
+        let severity = if unowned.share >= UNUSUAL_SHARE { Severity::Medium } else { Severity::Info };
+        Finding {
+            rule: RULE.id,
+            title: format!("package {package} takes {} of the busy time by itself", percent(unowned.share)),
+            severity,
+            confidence: Confidence::Medium,
+            confidence_why: "callers behind an `await` are not seen by a sampling profiler".into(),
+            share: Some(unowned.share),
+            share_of: "busy main-thread time",
+            predicted_gain,
+            location: None,
+            evidence: vec![Evidence {
+                text: format!("{} of the busy time in {package} without an application function on the stack", percent(unowned.share)),
+                value: Some(unowned.share),
+                unit: "share",
+                n_samples: Some(charges.n_busy_samples),
+                recorder: "cpu",
+            }],
+            advice: format!(
+                "See in the flame graph what {package} does; check its configuration, its version, and what the \
+                 application asks of it."
+            ),
+            function: None,
+            intervals: Vec::new(),
+        }
+    })
+    .collect()
+}

@@ -1,0 +1,217 @@
+//! `cpu-hot-function`: one application function, with what it calls, takes a large part of the busy time.
+
+use super::Rule;
+use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
+use crate::words::{factor, function_name, millis, percent, place};
+use crate::{Facts, gain};
+use slowpath_analysis::AppFunction;
+use slowpath_profile::tables::FunctionId;
+
+/// Least share of busy time that makes a finding: removing less brings at most 1.1×, within the noise of a load test.
+const MIN_SHARE: f64 = 0.10;
+
+/// Least share of wall time: a function that is hot in a thread that idles is not why the service is slow.
+const MIN_SHARE_OF_WALL: f64 = 0.05;
+
+/// Least samples: at fewer, the share is uncertain by more than a third.
+const MIN_SAMPLES: u64 = 30;
+
+/// A function that spends this much of its time in synchronous calls is left to the rules on those calls.
+const MOSTLY_SYNC_CALLS: f64 = 0.6;
+
+/// Parts of a function's time below this share of busy time are not worth a line.
+const MIN_PART: f64 = 0.02;
+
+/// Lines quoted.
+const MAX_LINES: usize = 3;
+
+pub(super) const RULE: Rule = Rule {
+    id: "cpu-hot-function",
+    summary: "one application function takes a large part of the busy main-thread time",
+    documentation: "\
+## What it is
+One function of the application, together with the native code, dependencies and collections it causes, takes a large
+part of the time that the main thread is busy.
+
+## How it is recognised
+Every CPU sample is charged to the nearest application function on its stack, whatever leaf it ended in; closures and
+small helpers are folded into the function that calls them. The rule fires from 10 % of busy time and 5 % of wall time
+on: less than a tenth brings less than 1.1×, which a load test cannot tell from noise.
+
+## What else looks like it
+A function that only waits (it is not on a CPU: not sampled). A synchronous call (`sync-fs` and its neighbours say so).
+A profile of start-up code (the cpu phase begins after the warm-up).
+
+## What to do
+Look at the hot lines. Do the work once instead of per request (cache, build at start), do less of it, or move it to a
+worker thread.
+",
+    check,
+};
+
+fn check(facts: Facts<'_>) -> Vec<Finding> {
+    let charges = &facts.measurements.charges;
+    charges
+        .functions
+        .iter()
+        .filter(|function| is_hot(facts, function))
+        .map(|f| finding(facts, f))
+        .collect()
+}
+
+fn is_hot(facts: Facts<'_>, function: &AppFunction) -> bool {
+    let utilisation = facts
+        .measurements
+        .split
+        .as_ref()
+        .map_or(0.0, slowpath_analysis::Split::utilisation);
+    let in_sync_calls = function.in_sync_calls.0 as f64 / function.charged.0.max(1) as f64;
+    function.share >= MIN_SHARE
+        && function.share * utilisation >= MIN_SHARE_OF_WALL
+        && function.n_samples >= MIN_SAMPLES
+        && in_sync_calls < MOSTLY_SYNC_CALLS
+}
+
+fn finding(facts: Facts<'_>, hot: &AppFunction) -> Finding {
+    let function = facts.profile.functions.get(hot.function);
+    let name = function_name(function);
+    let predicted_gain = gain::of_removing(facts, hot.share, hot.share_interval);
+    let (confidence, confidence_why) = Confidence::of_share(hot.share, hot.share_interval, hot.n_samples);
+    let severity = Severity::of_gain(predicted_gain.map_or(1.0, |gain| gain.throughput));
+    let mut advice = format!("Look at {name} in {}", place(function));
+    if let Some((label, share)) = hot.spent_in.first().filter(|(_, share)| *share > hot.share / 3.0) {
+        advice.push_str(&format!(
+            "; {} of the busy time below it is {label}",
+            percent(*share)
+        ));
+    }
+    advice.push_str(
+        ". Do the work once instead of for each request, do less of it, or move it to a worker thread",
+    );
+    match predicted_gain {
+        Some(gain) if gain.throughput >= 1.05 => {
+            advice.push_str(&format!(
+                "; without it the service would do about {} the requests.",
+                factor(gain.throughput)
+            ));
+        }
+        _ => advice.push('.'),
+    }
+    Finding {
+        rule: RULE.id,
+        title: format!("{name} takes {} of the busy time", percent(hot.share)),
+        severity,
+        confidence,
+        confidence_why,
+        share: Some(hot.share),
+        share_of: "busy main-thread time",
+        predicted_gain,
+        location: Some(Location::of(
+            function,
+            facts.measurements.serving.first().map(|thread| thread.pid),
+        )),
+        evidence: evidence(facts, hot),
+        advice,
+        function: Some(hot.function),
+        intervals: Vec::new(),
+    }
+}
+
+fn evidence(facts: Facts<'_>, hot: &AppFunction) -> Vec<Evidence> {
+    let cpu = |text: String, value: f64, unit, n_samples| Evidence {
+        text,
+        value: Some(value),
+        unit,
+        n_samples,
+        recorder: "cpu",
+    };
+    let functions = &facts.profile.functions;
+    let mut rows = vec![cpu(
+        format!(
+            "{} of {} busy time charged to it",
+            millis(hot.charged.as_millis_f64()),
+            millis(facts.measurements.charges.busy.as_millis_f64())
+        ),
+        hot.charged.as_millis_f64(),
+        "ms",
+        Some(hot.n_samples),
+    )];
+    if let Some(load) = &facts.measurements.load
+        && let Some(cpu_ms) = load.own.cpu_ms_per_request
+    {
+        rows.push(Evidence {
+            text: format!(
+                "about {} of the {} of CPU that a request costs",
+                millis(cpu_ms * hot.share),
+                millis(cpu_ms)
+            ),
+            value: Some(cpu_ms * hot.share),
+            unit: "ms per request",
+            n_samples: Some(load.own.n_requests),
+            recorder: "proc",
+        });
+    }
+    let own = hot.own_code.0 as f64 / facts.measurements.charges.busy.0.max(1) as f64;
+    if own >= MIN_PART {
+        rows.push(cpu(
+            format!("{} of the busy time is its own code", percent(own)),
+            own,
+            "share",
+            None,
+        ));
+    }
+    for (label, share) in hot.spent_in.iter().filter(|(_, share)| *share >= MIN_PART) {
+        rows.push(cpu(
+            format!("{} below it in {label}", percent(*share)),
+            *share,
+            "share",
+            None,
+        ));
+    }
+    for (folded, share) in hot.folded.iter().filter(|(_, share)| *share >= MIN_PART) {
+        let helper = functions.get(*folded);
+        let text = format!(
+            "{} in its helper {} at {}",
+            percent(*share),
+            function_name(helper),
+            place(helper)
+        );
+        rows.push(cpu(text, *share, "share", None));
+    }
+    for (caller, share) in hot.callers.iter().filter(|(_, share)| *share >= MIN_SHARE) {
+        let caller = functions.get(*caller);
+        let text = format!(
+            "called by {} at {} ({} of its time)",
+            function_name(caller),
+            place(caller),
+            percent(*share)
+        );
+        rows.push(cpu(text, *share, "share", None));
+    }
+    rows.extend(hot_lines(facts, hot.function).into_iter().map(|(line, share)| {
+        cpu(
+            format!("line {line} has {} of its own samples", percent(share)),
+            share,
+            "share",
+            None,
+        )
+    }));
+    rows
+}
+
+/// Returns the lines with most samples, with their share of the function's line samples.
+fn hot_lines(facts: Facts<'_>, function: FunctionId) -> Vec<(u32, f64)> {
+    let of_function = facts
+        .profile
+        .line_ticks
+        .iter()
+        .filter(|((f, _), _)| *f == function);
+    let mut lines: Vec<(u32, u64)> = of_function.map(|((_, line), ticks)| (*line, *ticks)).collect();
+    let total: u64 = lines.iter().map(|(_, ticks)| ticks).sum();
+    lines.sort_by_key(|(line, ticks)| (std::cmp::Reverse(*ticks), *line));
+    lines.truncate(MAX_LINES);
+    let shares = lines
+        .into_iter()
+        .map(|(line, ticks)| (line, ticks as f64 / total.max(1) as f64));
+    shares.filter(|(_, share)| *share >= MIN_SHARE).collect()
+}

@@ -1,0 +1,96 @@
+//! `cpu-starved`: the target was ready to run but did not get a CPU.
+
+use super::Rule;
+use crate::Facts;
+use crate::finding::{Confidence, Evidence, Finding, Severity};
+use crate::words::percent;
+use slowpath_analysis::SplitClass;
+
+/// Least share of wall time in the run queue. A tenth of the time lost is what a person would act on.
+const MIN_SHARE: f64 = 0.10;
+
+/// Share from which on nothing else can be read from this run.
+const HIGH_SHARE: f64 = 0.30;
+
+pub(super) const RULE: Rule = Rule {
+    id: "cpu-starved",
+    summary: "the target was ready to run but did not get a CPU",
+    documentation: "\
+## What it is
+The main thread was runnable and waited for a CPU: others had it, or the cgroup's quota was used up.
+
+## How it is recognised
+The kernel counts run-queue wait per thread (`/proc/*/schedstat`). Fires from 10 % of wall time on. Who had the CPU is
+read from `/proc/stat` (other work, stolen time), `cpu.stat` (quota) and slowpath's own use.
+
+## What else looks like it
+A load generator on the same machine that takes the CPU itself: that is said, and is no fault of the service.
+
+## What to do
+Give the service more CPU or fewer neighbours, raise the quota, or drive the load from another machine.
+",
+    check,
+};
+
+fn check(facts: Facts<'_>) -> Vec<Finding> {
+    let Some(split) = &facts.measurements.split else {
+        return Vec::new();
+    };
+    let share = split.share(SplitClass::RunQueue);
+    if share < MIN_SHARE {
+        return Vec::new();
+    }
+    let machine = &facts.measurements.machine;
+    let users = [
+        ("other programs", machine.others),
+        ("slowpath and its load generator", machine.slowpath),
+        ("the hypervisor (stolen time)", machine.steal),
+        ("the target's own processes and threads", machine.target),
+    ];
+    let mut evidence = vec![Evidence {
+        text: format!(
+            "the main thread was runnable but waiting for a CPU for {} of the time",
+            percent(share)
+        ),
+        value: Some(share),
+        unit: "share",
+        n_samples: None,
+        recorder: "proc",
+    }];
+    evidence.extend(users.iter().map(|(who, share)| Evidence {
+        text: format!("{} of all {} CPUs went to {who}", percent(*share), machine.n_cpus),
+        value: Some(*share),
+        unit: "share",
+        n_samples: None,
+        recorder: "proc",
+    }));
+    if let Some(throttled) = machine.throttled.filter(|throttled| *throttled > 0.0) {
+        evidence.push(Evidence {
+            text: format!("its cgroup was throttled for {} of the time", percent(throttled)),
+            value: Some(throttled),
+            unit: "share",
+            n_samples: None,
+            recorder: "proc",
+        });
+    }
+    vec![Finding {
+        rule: RULE.id,
+        title: format!("the main thread waited for a CPU {} of the time", percent(share)),
+        severity: if share >= HIGH_SHARE {
+            Severity::High
+        } else {
+            Severity::Low
+        },
+        confidence: Confidence::High,
+        confidence_why: "counted by the kernel".into(),
+        share: Some(share),
+        share_of: "wall time of the main thread",
+        predicted_gain: None,
+        location: None,
+        evidence,
+        advice: "Give the service more CPU or fewer neighbours, or drive the load from another machine."
+            .into(),
+        function: None,
+        intervals: Vec::new(),
+    }]
+}

@@ -1,0 +1,414 @@
+//! The one sentence: CPU-bound, blocked, event-loop delay, waiting, or well.
+//!
+//! The class is read off the split of the main thread's wall time and the event loop's delay, in this order: data
+//! enough? starved? saturated (then by what)? stalls? waiting? Everything else is healthy.
+
+use crate::Facts;
+use crate::finding::{Finding, Location};
+use crate::gain::SATURATED;
+use crate::words::{factor, millis, percent};
+use slowpath_analysis::{Outcome, Split, SplitClass};
+
+/// p99 below this is what the guide's check-list asks of a service, ms.
+const GOOD_P99_MS: f64 = 100.0;
+
+/// Fewer successful requests than this say nothing about percentiles.
+const MIN_REQUESTS: u64 = 50;
+
+/// Fewer busy samples than this say nothing about shares.
+const MIN_BUSY_SAMPLES: u64 = 100;
+
+/// A saturated thread is "GC" or "blocked" when that class has at least this share of its busy time: more than a third
+/// is more than any function that would be named instead usually has.
+const DOMINANT: f64 = 0.35;
+
+/// Run-queue wait from which on the machine, not the service, is the finding.
+const STARVED: f64 = 0.30;
+
+/// Loop delay at p99 from which on it explains a slow p99 by itself, ms.
+const LOOP_DELAY_MS: f64 = 50.0;
+
+/// Share of time stalled from which on the event loop is the finding.
+const STALLED: f64 = 0.05;
+
+/// A predicted gain below this is not worth a verdict.
+const WORTHWHILE_GAIN: f64 = 1.10;
+
+/// What kind of slow it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerdictClass {
+    /// The main thread computes all the time.
+    Cpu,
+    /// The main thread collects garbage.
+    Gc,
+    /// The main thread sits in synchronous calls.
+    Blocked,
+    /// The event loop is held now and then.
+    LoopDelay,
+    /// The time is spent outside the process.
+    Waiting,
+    /// Memory grows.
+    Memory,
+    /// The machine gives too little CPU.
+    Starved,
+    /// Nothing wrong at this load.
+    Healthy,
+    /// Too little was measured to say.
+    NotEnoughData,
+}
+
+impl VerdictClass {
+    /// Returns the key of `report.json`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Gc => "gc",
+            Self::Blocked => "blocked",
+            Self::LoopDelay => "loop-delay",
+            Self::Waiting => "waiting",
+            Self::Memory => "memory",
+            Self::Starved => "starved",
+            Self::Healthy => "healthy",
+            Self::NotEnoughData => "not-enough-data",
+        }
+    }
+}
+
+/// The conclusion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Kind.
+    pub class: VerdictClass,
+    /// The sentence.
+    pub sentence: String,
+    /// What else to know in a line, or empty.
+    pub detail: String,
+}
+
+fn verdict(class: VerdictClass, sentence: impl Into<String>, detail: impl Into<String>) -> Verdict {
+    Verdict {
+        class,
+        sentence: sentence.into(),
+        detail: detail.into(),
+    }
+}
+
+pub(crate) fn conclude(facts: Facts<'_>, findings: &[Finding]) -> Verdict {
+    let measurements = facts.measurements;
+    if let Some(hang) = findings
+        .iter()
+        .find(|f| f.rule == "event-loop-stall" && f.title.contains("hangs in"))
+    {
+        let place = hang
+            .location
+            .as_ref()
+            .map_or(String::new(), |location| format!(" ({})", place_of(location)));
+        return verdict(
+            VerdictClass::Cpu,
+            format!("CPU-bound: {}{place} and never turned again", hang.title),
+            "A synchronous loop holds the main thread: no request is answered while it runs.",
+        );
+    }
+    if let Some(verdict) = too_little(facts) {
+        return verdict;
+    }
+    let Some(split) = &measurements.split else {
+        return verdict(
+            VerdictClass::NotEnoughData,
+            "Not enough data: no main thread was measured",
+            "",
+        );
+    };
+    let numbers = numbers(facts);
+    if split.share(SplitClass::RunQueue) >= STARVED {
+        let share = percent(split.share(SplitClass::RunQueue));
+        let sentence =
+            format!("Starved: the main thread was ready to run but had no CPU {share} of the time");
+        return verdict(VerdictClass::Starved, sentence, numbers);
+    }
+    if split.utilisation() >= SATURATED {
+        return saturated(facts, split, findings, numbers);
+    }
+    if let Some(verdict) = delayed(facts, split, findings, &numbers) {
+        return verdict;
+    }
+    let idle = percent(split.share(SplitClass::Idle));
+    match &measurements.load {
+        Some(load) if load.own.latency.p99 >= GOOD_P99_MS => verdict(
+            VerdictClass::Waiting,
+            format!(
+                "Waiting: the main thread is idle {idle} of the time, yet half of all requests take over {}; the time is \
+                 spent outside this process",
+                millis(load.own.latency.p50)
+            ),
+            format!("{numbers}. Look upstream: other services, databases, connection pools, locks."),
+        ),
+        Some(load) => verdict(
+            VerdictClass::Healthy,
+            format!(
+                "Healthy at this load: p99 is {} and the main thread is idle {idle} of the time",
+                millis(load.own.latency.p99)
+            ),
+            numbers,
+        ),
+        None => verdict(
+            VerdictClass::Healthy,
+            format!("Nothing wrong in what was seen: the main thread is idle {idle} of the time"),
+            "No load was driven: pass --url to measure latency.",
+        ),
+    }
+}
+
+/// Answers where too little was measured, or the target answered nothing but errors.
+fn too_little(facts: Facts<'_>) -> Option<Verdict> {
+    let measurements = facts.measurements;
+    let class = VerdictClass::NotEnoughData;
+    let phases = &measurements.phases;
+    if phases.outcome == Outcome::NeverReady {
+        return Some(verdict(
+            class,
+            "Not enough data: the target never listened",
+            phases.detail.clone(),
+        ));
+    }
+    if let Some(load) = &measurements.load {
+        if load.n_requests == 0 && load.n_errors() > 0 {
+            let kinds: Vec<_> = load
+                .errors
+                .iter()
+                .map(|(kind, n)| format!("{n} {kind}"))
+                .collect();
+            let detail = load.error_samples.first().cloned().unwrap_or_default();
+            let sentence = format!(
+                "The target answered only errors ({}): nothing can be said of its speed",
+                kinds.join(", ")
+            );
+            return Some(verdict(class, sentence, detail));
+        }
+        if load.own.n_requests < MIN_REQUESTS {
+            let sentence = format!(
+                "Not enough data: {} requests were answered in the measured phases, {MIN_REQUESTS} are needed",
+                load.own.n_requests
+            );
+            return Some(verdict(
+                class,
+                sentence,
+                died(facts).unwrap_or("Let it run longer (-d).".into()),
+            ));
+        }
+    }
+    let n_busy = measurements.charges.n_busy_samples;
+    let no_samples = measurements
+        .split
+        .as_ref()
+        .is_none_or(|split| split.n_samples == 0);
+    let idle = measurements
+        .split
+        .as_ref()
+        .is_some_and(|split| split.utilisation() < SATURATED);
+    if no_samples && measurements.event_loop.is_none() {
+        let detail = died(facts).unwrap_or("No recorder delivered anything of the main thread.".into());
+        return Some(verdict(
+            class,
+            "Not enough data: no CPU samples and no event-loop records arrived",
+            detail,
+        ));
+    }
+    if n_busy < MIN_BUSY_SAMPLES && !idle {
+        let sentence = format!("Not enough data: {n_busy} busy CPU samples, {MIN_BUSY_SAMPLES} are needed");
+        return Some(verdict(
+            class,
+            sentence,
+            died(facts).unwrap_or("Let it run longer (-d).".into()),
+        ));
+    }
+    None
+}
+
+fn died(facts: Facts<'_>) -> Option<String> {
+    let phases = &facts.measurements.phases;
+    (phases.outcome == Outcome::TargetDied).then(|| phases.detail.clone())
+}
+
+fn saturated(facts: Facts<'_>, split: &Split, findings: &[Finding], numbers: String) -> Verdict {
+    let busy = percent(split.utilisation());
+    let top = |rules: &[&str]| findings.iter().find(|finding| rules.contains(&finding.rule));
+    let gc = split.share_of_busy(SplitClass::Gc);
+    if gc >= DOMINANT {
+        let whom = top(&["gc-pressure"]).and_then(|finding| finding.location.as_ref());
+        let whom = whom.map_or(String::new(), |w| {
+            format!(", most of it caused by {}() at {}", w.function, place_of(w))
+        });
+        let sentence = format!(
+            "GC-bound: one core is full, and {} of it is garbage collection{whom}",
+            percent(gc)
+        );
+        return verdict(VerdictClass::Gc, sentence, numbers);
+    }
+    let sync = split.share_of_busy(SplitClass::SyncCall);
+    if sync >= DOMINANT {
+        let finding = top(&["sync-fs", "sync-crypto-or-zlib", "sync-child-process"]);
+        let what = finding.map_or("synchronous calls block it".into(), |finding| {
+            sentence_of(finding)
+        });
+        let sentence = format!(
+            "Blocked: the main thread is busy {busy} of the time, and {} of that it is blocked: {what}",
+            percent(sync)
+        );
+        return verdict(VerdictClass::Blocked, sentence, with_gain(finding, numbers));
+    }
+    let cpu = findings.iter().find(|finding| {
+        finding.location.is_some()
+            && finding
+                .predicted_gain
+                .is_some_and(|gain| gain.throughput >= WORTHWHILE_GAIN)
+    });
+    if let Some(finding) = cpu {
+        let sentence = format!(
+            "CPU-bound: one core is full ({busy} busy), and {}",
+            sentence_of(finding)
+        );
+        return verdict(VerdictClass::Cpu, sentence, with_gain(Some(finding), numbers));
+    }
+    let largest = facts
+        .measurements
+        .charges
+        .functions
+        .first()
+        .map_or(String::new(), |function| {
+            let row = facts.profile.functions.get(function.function);
+            format!(
+                "; the largest application function, {}, takes {}",
+                crate::words::function_name(row),
+                percent(function.share)
+            )
+        });
+    match &facts.measurements.load {
+        Some(load) if load.own.latency.p99 < GOOD_P99_MS => verdict(
+            VerdictClass::Healthy,
+            format!(
+                "Healthy: {:.0} requests/s fill one core with p99 {}, and no function stands out",
+                load.own.requests_per_second,
+                millis(load.own.latency.p99)
+            ),
+            format!("{numbers}{largest}"),
+        ),
+        _ => verdict(
+            VerdictClass::Cpu,
+            format!("CPU-bound: one core is full ({busy} busy), but no function stands out"),
+            format!("{numbers}{largest}. More processes (cluster) would help more than any one change."),
+        ),
+    }
+}
+
+/// Answers where the loop is held now and then though the thread is not busy all along.
+fn delayed(facts: Facts<'_>, split: &Split, findings: &[Finding], numbers: &str) -> Option<Verdict> {
+    let event_loop = facts.measurements.event_loop.as_ref()?;
+    let (_, p99, max) = event_loop.delay_ms;
+    if event_loop.stalled_share < STALLED && p99 < LOOP_DELAY_MS {
+        return None;
+    }
+    let blocking = findings.iter().find(|finding| finding.rule.starts_with("sync-"));
+    if let Some(finding) = blocking.filter(|_| split.share_of_busy(SplitClass::SyncCall) >= DOMINANT) {
+        let sentence = format!(
+            "Blocked: the main thread is idle {} of the time, but {}, up to {} at a time",
+            percent(split.share(SplitClass::Idle)),
+            sentence_of(finding),
+            millis(max)
+        );
+        return Some(verdict(
+            VerdictClass::Blocked,
+            sentence,
+            with_gain(Some(finding), numbers.to_owned()),
+        ));
+    }
+    let stall = findings.iter().find(|finding| finding.rule == "event-loop-stall");
+    let who = stall.map_or(String::new(), |finding| format!(": {}", sentence_of(finding)));
+    let sentence = format!(
+        "Event-loop delay: the loop was late by {} at p99 and {} at most though the main thread is idle {} of the time{who}",
+        millis(p99),
+        millis(max),
+        percent(split.share(SplitClass::Idle)),
+    );
+    Some(verdict(VerdictClass::LoopDelay, sentence, numbers.to_owned()))
+}
+
+fn sentence_of(finding: &Finding) -> String {
+    let place = finding
+        .location
+        .as_ref()
+        .map_or(String::new(), |location| format!(" ({})", place_of(location)));
+    format!("{}{place}", finding.title)
+}
+
+fn place_of(location: &Location) -> String {
+    match location.line {
+        Some(line) => format!("{}:{line}", location.file),
+        None => location.file.clone(),
+    }
+}
+
+fn with_gain(finding: Option<&Finding>, numbers: String) -> String {
+    match finding.and_then(|finding| finding.predicted_gain) {
+        Some(gain) if gain.throughput >= 1.05 => format!(
+            "Without it about {} the requests ({}–{}). {numbers}",
+            factor(gain.throughput),
+            factor(gain.low),
+            factor(gain.high)
+        ),
+        _ => numbers,
+    }
+}
+
+/// The load in a line.
+fn numbers(facts: Facts<'_>) -> String {
+    let Some(load) = &facts.measurements.load else {
+        return String::new();
+    };
+    let own = &load.own;
+    let mut text = format!(
+        "{:.0} requests/s, p50 {}, p99 {}",
+        own.requests_per_second,
+        millis(own.latency.p50),
+        millis(own.latency.p99)
+    );
+    if let Some(cpu) = own.cpu_ms_per_request {
+        text.push_str(&format!(", {} CPU per request", millis(cpu)));
+    }
+    text
+}
+
+/// Suspicions that the numbers refute, for the guide's three-way question and its usual suspects.
+pub(crate) fn refuted(facts: Facts<'_>) -> Vec<String> {
+    let mut refuted = Vec::new();
+    let Some(split) = &facts.measurements.split else {
+        return refuted;
+    };
+    if split.n_samples == 0 {
+        return refuted;
+    }
+    let gc = split.share_of_busy(SplitClass::Gc);
+    if gc < 0.10 {
+        refuted.push(format!("garbage collection ({} of busy time)", percent(gc)));
+    }
+    let sync = split.share_of_busy(SplitClass::SyncCall);
+    if sync < 0.05 {
+        refuted.push(format!("synchronous calls ({} of busy time)", percent(sync)));
+    }
+    if let Some(event_loop) = facts
+        .measurements
+        .event_loop
+        .as_ref()
+        .filter(|l| l.delay_ms.1 < LOOP_DELAY_MS)
+    {
+        refuted.push(format!(
+            "event-loop delay (p99 {})",
+            millis(event_loop.delay_ms.1)
+        ));
+    }
+    let wait = split.share(SplitClass::RunQueue);
+    if wait < 0.10 {
+        refuted.push(format!("waiting for a CPU ({} of the time)", percent(wait)));
+    }
+    refuted
+}

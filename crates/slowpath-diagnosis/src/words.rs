@@ -1,0 +1,50 @@
+//! Turns numbers and functions into words, the same way in every sentence.
+
+use slowpath_profile::tables::Function;
+
+/// Returns `54 %`, with one decimal below ten.
+pub(crate) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent < 9.95 {
+        format!("{percent:.1} %")
+    } else {
+        format!("{percent:.0} %")
+    }
+}
+
+/// Returns `12 ms`, `1.07 s` and the like.
+pub(crate) fn millis(ms: f64) -> String {
+    match ms {
+        ms if ms >= 1000.0 => format!("{:.2} s", ms / 1000.0),
+        ms if ms >= 10.0 => format!("{ms:.0} ms"),
+        ms if ms >= 1.0 => format!("{ms:.1} ms"),
+        ms => format!("{ms:.2} ms"),
+    }
+}
+
+/// Returns `2.1×`.
+pub(crate) fn factor(factor: f64) -> String {
+    if factor >= 9.95 {
+        format!("{factor:.0}×")
+    } else {
+        format!("{factor:.1}×")
+    }
+}
+
+/// Returns a function as people write it: `renderRules()`, or `a callback` where it has no name.
+pub(crate) fn function_name(function: &Function) -> String {
+    match function.name.as_str() {
+        "(anonymous)" => "an anonymous function".into(),
+        name if name.starts_with('(') => name.to_owned(),
+        name => format!("{name}()"),
+    }
+}
+
+/// Returns `src/a.js:12`, or the file alone where the line is unknown.
+pub(crate) fn place(function: &Function) -> String {
+    match (function.file.as_str(), function.line) {
+        ("", _) => "native code".into(),
+        (file, 0) => file.to_owned(),
+        (file, line) => format!("{file}:{line}"),
+    }
+}
