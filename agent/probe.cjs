@@ -1,0 +1,126 @@
+'use strict';
+/**
+ * The probe: writes event-loop ticks, garbage collections and heap sizes of the thread it runs in into that thread's
+ * ring. It does no I/O, formats nothing, and takes its orders from the flags in the shared memory alone, so that the
+ * relay can switch recorders while this thread is busy.
+ *
+ * Everything it needs of Node is taken at load, before the target can replace it (fake timers, zone.js).
+ */
+
+const { performance, PerformanceObserver } = require('perf_hooks');
+const { getHeapStatistics } = require('v8');
+const { LOOP, GC, HEAP_USAGE, QUIT } = require('./ring.cjs');
+
+const { setInterval, clearInterval } = globalThis;
+const { nodeTiming } = performance;
+const now = performance.now.bind(performance);
+
+/** @typedef {InstanceType<typeof import('./ring.cjs').Slot>} Slot */
+/** @typedef {InstanceType<typeof import('./ring.cjs').SharedMemory>} SharedMemory */
+
+/** Record kinds, as in PROTOCOL.md. */
+const TICK = 1;
+const GC_PAUSE = 2;
+const HEAP = 3;
+const EXTERNAL = 4;
+
+/** When ticks of the loop recorder are due; Node's timers count whole milliseconds, so a shorter one says no more. */
+const TICK_MS = 10;
+/** How often a probe whose loop recorder is off looks for orders. */
+const IDLE_MS = 100;
+const HEAP_USAGE_MS = 1000;
+
+class Probe {
+  /**
+   * @param {SharedMemory} memory
+   * @param {Slot} slot this thread's own
+   * @param {number} offsetMs what to add to this thread's `performance.now()` to get the main thread's
+   */
+  constructor(memory, slot, offsetMs) {
+    this.memory = memory;
+    this.slot = slot;
+    this.offsetMs = offsetMs;
+    this.flags = 0;
+    this.periodMs = 0;
+    this.tickDue = 0;
+    this.heapDue = 0;
+    /** @type {NodeJS.Timeout | undefined} */
+    this.timer = undefined;
+    /** @type {PerformanceObserver | undefined} */
+    this.gcObserver = undefined;
+    this.obey(memory.flags);
+  }
+
+  /** Runs at every tick of the timer. Whatever goes wrong ends the probe and nothing else. */
+  onTimer() {
+    try {
+      const flags = this.memory.flags;
+      const t = now();
+      if (flags & this.flags & LOOP) {
+        const lagMs = t - this.tickDue;
+        this.slot.push(TICK, t + this.offsetMs, lagMs > 0 ? lagMs : 0, nodeTiming.idleTime);
+      }
+      this.tickDue = t + TICK_MS;
+      if (flags !== this.flags) this.obey(flags);
+      if (flags & HEAP_USAGE && t >= this.heapDue) this.recordHeap(t);
+    } catch {
+      this.end();
+    }
+  }
+
+  /** @param {number} t */
+  recordHeap(t) {
+    this.heapDue = t + HEAP_USAGE_MS;
+    const heap = getHeapStatistics();
+    this.slot.push(HEAP, t + this.offsetMs, heap.used_heap_size, heap.total_heap_size);
+    this.slot.push(EXTERNAL, t + this.offsetMs, heap.external_memory, heap.malloced_memory);
+  }
+
+  /** Switches to what `flags` ask for. @param {number} flags */
+  obey(flags) {
+    this.flags = flags;
+    if (flags & QUIT) return this.end();
+    if (flags & GC) this.observeGc();
+    else this.ignoreGc();
+    this.setPeriod(flags & LOOP ? TICK_MS : IDLE_MS);
+  }
+
+  /** @param {number} periodMs */
+  setPeriod(periodMs) {
+    if (this.periodMs === periodMs) return;
+    this.periodMs = periodMs;
+    clearInterval(this.timer);
+    this.timer = setInterval(() => this.onTimer(), periodMs);
+    this.timer.unref();
+    this.tickDue = now() + periodMs;
+  }
+
+  observeGc() {
+    if (this.gcObserver) return;
+    this.gcObserver = new PerformanceObserver((list) => {
+      try {
+        for (const entry of list.getEntries()) {
+          const { kind } = /** @type {{ kind: number }} */ (entry.detail);
+          this.slot.push(GC_PAUSE, entry.startTime + this.offsetMs, entry.duration, kind);
+        }
+      } catch {
+        this.end();
+      }
+    });
+    this.gcObserver.observe({ entryTypes: ['gc'] });
+  }
+
+  ignoreGc() {
+    this.gcObserver?.disconnect();
+    this.gcObserver = undefined;
+  }
+
+  /** Takes every trace of the probe out of this thread. */
+  end() {
+    clearInterval(this.timer);
+    this.timer = undefined;
+    this.ignoreGc();
+  }
+}
+
+module.exports = { Probe };

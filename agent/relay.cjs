@@ -1,0 +1,250 @@
+'use strict';
+/**
+ * The relay: a worker thread of the target that carries records from the rings to the collector and carries out the
+ * collector's commands. PROTOCOL.md describes what it says and hears.
+ *
+ * It runs beside the target's code, never in it: all it shares with the other threads is memory, and (while the cpu
+ * recorder is on) an inspector session. When the collector goes away it switches everything off and ends.
+ */
+
+const { existsSync, readlinkSync } = require('fs');
+const { connect } = require('net');
+const { basename, isAbsolute } = require('path');
+const { pathToFileURL } = require('url');
+const { parentPort, workerData, threadId: relayThreadId } = require('worker_threads');
+const { CpuRecorder } = require('./cpu.cjs');
+const { SharedMemory, LOOP, GC, HEAP_USAGE, CPU, QUIT, LIVE, ENDED } = require('./ring.cjs');
+
+const PROTOCOL = { hello: 1, records: 2, cpuPiece: 3, note: 4, thread: 5, reply: 6, command: 16 };
+/** Record kind that says how many records a full ring has lost. */
+const DROPPED = 5;
+const FLAG_OF_RECORDER = new Map([
+  ['loop', LOOP],
+  ['gc', GC],
+  ['heap_usage', HEAP_USAGE],
+]);
+
+const HEADER_BYTES = 8;
+const DRAIN_MS = 100;
+/** How often to look whether a silent worker thread was terminated, which no event tells. */
+const LIVENESS_MS = 1000;
+/** More than a minute of cpu pieces of a busy process; a collector that far behind will not catch up. */
+const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
+
+/**
+ * @typedef {{ title: string, url?: string, tid?: number }} Thread what is known so far
+ * @typedef {{ id: number, command: string, recorder: string, interval_us?: number }} Command
+ * @typedef {InstanceType<typeof import('./ring.cjs').Slot>} Slot
+ */
+
+class Relay {
+  /** @param {{ memory: SharedArrayBuffer, socketPath: string, hello: object, profilerTaken: string | null }} given */
+  constructor({ memory, socketPath, hello, profilerTaken }) {
+    this.memory = new SharedMemory(memory);
+    this.slots = this.memory.slots();
+    /** @type {Map<number, Thread>} worker threads as the collector knows them, by thread id */
+    this.threads = new Map();
+    this.livenessDue = 0;
+    this.nDroppedPieces = 0;
+    this.received = Buffer.alloc(0);
+    /** @type {Promise<void>} */
+    this.lastCommand = Promise.resolve();
+
+    this.cpu = new CpuRecorder({ relayThreadId, profilerTaken }, {
+      piece: (threadId, piece) => this.sendPiece(threadId, piece),
+      note: (state, why) => this.send(PROTOCOL.note, 0, { recorder: 'cpu', state, why }),
+      threadStarted: (threadId, title, url) => this.announce(threadId, { title, ...(url && { url }) }),
+      threadEnded: (threadId) => {
+        // A thread with a slot is buried once its ring is drained.
+        if (!this.hasSlot(threadId)) this.bury(threadId);
+      },
+      isThreadUp: (threadId) => this.hasSlot(threadId),
+    });
+
+    this.socket = connect(socketPath);
+    this.socket.on('error', () => {});
+    this.socket.on('close', () => this.quit());
+    this.socket.on('data', (bytes) => this.receive(bytes));
+    this.send(PROTOCOL.hello, 0, { ...hello, relay_tid: osThreadId() });
+    parentPort?.on('message', () => this.windUp());
+    parentPort?.unref();
+    this.timer = setInterval(() => this.onTimer(), DRAIN_MS);
+  }
+
+  onTimer() {
+    if (this.socket.writableLength > MAX_QUEUED_BYTES) return; // The rings fill up, and count what they drop.
+    this.slots.forEach((slot) => this.drain(slot));
+    this.watchWorkerThreads();
+    this.reportDroppedPieces();
+  }
+
+  /** Whether the agent runs in this worker thread. @param {number} threadId */
+  hasSlot(threadId) {
+    return this.slots.slice(1).some((slot) => slot.state >= LIVE && slot.threadId === threadId);
+  }
+
+  /** Sends what is in the ring of `slot`. @param {Slot} slot */
+  drain(slot) {
+    if (slot.state !== LIVE && slot.state !== ENDED) return;
+    const records = slot.drain();
+    if (records.length > 0) this.sendFrame(PROTOCOL.records, slot.threadId, records);
+    const nDropped = slot.takeDropped();
+    if (nDropped === 0) return;
+    const tMs = Number(process.hrtime.bigint()) / 1e6 - this.memory.originMs;
+    const record = Buffer.from(new Float64Array([DROPPED, tMs, nDropped, 0]).buffer);
+    this.sendFrame(PROTOCOL.records, slot.threadId, record);
+  }
+
+  /** Announces worker threads that came, or became better known, or went. */
+  watchWorkerThreads() {
+    const lookForTerminated = Date.now() >= this.livenessDue;
+    if (lookForTerminated) this.livenessDue = Date.now() + LIVENESS_MS;
+
+    for (const slot of this.slots.slice(1)) {
+      const state = slot.state;
+      if (state !== LIVE && state !== ENDED) continue;
+      const { threadId, osThreadId: tid, label } = slot;
+      this.announce(threadId, { ...(isAbsolute(label) && { url: pathToFileURL(label).href }), ...(tid && { tid }) });
+      if (state === ENDED || (lookForTerminated && tid !== 0 && !existsSync(`/proc/self/task/${tid}`))) {
+        this.drain(slot);
+        slot.free();
+        this.bury(threadId);
+      }
+    }
+
+    const n = this.memory.takeThreadsWithoutSlot();
+    if (n === 0) return;
+    const why = `${n} worker threads have no loop, gc and heap records: too many worker threads at once`;
+    for (const recorder of FLAG_OF_RECORDER.keys()) {
+      this.send(PROTOCOL.note, 0, { recorder, state: 'partial', why });
+    }
+  }
+
+  /** Takes commands out of what the collector has sent so far. @param {Buffer} bytes */
+  receive(bytes) {
+    this.received = Buffer.concat([this.received, bytes]);
+    while (this.received.length >= HEADER_BYTES) {
+      const end = HEADER_BYTES + this.received.readUInt32LE(0);
+      if (this.received.length < end) return;
+      const kind = this.received[4];
+      const payload = this.received.toString('utf8', HEADER_BYTES, end);
+      this.received = this.received.subarray(end);
+      if (kind === PROTOCOL.command) this.enqueue(JSON.parse(payload));
+    }
+  }
+
+  /** Carries out commands one after the other, and answers each. @param {Command} command */
+  enqueue(command) {
+    const { id } = command;
+    this.lastCommand = this.lastCommand
+      .then(() => this.execute(command))
+      .then(
+        () => this.send(PROTOCOL.reply, 0, { id, ok: true }),
+        (error) => this.send(PROTOCOL.reply, 0, { id, ok: false, why: String(error?.message ?? error) }),
+      );
+  }
+
+  /** @param {Command} command */
+  async execute({ command, recorder, interval_us: intervalUs = 1000 }) {
+    const flag = FLAG_OF_RECORDER.get(recorder);
+    if (command !== 'start' && command !== 'stop') throw new Error(`unknown command \`${command}\``);
+    if (recorder === 'cpu') {
+      await (command === 'start' ? this.startCpu(intervalUs) : this.stopCpu());
+    } else if (flag === undefined) {
+      throw new Error(`unknown recorder \`${recorder}\``);
+    } else if (command === 'start') {
+      this.memory.flags |= flag;
+    } else {
+      this.memory.flags &= ~flag;
+      this.slots.forEach((slot) => this.drain(slot));
+    }
+  }
+
+  /** @param {number} intervalUs */
+  async startCpu(intervalUs) {
+    this.memory.flags |= CPU;
+    try {
+      await this.cpu.start(intervalUs);
+    } finally {
+      if (!this.cpu.session) this.memory.flags &= ~CPU;
+    }
+  }
+
+  async stopCpu() {
+    await this.cpu.stop().finally(() => {
+      this.memory.flags &= ~CPU;
+    });
+  }
+
+  /** @param {number} threadId @param {object} piece */
+  sendPiece(threadId, piece) {
+    if (this.socket.writableLength > MAX_QUEUED_BYTES) this.nDroppedPieces += 1;
+    else this.send(PROTOCOL.cpuPiece, threadId, piece);
+  }
+
+  reportDroppedPieces() {
+    if (this.nDroppedPieces === 0) return;
+    const why = `${this.nDroppedPieces} cpu pieces dropped: slowpath did not read them fast enough`;
+    this.nDroppedPieces = 0;
+    this.send(PROTOCOL.note, 0, { recorder: 'cpu', state: 'partial', why });
+  }
+
+  /** Tells the collector of a worker thread, again whenever more is known. @param {number} threadId @param {Partial<Thread>} news */
+  announce(threadId, news) {
+    const known = this.threads.get(threadId);
+    const thread = { title: `worker ${threadId}`, ...known, ...news };
+    if (known && JSON.stringify(known) === JSON.stringify(thread)) return;
+    this.threads.set(threadId, thread);
+    this.send(PROTOCOL.thread, threadId, { thread: threadId, state: 'started', ...thread });
+  }
+
+  /** Tells the collector that a worker thread has ended. @param {number} threadId */
+  bury(threadId) {
+    if (!this.threads.delete(threadId)) return;
+    this.send(PROTOCOL.thread, threadId, { thread: threadId, state: 'ended' });
+  }
+
+  /** @param {number} kind @param {number} threadId @param {object} payload */
+  send(kind, threadId, payload) {
+    this.sendFrame(kind, threadId, Buffer.from(JSON.stringify(payload)));
+  }
+
+  /** @param {number} kind @param {number} threadId @param {Buffer} payload */
+  sendFrame(kind, threadId, payload) {
+    if (!this.socket.writable && !this.socket.connecting) return;
+    const header = Buffer.alloc(HEADER_BYTES);
+    header.writeUInt32LE(payload.length, 0);
+    header[4] = kind;
+    header.writeUInt16LE(threadId & 0xffff, 6);
+    this.socket.write(header);
+    this.socket.write(payload);
+  }
+
+  /**
+   * Sends what is left, while the main thread waits in its `exit` event. An open inspector session would make Node
+   * print that it waits for a debugger.
+   */
+  async windUp() {
+    await this.stopCpu().catch(() => {});
+    this.slots.forEach((slot) => this.drain(slot));
+    this.socket.end(() => this.memory.tellWoundUp());
+  }
+
+  /** Ends the agent in this process for good. The target runs on. */
+  quit() {
+    this.memory.flags = QUIT;
+    clearInterval(this.timer);
+    this.cpu.abandon();
+    this.memory.tellWoundUp();
+  }
+}
+
+function osThreadId() {
+  try {
+    return Number(basename(readlinkSync('/proc/thread-self')));
+  } catch {
+    return 0;
+  }
+}
+
+new Relay(workerData);

@@ -1,0 +1,234 @@
+'use strict';
+/**
+ * Entry of the agent, loaded with `NODE_OPTIONS=--require …/slowpath-agent.cjs` into every Node process and worker
+ * thread of the target. Decides whether there is anything to do here, then starts the probe and, in a main thread,
+ * the relay.
+ *
+ * It never throws into the target, never keeps it alive, prints nothing, and does nothing at all unless
+ * `SLOWPATH_SOCKET` names the collector's socket.
+ */
+
+/** Under this the worker threads find the shared memory. A string: keys are cloned, and symbols cannot be. */
+const ENVIRONMENT_KEY = 'slowpath';
+
+/** argv[1] of programs that only start other programs, by the name of the file that they really are. */
+const PACKAGE_MANAGER =
+  /^(?:npm-cli|npx-cli|npm|npx|pnpm|pnpx|yarn|yarnpkg|yarn-\d[\w.-]*|corepack)(?:\.[cm]?js)?$/;
+
+/** How long the process may be held at its exit to hand over what is recorded; a few ms is what it takes. */
+const MAX_WIND_UP_MS = 500;
+
+try {
+  main();
+} catch {
+  // The target runs on without the agent; the collector sees that no hello came.
+} finally {
+  hideFromRequireCache();
+}
+
+function main() {
+  const workerThreads = require('worker_threads');
+  if (!workerThreads.isMainThread) return startInWorkerThread(workerThreads);
+  const socketPath = process.env.SLOWPATH_SOCKET;
+  if (!socketPath || isPackageManager(process.argv[1])) return;
+  startInMainThread(workerThreads, socketPath);
+}
+
+/** @param {typeof import('worker_threads')} workerThreads @param {string} socketPath */
+function startInMainThread({ Worker, setEnvironmentData }, socketPath) {
+  const path = require('path');
+  const { SharedMemory, QUIT } = require('./ring.cjs');
+  const { Probe } = require('./probe.cjs');
+
+  const memory = new SharedMemory();
+  const hello = describeProcess();
+  memory.originMs = Number(hello.clock.hrtime_ns) / 1e6 - hello.clock.performance_now_ms;
+  const slot = memory.slot(0);
+  slot.claim();
+  slot.open(0, process.pid);
+
+  const relay = new Worker(path.join(__dirname, 'relay.cjs'), {
+    name: 'slowpath-relay',
+    workerData: { memory: memory.buffer, socketPath, hello, profilerTaken: profilerTaken() },
+    // Neither our own preload nor the target's shall run in the relay.
+    env: {},
+    execArgv: [],
+    // Taken, and never read: otherwise Node would open the target's own stdout and stderr to pipe them there.
+    stdout: true,
+    stderr: true,
+    trackUnmanagedFds: false,
+    // Out of memory here ends the relay, not the process.
+    resourceLimits: { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 16 },
+  });
+  relay.unref();
+  relay.on('error', () => {});
+  relay.on('exit', () => {
+    memory.flags = QUIT;
+  });
+
+  new Probe(memory, slot, 0);
+  setEnvironmentData(ENVIRONMENT_KEY, memory.buffer);
+  writeNoteAtExit(path.join(path.dirname(socketPath), `exit-${process.pid}.json`));
+  windUpAtExit(memory, relay);
+}
+
+/**
+ * A worker thread learns of the agent from its parent thread, not from `SLOWPATH_SOCKET`: its environment is whatever
+ * the target chose, and the relay's own thread must stay empty.
+ *
+ * @param {typeof import('worker_threads')} workerThreads
+ */
+function startInWorkerThread({ getEnvironmentData, threadId }) {
+  const buffer = /** @type {unknown} */ (getEnvironmentData(ENVIRONMENT_KEY));
+  if (!(buffer instanceof SharedArrayBuffer)) return;
+  const { SharedMemory, QUIT } = require('./ring.cjs');
+  const { Probe } = require('./probe.cjs');
+  const { performance } = require('perf_hooks');
+
+  const memory = new SharedMemory(buffer);
+  if (memory.flags & QUIT) return;
+  const slot = memory.claimWorkerSlot();
+  if (!slot) return memory.countThreadWithoutSlot();
+  slot.open(threadId, osThreadId());
+  const ownOriginMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+  const probe = new Probe(memory, slot, ownOriginMs - memory.originMs);
+  onExit(() => {
+    probe.end();
+    slot.end();
+  });
+  // The script's name is not known yet: Node puts it into argv after the preloads.
+  const { setImmediate } = globalThis;
+  setImmediate(() => {
+    slot.label = process.argv[1] ?? '';
+  }).unref();
+}
+
+/** Returns the payload of the hello frame. */
+function describeProcess() {
+  const { performance } = require('perf_hooks');
+  return {
+    protocol: 1,
+    pid: process.pid,
+    ppid: process.ppid,
+    node: process.versions.node,
+    v8: process.versions.v8,
+    arch: process.arch,
+    argv: [...process.argv],
+    exec_argv: [...process.execArgv],
+    cwd: orNull(() => process.cwd()),
+    main: mainFile(),
+    cluster_worker: orNull(clusterWorkerId),
+    heap_size_limit: require('v8').getHeapStatistics().heap_size_limit,
+    clock: { performance_now_ms: performance.now(), hrtime_ns: String(process.hrtime.bigint()) },
+  };
+}
+
+/** Returns the file of the program, or `null` for `-e`, `-p`, standard input and the REPL. */
+function mainFile() {
+  const { _eval: code } = /** @type {{ _eval?: string }} */ (/** @type {unknown} */ (process));
+  const file = process.argv[1];
+  if (code != null || !file || file === '-') return null;
+  return orNull(() => require.resolve(file)) ?? file;
+}
+
+/** Returns the id of this cluster worker, or `null`. Leaves the cluster module unloaded where the target has not. */
+function clusterWorkerId() {
+  const { moduleLoadList } = /** @type {{ moduleLoadList?: string[] }} */ (/** @type {unknown} */ (process));
+  if (!moduleLoadList?.includes('NativeModule internal/cluster/child')) return null;
+  const cluster = /** @type {{ worker?: { id: number } }} */ (/** @type {unknown} */ (require('cluster')));
+  return cluster.worker?.id ?? null;
+}
+
+/** Returns the operating system's id of the calling thread, 0 where there is no `/proc`. */
+function osThreadId() {
+  return orNull(() => Number(require('path').basename(require('fs').readlinkSync('/proc/thread-self')))) ?? 0;
+}
+
+/** @param {string | undefined} script */
+function isPackageManager(script) {
+  if (!script) return false;
+  const { basename } = require('path');
+  const file = orNull(() => require('fs').realpathSync(script)) ?? script;
+  return PACKAGE_MANAGER.test(basename(script)) || PACKAGE_MANAGER.test(basename(file));
+}
+
+/** @param {string} file */
+function writeNoteAtExit(file) {
+  const { writeFileSync } = require('fs');
+  const { performance } = require('perf_hooks');
+  const now = performance.now.bind(performance);
+  const { stringify } = JSON;
+  const { pid } = process;
+  onExit((code) => writeFileSync(file, stringify({ pid, code, t_ms: now() }), { mode: 0o600 }));
+}
+
+/**
+ * Lets the relay send the last records and pieces, and close its inspector session, before the process is gone. Waits
+ * only while a recorder is on.
+ *
+ * @param {InstanceType<typeof import('./ring.cjs').SharedMemory>} memory
+ * @param {import('worker_threads').Worker} relay
+ */
+function windUpAtExit(memory, relay) {
+  const { LOOP, GC, HEAP_USAGE, CPU } = require('./ring.cjs');
+  const { performance } = require('perf_hooks');
+  const now = performance.now.bind(performance);
+  const postMessage = relay.postMessage.bind(relay);
+  onExit(() => {
+    if (!(memory.flags & (LOOP | GC | HEAP_USAGE | CPU))) return;
+    postMessage('wind up');
+    const deadline = now() + MAX_WIND_UP_MS;
+    // Short waits in a loop: between them this thread answers the inspector.
+    while (!memory.awaitWoundUp() && now() < deadline);
+  });
+}
+
+/**
+ * Returns who else holds V8's profiler, or `null`: Node's own `--cpu-prof` and coverage print an error for every console
+ * profile that they did not ask for.
+ */
+function profilerTaken() {
+  const options = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ');
+  if (/(^|\s|")--cpu[-_]prof/.test(options)) return 'the target runs with `--cpu-prof`';
+  return process.env.NODE_V8_COVERAGE ? 'the target runs with `NODE_V8_COVERAGE`' : null;
+}
+
+/**
+ * Calls `listener` when this thread exits, and swallows what it throws.
+ *
+ * @param {(code: number) => void} listener
+ */
+function onExit(listener) {
+  process.on('exit', (code) => {
+    try {
+      listener(code);
+    } catch {
+      // The directory is gone, or may not be written to: then there is no note.
+    }
+  });
+  // One listener more must not make Node warn of a leak that the target alone would not have been warned of. Node
+  // warns once per list of listeners, so let this one count as warned.
+  const { _events: events } = /** @type {{ _events?: Record<string, any> }} */ (/** @type {unknown} */ (process));
+  if (typeof events?.exit === 'function') events.exit = [events.exit];
+  if (events?.exit) events.exit.warned = true;
+}
+
+/** The target shall find only its own modules in `require.cache`. */
+function hideFromRequireCache() {
+  for (const file of Object.keys(require.cache)) {
+    if (file.startsWith(__dirname + require('path').sep)) delete require.cache[file];
+  }
+}
+
+/**
+ * @template T
+ * @param {() => T} read
+ * @returns {T | null}
+ */
+function orNull(read) {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}
