@@ -123,26 +123,24 @@ impl Connection {
 
     /// Takes an event of the connection's socket.
     pub(crate) fn on_event(&mut self, flags: EventFlags, exchange: &mut Exchange<'_>) {
-        match (self.phase, &self.socket) {
-            (Phase::Connecting, Some(socket))
-                if flags.intersects(EventFlags::OUT.union(socket::PEER_CLOSED)) =>
-            {
-                match sockopt::socket_error(socket).and_then(|outcome| outcome) {
-                    Ok(()) => self.on_connected(exchange),
-                    Err(errno) => self.on_connect_failed(errno, exchange),
-                }
+        if self.phase == Phase::Connecting
+            && let Some(socket) = &self.socket
+            && flags.intersects(EventFlags::OUT.union(socket::PEER_CLOSED))
+        {
+            match sockopt::socket_error(socket).and_then(|outcome| outcome) {
+                Ok(()) => self.on_connected(exchange),
+                Err(errno) => self.on_connect_failed(errno, exchange),
             }
-            (Phase::Exchanging, Some(_)) => {
-                self.is_closed_by_peer |= flags.intersects(socket::PEER_CLOSED);
-                if flags.contains(EventFlags::OUT) && self.n_sent < exchange.target.request.len() {
-                    self.send(exchange);
-                }
-                if flags.intersects(EventFlags::IN.union(socket::PEER_CLOSED)) && self.is_open() {
-                    self.receive(exchange);
-                }
+        }
+        // Also just after connecting: a server that speaks first may have spoken, and no further event would say so.
+        if self.phase == Phase::Exchanging {
+            self.is_closed_by_peer |= flags.intersects(socket::PEER_CLOSED);
+            if flags.contains(EventFlags::OUT) && self.n_sent < exchange.target.request.len() {
+                self.send(exchange);
             }
-            // Nothing that matters while connecting, or the socket of the event is closed already.
-            _ => {}
+            if flags.intersects(EventFlags::IN.union(socket::PEER_CLOSED)) && self.is_open() {
+                self.receive(exchange);
+            }
         }
     }
 

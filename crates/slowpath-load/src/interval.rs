@@ -73,7 +73,8 @@ pub struct Interval {
     /// The label of the last labelled cut before this interval; empty before the first one.
     pub label: String,
     /// Latencies of successful requests in µs: from the start of sending to the last byte of the answer. The time to
-    /// connect is part of it where a request needed a new connection. At most one hour, 3 significant digits.
+    /// connect is part of it where a request needed a new connection. An answer ends when epoll reported its last
+    /// bytes, so the generator's own queue is not part of it. At most one hour, 3 significant digits.
     #[serde(with = "crate::histogram_text")]
     pub latency: Histogram<u64>,
     /// As `latency`, but to the first byte of the body. Answers without a body are not in it.

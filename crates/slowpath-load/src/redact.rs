@@ -57,7 +57,7 @@ impl Redactor {
                 // Of `Bearer abc`, a server may echo `abc` alone.
                 known_secrets.extend(
                     value
-                        .split([' ', ';'])
+                        .split([' ', ';', '='])
                         .filter(|word| word.len() >= 6)
                         .map(str::to_owned),
                 );
@@ -115,7 +115,9 @@ fn redact_by_form(text: &str) -> String {
             Expecting::Nothing | Expecting::Assignment => false,
         } || (word.len() >= 8 && KEY_PREFIXES.iter().any(|prefix| word.starts_with(prefix)));
         output.push_str(if is_secret { REDACTED } else { word });
-        expecting = if is_scheme {
+        expecting = if is_scheme && expecting == Expecting::Value {
+            Expecting::Value
+        } else if is_scheme {
             Expecting::Credential
         } else if is_secret_name(word) {
             Expecting::Assignment
@@ -153,6 +155,10 @@ mod tests {
         check(
             "authorization=Basic dXNlcjE6cA==",
             "authorization=Basic [redacted]==",
+        );
+        check(
+            "Authorization: Bearer nodigits",
+            "Authorization: Bearer [redacted]",
         );
         check(r#"{"api_key":"hunter"}"#, r#"{"api_key":"[redacted]"}"#);
         check(r#"{\"api_key\": \"hunter\"}"#, r#"{\"api_key\": \"[redacted]\"}"#);

@@ -93,7 +93,8 @@ fn reads_chunked_answers_that_arrive_in_pieces() {
         (whole.n_requests, whole.status[&200])
     );
     assert_eq!(server.n_connections(), 1);
-    assert!(whole.first_body_byte.mean() < whole.latency.mean());
+    // On a busy machine all pieces may be read at once.
+    assert!(whole.first_body_byte.mean() <= whole.latency.mean());
 }
 
 #[test]
@@ -327,6 +328,16 @@ fn what_is_not_http_is_malformed() {
         let server = Server::answering(answer.as_bytes());
         check_only_error(load(&server.url(), |_| {}), ErrorClass::Malformed, sample);
     }
+}
+
+#[test]
+fn a_server_that_speaks_first_is_heard() {
+    let server = Server::new(|mut stream, _| {
+        let _ = stream.write_all(b"220 mail.example ESMTP\r\n");
+        read_request(&mut stream);
+        read_request(&mut stream);
+    });
+    check_only_error(load(&server.url(), |_| {}), ErrorClass::Malformed, "status line");
 }
 
 #[test]

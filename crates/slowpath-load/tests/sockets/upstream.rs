@@ -110,6 +110,7 @@ fn serves_two_hundred_streaming_connections_of_the_load_generator() {
         "{:?}",
         whole.latency.min()
     );
+    assert!(whole.first_body_byte.mean() < whole.latency.mean());
     upstream.stop();
 }
 
