@@ -1,1 +1,56 @@
-//! placeholder
+//! Renders one recording as HTML, Markdown and JSON. Computes no number: it only puts them in words and tables.
+//! The same recording gives the same bytes.
+
+mod data;
+mod html;
+mod markdown;
+mod profile_data;
+mod report_data;
+mod write;
+
+pub use data::*;
+pub use markdown::render_markdown;
+pub use profile_data::{ProfileColumns, ThreadColumns};
+pub use write::{ReportFiles, WriteError, write_report};
+
+use slowpath_analysis::Measurements;
+use slowpath_diagnosis::{Diagnosis, Facts, diagnose};
+use slowpath_profile::Recording;
+use slowpath_profile::tables::Profile;
+
+/// A diagnosed recording, ready to be rendered.
+#[derive(Debug)]
+pub struct Report {
+    /// What `report.json` holds.
+    pub data: ReportData,
+    /// What the page needs besides.
+    pub profile: ProfileColumns,
+}
+
+impl Report {
+    /// Measures and diagnoses a recording.
+    pub fn of(recording: &Recording) -> Self {
+        let profile = Profile::from_recording(recording);
+        let measurements = Measurements::of(recording, &profile);
+        let diagnosis: Diagnosis = diagnose(Facts {
+            measurements: &measurements,
+            profile: &profile,
+        });
+        Self {
+            data: report_data::build(recording, &profile, &measurements, &diagnosis),
+            profile: profile_data::build(recording, &profile),
+        }
+    }
+
+    /// Returns the one-file page.
+    pub fn to_html(&self) -> Result<String, serde_json::Error> {
+        html::render(self)
+    }
+
+    /// Returns `report.json`.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        let mut text = serde_json::to_string_pretty(&self.data)?;
+        text.push('\n');
+        Ok(text)
+    }
+}

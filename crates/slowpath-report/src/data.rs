@@ -1,0 +1,261 @@
+//! The data of a report: the shape of `report.json`. `ui/src/contract.ts` is the page's side and documents each field;
+//! the two change together. Times are seconds since the recording's start unless the name says otherwise.
+#![allow(missing_docs)]
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Version of the shape of [`ReportData`].
+pub const REPORT_FORMAT_VERSION: u32 = 1;
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ReportData {
+    pub format_version: u32,
+    pub slowpath_version: String,
+    pub run: RunInfo,
+    pub verdict: VerdictData,
+    pub findings: Vec<FindingData>,
+    pub refuted: Vec<String>,
+    /// Answers of checkpoint packs; no pack is applied yet, so this is empty.
+    pub checkpoints: Vec<CheckpointData>,
+    pub checklist: Vec<CheckpointData>,
+    pub load: Option<LoadData>,
+    pub load_phases: Vec<LoadPhaseData>,
+    pub split: BTreeMap<&'static str, f64>,
+    pub split_source: Option<SplitSource>,
+    pub overhead: Vec<OverheadData>,
+    pub processes: Vec<ProcessData>,
+    pub recorders: Vec<RecorderData>,
+    pub warnings: Vec<WarningData>,
+    pub functions: Vec<FunctionData>,
+    pub timeline: TimelineData,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RunInfo {
+    pub title: String,
+    pub command: Vec<String>,
+    pub cwd: String,
+    pub node: Option<String>,
+    pub started_at: String,
+    pub duration_s: f64,
+    pub ended: &'static str,
+    pub ended_detail: String,
+    pub url: Option<String>,
+    pub method: Option<String>,
+    pub connections: Option<u32>,
+    pub machine: MachineData,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct MachineData {
+    pub cpus: u32,
+    pub cpu_model: String,
+    pub kernel: String,
+    pub memory_bytes: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct VerdictData {
+    pub class: &'static str,
+    pub sentence: String,
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct FindingData {
+    pub rule: &'static str,
+    pub title: String,
+    pub severity: &'static str,
+    pub confidence: &'static str,
+    pub confidence_why: String,
+    pub share: Option<f64>,
+    pub share_of: &'static str,
+    pub predicted_gain: Option<GainData>,
+    #[serde(rename = "where")]
+    pub location: Option<LocationData>,
+    pub evidence: Vec<EvidenceData>,
+    pub advice: String,
+    pub function_index: Option<u32>,
+    pub intervals: Vec<(f64, f64)>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct GainData {
+    pub throughput: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct LocationData {
+    pub function: String,
+    pub file: String,
+    pub line: Option<u32>,
+    pub column: Option<u32>,
+    pub package: Option<String>,
+    pub process: Option<u32>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct EvidenceData {
+    pub text: String,
+    pub value: Option<f64>,
+    pub unit: &'static str,
+    pub n_samples: Option<u64>,
+    pub recorder: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckpointData {
+    pub id: String,
+    pub title: String,
+    pub answer: &'static str,
+    pub share: Option<f64>,
+    pub evidence: Vec<EvidenceData>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct LatencyData {
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    pub p99_9: f64,
+    pub max: f64,
+    pub mean: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct LoadData {
+    pub requests: u64,
+    pub requests_per_second: f64,
+    pub duration_s: f64,
+    pub latency_ms: LatencyData,
+    pub errors: BTreeMap<String, u64>,
+    pub status: BTreeMap<String, u64>,
+    pub bytes_per_second: f64,
+    pub cpu_ms_per_request: Option<f64>,
+    pub generator_cpu_share: f64,
+    /// Metrics of streamed answers; not measured yet, so always null.
+    pub stream: Option<BTreeMap<String, f64>>,
+    pub phases: Vec<String>,
+    pub error_samples: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct LoadPhaseData {
+    pub phase: String,
+    pub start_s: f64,
+    pub end_s: f64,
+    pub requests: u64,
+    pub requests_per_second: f64,
+    pub latency_ms: LatencyData,
+    pub errors: BTreeMap<String, u64>,
+    pub cpu_ms_per_request: Option<f64>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct SplitSource {
+    pub pid: u32,
+    pub thread: u32,
+    pub thread_name: String,
+    pub wall_s: f64,
+    pub n_samples: usize,
+    pub effective_interval_us: f64,
+    pub recorders: Vec<&'static str>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct OverheadData {
+    pub phase: String,
+    pub throughput: Option<f64>,
+    pub cpu_per_request: Option<f64>,
+    pub p99: Option<f64>,
+    pub note: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ProcessData {
+    pub pid: u32,
+    pub ppid: u32,
+    pub role: String,
+    pub command: String,
+    pub node: Option<String>,
+    pub threads: Vec<ThreadData>,
+    pub exit: Option<String>,
+    pub rss_peak_bytes: Option<u64>,
+    pub fds_peak: Option<u32>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ThreadData {
+    pub tid: Option<u32>,
+    pub thread: Option<u32>,
+    pub name: String,
+    pub cpu_share: Option<f64>,
+    pub run_queue_share: Option<f64>,
+    pub n_samples: usize,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RecorderData {
+    pub name: &'static str,
+    pub state: &'static str,
+    pub why: String,
+    pub bytes: u64,
+    pub n_records: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct WarningData {
+    pub text: String,
+    pub about: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct FunctionData {
+    pub function_index: u32,
+    pub name: String,
+    pub file: String,
+    pub line: Option<u32>,
+    pub category: &'static str,
+    pub package: Option<String>,
+    pub self_s: f64,
+    pub total_s: f64,
+    pub charged_s: f64,
+    pub n_samples: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct TimelineData {
+    pub duration_s: f64,
+    pub phases: Vec<TimelinePhase>,
+    pub series: Vec<SeriesData>,
+    pub stalls: Vec<StallData>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct TimelinePhase {
+    pub name: String,
+    pub start_s: f64,
+    pub end_s: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct SeriesData {
+    pub id: &'static str,
+    pub label: &'static str,
+    pub unit: &'static str,
+    pub t_s: Vec<f64>,
+    pub v: Vec<Option<f64>>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct StallData {
+    pub start_s: f64,
+    pub duration_ms: f64,
+    pub pid: u32,
+    pub thread: u32,
+    pub culprit: Option<String>,
+    pub function_index: Option<u32>,
+}

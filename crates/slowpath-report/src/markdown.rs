@@ -1,0 +1,202 @@
+//! `report.md`: the report for terminals, pull requests and coding agents.
+
+use crate::data::{FindingData, LatencyData, ReportData};
+
+/// Functions listed.
+const MAX_FUNCTIONS: usize = 15;
+
+/// Renders the report as Markdown.
+pub fn render_markdown(report: &ReportData) -> String {
+    let mut text = format!(
+        "# slowpath: {}\n\n**{}**\n",
+        report.run.title, report.verdict.sentence
+    );
+    if !report.verdict.detail.is_empty() {
+        text.push_str(&format!("\n{}\n", report.verdict.detail));
+    }
+    for warning in &report.warnings {
+        text.push_str(&format!(
+            "\n> note ({}): {}\n",
+            warning.about,
+            warning.text.replace('\n', "\n> ")
+        ));
+    }
+    text.push_str(&split(report));
+    text.push_str("\n## Findings\n\n");
+    if report.findings.is_empty() {
+        text.push_str("None.\n");
+    }
+    for (index, finding) in report.findings.iter().enumerate() {
+        text.push_str(&finding_text(index + 1, finding));
+    }
+    if !report.refuted.is_empty() {
+        text.push_str(&format!(
+            "\nSuspected, but not so: {}.\n",
+            report.refuted.join(" · ")
+        ));
+    }
+    text.push_str(&load(report));
+    text.push_str(&functions(report));
+    text.push_str(&measured(report));
+    text
+}
+
+fn split(report: &ReportData) -> String {
+    let Some(source) = &report.split_source else {
+        return String::new();
+    };
+    let classes: Vec<_> = report
+        .split
+        .iter()
+        .map(|(class, share)| format!("{class} {:.1} %", share * 100.0))
+        .collect();
+    format!(
+        "\nMain thread of process {} over {:.1} s: {} ({} samples; {})\n",
+        source.pid,
+        source.wall_s,
+        classes.join(" · "),
+        source.n_samples,
+        source.recorders.join(", ")
+    )
+}
+
+fn finding_text(number: usize, finding: &FindingData) -> String {
+    let mut text = format!("### {number}. {}\n\n", finding.title);
+    if let Some(location) = &finding.location {
+        let line = location.line.map_or(String::new(), |line| format!(":{line}"));
+        text.push_str(&format!(
+            "- where: `{}` in `{}{line}`\n",
+            location.function, location.file
+        ));
+    }
+    if let Some(gain) = &finding.predicted_gain {
+        text.push_str(&format!(
+            "- if it were gone: about {:.2}× the requests ({:.2}–{:.2})\n",
+            gain.throughput, gain.low, gain.high
+        ));
+    }
+    text.push_str(&format!(
+        "- rule `{}`, severity {}, confidence {} ({})\n",
+        finding.rule, finding.severity, finding.confidence, finding.confidence_why
+    ));
+    for evidence in &finding.evidence {
+        let samples = evidence.n_samples.map_or(String::new(), |n| format!(", n = {n}"));
+        text.push_str(&format!("- {} [{}{samples}]\n", evidence.text, evidence.recorder));
+    }
+    text.push_str(&format!("\n{}\n\n", finding.advice));
+    text
+}
+
+fn load(report: &ReportData) -> String {
+    let Some(load) = &report.load else {
+        return "\n## Load\n\nNo load was driven.\n".into();
+    };
+    let mut text = format!(
+        "\n## Load\n\n{} requests in {:.1} s of {}; errors: {}\n\n",
+        load.requests,
+        load.duration_s,
+        load.phases.join(" and "),
+        errors(&load.errors),
+    );
+    text.push_str(
+        "| phase | requests/s | p50 ms | p90 ms | p99 ms | p99.9 ms | max ms | CPU ms/request | errors |\n",
+    );
+    text.push_str("|---|---|---|---|---|---|---|---|---|\n");
+    for phase in &report.load_phases {
+        text.push_str(&row(
+            &phase.phase,
+            phase.requests_per_second,
+            &phase.latency_ms,
+            phase.cpu_ms_per_request,
+            &errors(&phase.errors),
+        ));
+    }
+    text
+}
+
+fn row(name: &str, rate: f64, latency: &LatencyData, cpu_ms: Option<f64>, errors: &str) -> String {
+    let LatencyData {
+        p50,
+        p90,
+        p99,
+        p99_9,
+        max,
+        ..
+    } = latency;
+    let cpu = cpu_ms.map_or("–".into(), |cpu| format!("{cpu:.3}"));
+    format!(
+        "| {name} | {rate:.1} | {p50:.2} | {p90:.2} | {p99:.2} | {p99_9:.2} | {max:.2} | {cpu} | {errors} |\n"
+    )
+}
+
+fn errors(errors: &std::collections::BTreeMap<String, u64>) -> String {
+    let all: Vec<_> = errors.iter().map(|(class, n)| format!("{class} {n}")).collect();
+    if all.is_empty() {
+        "none".into()
+    } else {
+        all.join(", ")
+    }
+}
+
+fn functions(report: &ReportData) -> String {
+    if report.functions.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n## Functions by self time\n\n| self s | total s | charged s | function | place |\n|---|---|---|---|---|\n"
+        .to_owned();
+    for function in report.functions.iter().take(MAX_FUNCTIONS) {
+        let line = function.line.map_or(String::new(), |line| format!(":{line}"));
+        text.push_str(&format!(
+            "| {:.3} | {:.3} | {:.3} | `{}` | {}{line} |\n",
+            function.self_s,
+            function.total_s,
+            function.charged_s,
+            function.name.replace('|', "\\|"),
+            if function.file.is_empty() {
+                function.category
+            } else {
+                &function.file
+            }
+        ));
+    }
+    text
+}
+
+fn measured(report: &ReportData) -> String {
+    let mut text = "\n## How this was measured\n\n".to_owned();
+    let run = &report.run;
+    text.push_str(&format!(
+        "`{}` in `{}`, node {}, {}, {:.1} s, {} CPUs\n\n",
+        run.command.join(" "),
+        run.cwd,
+        run.node.as_deref().unwrap_or("unknown"),
+        run.started_at,
+        run.duration_s,
+        run.machine.cpus
+    ));
+    for recorder in &report.recorders {
+        let why = if recorder.why.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", recorder.why)
+        };
+        text.push_str(&format!(
+            "- {} {} ({} records){why}\n",
+            recorder.name, recorder.state, recorder.n_records
+        ));
+    }
+    for row in &report.overhead {
+        let ratio = |name: &str, value: Option<f64>| value.map(|value| format!("{name} × {value:.2}"));
+        let parts: Vec<_> = [
+            ratio("throughput", row.throughput),
+            ratio("CPU per request", row.cpu_per_request),
+            ratio("p99", row.p99),
+            (!row.note.is_empty()).then(|| row.note.clone()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        text.push_str(&format!("- cost of {}: {}\n", row.phase, parts.join(", ")));
+    }
+    text
+}
