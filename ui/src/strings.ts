@@ -63,9 +63,11 @@ export const ENDED: Record<string, string> = {
   "recording-cut": "recording cut short",
 };
 
+const several = (n: string, one: string, many: string): string => `${n} ${n === "1" ? one : many}`;
+
 export const S = {
   product: "slowpath",
-  connections: (n: string) => `${n} connections`,
+  connections: (n: string) => several(n, "connection", "connections"),
   node: (version: string) => `node ${version.replace(/^v/, "")}`,
   themeName: { auto: "theme: system", light: "theme: light", dark: "theme: dark" },
   help: "keys",
@@ -96,6 +98,7 @@ export const S = {
   gainIfFixed: "gain if fixed",
   confidence: "confidence",
   shareOf: (of: string) => `share of ${of}`,
+  shareIs: (share: string, of: string) => `${share} of ${of}`,
   severity: { high: "high severity", medium: "medium severity", low: "low severity", info: "for information" },
   noFindingsHealthy: "Nothing to fix was found: no rule fired on this recording.",
   noFindingsNoData: "No finding, because there was too little data to judge.",
@@ -145,11 +148,11 @@ export const S = {
   allThreads: "all threads",
   threadOption: (name: string, pid: number, busy: string) => `${name} · ${pid} · ${busy}`,
   search: "search functions, files, packages",
-  matches: (n: string, share: string, time: string) => `${n} functions · ${share} · ${time}`,
+  matches: (n: string, share: string, time: string) => `${several(n, "function", "functions")} · ${share} · ${time}`,
   noMatch: "no match",
   hottest: "hottest",
   rank: (rank: string, n: string, self: string) => `${rank} of ${n} · ${self} self`,
-  rankNone: (n: string) => `1–${n}`,
+  rankNone: (n: string) => `of ${n}`,
   previous: "previous hottest function (N)",
   next: "next hottest function (n)",
   colourBy: "colours",
@@ -182,7 +185,7 @@ export const S = {
   lines: "Hot lines",
   linesNote: "own time, whole recording",
   noLines: "No line numbers were recorded for this function.",
-  places: (n: string) => `in ${n} places of the tree`,
+  places: (n: string) => `in ${several(n, "place", "places")} of the tree`,
 
   functions: "Functions",
   functionColumn: "function",
@@ -193,7 +196,7 @@ export const S = {
   tableBase: (total: string) => `100 % = ${total}`,
 
   loopDelay: "Loop delay",
-  stallsIn: (n: string, total: string) => `${n} stalls, ${total} in all`,
+  stallsIn: (n: string, total: string) => `${several(n, "stall", "stalls")}, ${total} in all`,
   noStalls: "The event loop was never held up for long in this interval.",
   stallsNone: "Stalls were not recorded.",
   start: "at",

@@ -67,10 +67,14 @@ test("a brushed interval filters flame graph, functions and stalls, and Escape s
   }));
 
 test("an interval without samples says where samples are", () =>
-  reading("usual", async (page) => {
-    await page.getByText("Samples cover 15.0–36.8").waitFor();
-    assert.equal(await page.locator(".flame").isVisible(), false);
-  }, { hash: "#t=2.000-4.000" }));
+  reading(
+    "usual",
+    async (page) => {
+      await page.getByText("Samples cover 15.0–36.8").waitFor();
+      assert.equal(await page.locator(".flame").isVisible(), false);
+    },
+    { hash: "#t=2.000-4.000" },
+  ));
 
 test("the timeline is selected by keyboard", () =>
   reading("usual", async (page) => {
@@ -204,6 +208,10 @@ test("names of 200 characters and a recursion of 5,000 frames neither break nor 
   }));
 
 test("nothing is wider than a narrow window", () =>
-  reading("usual", async (page) => {
-    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 800);
-  }, { width: 800, height: 1100 }));
+  reading(
+    "usual",
+    async (page) => {
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 800);
+    },
+    { width: 800, height: 1100 },
+  ));

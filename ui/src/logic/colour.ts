@@ -11,7 +11,7 @@ export type Hsl = readonly [number, number, number];
 
 export const CATEGORY_COLOUR: Record<Category, Hsl> = {
   app: [27, 92, 66],
-  dependency: [245, 62, 74],
+  dependency: [245, 66, 77],
   node: [184, 58, 41],
   native: [45, 6, 72],
   wasm: [50, 88, 52],
@@ -20,18 +20,18 @@ export const CATEGORY_COLOUR: Record<Category, Hsl> = {
   idle: [45, 10, 88],
 };
 
-/** For colouring by package; the first goes to the package with most time. After Okabe and Ito, without red. */
+/** For colouring by package; the first goes to the package with most time. From blue to magenta: dependencies stay one family, and no colour of a category is taken. */
 export const PACKAGE_COLOURS: readonly Hsl[] = [
-  [245, 62, 74],
-  [202, 77, 62],
-  [164, 60, 40],
-  [327, 45, 70],
-  [54, 75, 55],
-  [212, 60, 45],
-  [285, 40, 48],
-  [95, 35, 62],
+  [245, 66, 77],
+  [202, 77, 66],
+  [320, 48, 72],
+  [225, 58, 48],
+  [285, 42, 46],
+  [208, 60, 84],
+  [275, 60, 85],
+  [325, 45, 48],
 ];
-export const OTHER_PACKAGES: Hsl = [240, 12, 78];
+export const OTHER_PACKAGES: Hsl = [240, 14, 78];
 
 export const N_SHADES = 8;
 /** Largest step of lightness to either side, in per cent. */
@@ -98,6 +98,6 @@ export const chrome = (dark: boolean): Chrome => ({
   narrow: dark ? "#3d4147" : "#d5d5ce",
   darkText: "#17181a",
   lightText: "#ffffff",
-  glow: dark ? "#ffffff4d" : "#ffffff66",
+  glow: dark ? "#ffffff38" : "#00000026",
   outline: dark ? "#ffffff" : "#000000",
 });

@@ -1,7 +1,7 @@
 /** Computes the bars that are visible: between two rows, wide enough to see, inside the zoomed node. Nothing else. */
 import type { FlameTree } from "./flame-tree.ts";
 
-/** Bars in columns, row by row from left to right. Node -1 stands for neighbours too narrow to draw one by one. */
+/** Bars in columns. Node -1 stands for neighbours too narrow to draw one by one. */
 export interface Bars {
   n: number;
   node: Int32Array;

@@ -2,13 +2,13 @@
 import type { TreeShape, TreeWeights } from "./call-tree.ts";
 import type { Profile } from "./profile.ts";
 
-/** 1 per function whose name, file or package holds the text, whatever the case. `null` for an empty query. */
+/** 1 per function whose name, file, package or kind holds the text, whatever the case. `null` for an empty query. */
 export function matchFunctions(profile: Profile, query: string): Uint8Array | null {
   const wanted = query.trim().toLowerCase();
   if (wanted === "") return null;
   const matches = new Uint8Array(profile.nFunctions);
   for (let fn = 0; fn < profile.nFunctions; fn++) {
-    const text = `${profile.name[fn]}\n${profile.file[fn]}\n${profile.package[fn] ?? ""}`;
+    const text = `${profile.name[fn]}\n${profile.file[fn]}\n${profile.package[fn] ?? ""}\n${profile.kind[fn] ?? ""}`;
     if (text.toLowerCase().includes(wanted)) matches[fn] = 1;
   }
   return matches;

@@ -139,7 +139,7 @@ function findingBody({ report, showFunction, showInterval }: Context, finding: F
       h("h3", {}, S.evidence),
       h("ul", { class: "evidence" }, ...evidence),
       h("p", { class: "source" }, `${S.why} ${finding.confidence}: ${finding.confidence_why}`),
-      finding.share === null ? null : h("p", { class: "source" }, S.shareOf(finding.share_of)),
+      finding.share === null ? null : h("p", { class: "source" }, S.shareIs(percent(finding.share), finding.share_of)),
     ),
   );
 }

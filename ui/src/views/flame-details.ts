@@ -34,10 +34,8 @@ function content(context: Context, cpu: CpuSelection, fn: number): Node[] {
   const location = place(profile.file[fn], profile.line[fn], report.run.cwd);
   const full =
     profile.line[fn] > 0 ? `${profile.file[fn]}:${profile.line[fn]}:${profile.column[fn]}` : profile.file[fn];
-  const time = (name: string, value_us: number) => [
-    h("dt", {}, name),
-    h("dd", {}, `${microseconds(value_us)} · ${percent(value_us / total)}`),
-  ];
+  const time = (name: string, value_us: number) =>
+    h("span", {}, `${name} `, h("b", {}, microseconds(value_us)), ` ${percent(value_us / total)}`);
   const insideList = [...found.callees];
   if (own.total_us > 0) insideList.push(own);
   insideList.sort((a, b) => b.total_us - a.total_us);
@@ -50,14 +48,12 @@ function content(context: Context, cpu: CpuSelection, fn: number): Node[] {
     ),
     location ? h("p", {}, h("code", { class: "place" }, location), " ", copyButton(full)) : h("span"),
     h(
-      "dl",
-      { class: "facts" },
-      ...time(S.self, totals.self_us[fn]),
-      ...time(S.total, totals.total_us[fn]),
-      h("dt", {}, S.categoryColumn),
-      h("dd", {}, [CATEGORY_NAME[profile.category[fn]], profile.package[fn]].filter(Boolean).join(" · ")),
-      h("dt", {}),
-      h("dd", { class: "source" }, S.places(String(found.nPlaces))),
+      "p",
+      { class: "links" },
+      time(S.self, totals.self_us[fn]),
+      time(S.total, totals.total_us[fn]),
+      h("span", {}, [CATEGORY_NAME[profile.category[fn]], profile.package[fn]].filter(Boolean).join(" · ")),
+      h("span", { class: "source" }, S.places(String(found.nPlaces))),
     ),
     h(
       "p",

@@ -18,7 +18,7 @@ export function toolbar({ store }: Context, cpu: CpuSelection, goTo: (fn: number
   const direction = (inverted: boolean, name: string) =>
     h(
       "button",
-      { type: "button", class: "choice", "data-inverted": inverted, onclick: () => store.step({ inverted }) },
+      { type: "button", class: "choice", "data-inverted": String(inverted), onclick: () => store.step({ inverted }) },
       name,
     );
   const directions = [direction(false, S.topDown), direction(true, S.inverted)];
