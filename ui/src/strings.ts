@@ -1,7 +1,5 @@
 /** Every word that the page itself says, in one place, so that a second language can stand beside it. */
-import type { Category, LoadPhase, SplitClass, VerdictClass } from "./contract.ts";
-
-type Phase = LoadPhase["phase"];
+import type { Category, SplitClass, VerdictClass } from "./contract.ts";
 
 export const CLASS_NAME: Record<VerdictClass, string> = {
   cpu: "CPU-bound",
@@ -92,7 +90,6 @@ export const S = {
   noLoadHint: "slowpath run --url http://localhost:3000/ -- node server.js",
 
   findings: "Findings",
-  finding: "finding",
   place: "place",
   share: "share",
   gainIfFixed: "gain if fixed",
@@ -155,10 +152,8 @@ export const S = {
   rankNone: (n: string) => `of ${n}`,
   previous: "previous hottest function (N)",
   next: "next hottest function (n)",
-  colourBy: "colours",
   byCategory: "by category",
   byPackage: "by package",
-  otherPackages: "other packages",
   legendHint: "Switch off to melt these frames into their callers",
   everything: "all",
   focusOn: (name: string) => `only ${name}`,
@@ -168,8 +163,6 @@ export const S = {
   total: "total",
   nSamples: "samples",
   kind: "works on",
-  package: "package",
-  file: "file",
 
   details: "Function",
   close: "close",
@@ -211,8 +204,6 @@ export const S = {
 
   phase: "phase",
   requests: "requests",
-  cpuShare: "CPU",
-  perRequest: "CPU/request",
   statuses: "statuses",
   errorSamples: "Error samples",
   noErrors: "none",
@@ -243,14 +234,12 @@ export const S = {
   overheadNote:
     "each phase against the baseline phases of the same run; loopback load on a shared machine varies by some per cent",
   throughput: "requests/s",
-  baseline: "baseline",
   warnings: "Warnings",
   run: "Run",
   noRecorders: "No recorder reported.",
   machine: (cpus: number, model: string, memory: string) => `${cpus} × ${model}, ${memory} memory`,
   kernel: "kernel",
   directory: "directory",
-  target: "target",
   version: "slowpath",
   started: "started",
   took: "duration",
@@ -269,6 +258,3 @@ export const S = {
     ["?", "this list"],
   ] as const,
 };
-
-/** Phase names are the recorder's; shown as they come. */
-export const phaseName = (phase: Phase): string => phase;

@@ -20,7 +20,8 @@ const file = resolve(positionals[0]);
 function missing() {
   const found = [];
   const report = JSON.parse(document.getElementById("slowpath-report").textContent);
-  const verdict = document.getElementById("verdict")?.textContent ?? "";
+  const heading = document.getElementById("verdict");
+  const verdict = heading?.textContent ? heading.title : "";
   if (verdict !== report.verdict.sentence || verdict === "") found.push("the verdict is not shown");
   const rows = document.querySelectorAll("tr.finding").length;
   if (rows !== report.findings.length) found.push(`${rows} of ${report.findings.length} findings are shown`);

@@ -30,5 +30,13 @@ export function keepStart(text: string, maxChars: number): string {
   return text.length <= maxChars ? text : `${text.slice(0, Math.max(1, maxChars - 1))}…`;
 }
 
+/** Elides the middle of words that would fill a line by themselves, so that a sentence stays one. */
+export const shortenWords = (sentence: string, maxChars: number): string =>
+  sentence.replace(/[^\s()]+/g, (word) =>
+    word.length <= maxChars
+      ? word
+      : `${word.slice(0, Math.ceil(maxChars / 2))}…${word.slice(-Math.floor(maxChars / 2))}`,
+  );
+
 /** The name that a frame shows: V8 leaves anonymous functions empty. */
 export const functionLabel = (name: string): string => (name === "" ? "(anonymous)" : name);

@@ -9,6 +9,7 @@ import { Flame } from "./flame.ts";
 import { details } from "./flame-details.ts";
 import { legend } from "./flame-legend.ts";
 import { toolbar } from "./flame-toolbar.ts";
+import { functionList } from "./function-list.ts";
 import { functionTable } from "./function-table.ts";
 
 export interface CpuView {
@@ -26,11 +27,11 @@ export function cpuSection(): { section: HTMLElement; body: HTMLElement } {
 export function cpuMissing(body: HTMLElement, { report }: Context, error: string | null): void {
   const recorder = report.recorders.find((r) => r.name.startsWith("cpu"));
   const why = recorder && recorder.state !== "ok" && recorder.why ? `: ${recorder.why}.` : "";
+  const lack = why ? `${S.noSamples.slice(0, -1)}${why}` : S.noSamples;
   fill(
     body,
-    error === null
-      ? absent(why ? `${S.noSamples.slice(0, -1)}${why}` : S.noSamples, S.noSamplesHint)
-      : absent(S.badProfile(error)),
+    error === null ? absent(lack, S.noSamplesHint) : absent(S.badProfile(error)),
+    report.functions.length > 0 ? functionList(report) : null,
   );
 }
 

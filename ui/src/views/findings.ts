@@ -2,12 +2,14 @@
 import type { Context } from "../context.ts";
 import type { Finding } from "../contract.ts";
 import { count, factor, interval, percent, quantity } from "../logic/format.ts";
-import { functionLabel, keepEnd, place } from "../logic/place.ts";
+import { functionLabel, keepEnd, place, shortenWords } from "../logic/place.ts";
 import { S } from "../strings.ts";
-import { absent, h, table } from "./dom.ts";
+import { absent, fill, h, table } from "./dom.ts";
 
 /** More links than this to single intervals would bury the rest. */
 const MAX_INTERVAL_LINKS = 4;
+/** The timeline below must stay on the first screen. `answer.css` counts with it: two rows each. */
+const FIRST_FINDINGS = 5;
 
 export function findings(context: Context): HTMLElement {
   const { report } = context;
@@ -23,9 +25,17 @@ export function findings(context: Context): HTMLElement {
     return h("section", { class: "findings" }, h("h2", {}, S.findings), absent(text), refuted);
   }
   const rows = list.flatMap((finding, rank) => findingRows(context, finding, rank));
-  return h(
-    "section",
-    { class: "findings", id: "findings" },
+  const rest = list.length - FIRST_FINDINGS;
+  const section = h("section", { class: "findings", id: "findings" });
+  const more = h("button", { type: "button", class: "link", id: "more-findings" }, S.moreRows(count(rest)));
+  const showRest = () => {
+    section.classList.remove("brief");
+    more.remove();
+  };
+  more.addEventListener("click", showRest);
+  section.classList.toggle("brief", rest > 0 && !context.store.state.open.some((rank) => rank >= FIRST_FINDINGS));
+  fill(
+    section,
     table(
       S.findings,
       [
@@ -37,8 +47,10 @@ export function findings(context: Context): HTMLElement {
       ],
       rows,
     ),
+    section.classList.contains("brief") ? more : null,
     refuted,
   );
+  return section;
 }
 
 function findingRows(context: Context, finding: Finding, rank: number): HTMLTableRowElement[] {
@@ -50,7 +62,7 @@ function findingRows(context: Context, finding: Finding, rank: number): HTMLTabl
     { type: "button", class: "expand", "aria-controls": id },
     h("span", { class: "rank" }, rank + 1),
     h("span", { class: `severity ${finding.severity}`, role: "img", "aria-label": S.severity[finding.severity] }),
-    h("span", {}, finding.title),
+    h("span", { title: finding.title }, shortenWords(finding.title, 48)),
   );
   const flip = () => {
     const { open } = store.state;
@@ -58,7 +70,7 @@ function findingRows(context: Context, finding: Finding, rank: number): HTMLTabl
       open: open.includes(rank) ? open.filter((r) => r !== rank) : [...open, rank].sort((a, b) => a - b),
     });
   };
-  const where_ = where ? place(where.file, where.line, report.run.cwd) : "";
+  const location = where ? place(where.file, where.line, report.run.cwd) : "";
   const row = h(
     "tr",
     {
@@ -68,7 +80,7 @@ function findingRows(context: Context, finding: Finding, rank: number): HTMLTabl
       onmouseleave: () => store.hover(-1),
     },
     h("td", { class: "title" }, toggle),
-    h("td", { class: "where", title: where?.file }, h("code", {}, keepEnd(where_, 44))),
+    h("td", { class: "where", title: where?.file }, h("code", {}, keepEnd(location, 44))),
     h("td", { class: "figure", title: S.shareOf(finding.share_of) }, percent(finding.share)),
     h("td", { class: "figure" }, finding.predicted_gain ? factor(finding.predicted_gain.throughput) : "–"),
     h("td", {}, finding.confidence),
@@ -79,8 +91,17 @@ function findingRows(context: Context, finding: Finding, rank: number): HTMLTabl
     const open = store.state.open.includes(rank);
     toggle.setAttribute("aria-expanded", String(open));
     detail.hidden = !open;
-    if (open && !body.hasChildNodes()) body.append(findingBody(context, finding));
+    if (open) build();
   };
+  const build = () => {
+    if (!body.hasChildNodes()) body.append(findingBody(context, finding));
+  };
+  // On paper nobody can click.
+  addEventListener("beforeprint", () => {
+    build();
+    detail.hidden = false;
+  });
+  addEventListener("afterprint", show);
   const light = () => row.classList.toggle("lit", fn !== null && store.hovered === fn);
   store.onChange(show);
   store.onHover(light);

@@ -15,6 +15,7 @@ import type { ViewState } from "../logic/url-state.ts";
 import type { Paint } from "./flame-canvas.ts";
 
 export function isDark(state: ViewState): boolean {
+  if (matchMedia("print").matches) return false;
   return state.theme === "auto" ? matchMedia("(prefers-color-scheme: dark)").matches : state.theme === "dark";
 }
 

@@ -39,7 +39,9 @@ export class Flame {
     this.listen();
     context.store.onChange(() => this.show());
     context.store.onHover(() => this.light());
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.show());
+    for (const media of ["(prefers-color-scheme: dark)", "print"]) {
+      matchMedia(media).addEventListener("change", () => this.show());
+    }
     this.show();
   }
 

@@ -22,15 +22,26 @@ function actions(context: Context, cpu: CpuView | null): Record<string, () => vo
   const { store } = context;
   const always = { "?": openHelp, Escape: () => stepBack(context) };
   if (!cpu) return always;
+  /** A key that changes the flame graph is no use while it is out of sight. */
+  const look = () => cpu.flame.element.scrollIntoView({ block: "nearest" });
   return {
     ...always,
     "/": () => {
       document.getElementById("cpu")?.scrollIntoView({ block: "nearest" });
       cpu.search.focus();
     },
-    n: () => cpu.walk(1),
-    N: () => cpu.walk(-1),
-    i: () => store.step({ inverted: !store.state.inverted }),
+    n: () => {
+      cpu.walk(1);
+      look();
+    },
+    N: () => {
+      cpu.walk(-1);
+      look();
+    },
+    i: () => {
+      store.step({ inverted: !store.state.inverted });
+      look();
+    },
     f: () => {
       const { selected, focus } = store.state;
       if (selected >= 0) store.step({ focus: focus === selected ? -1 : selected, zoomStack: -1, zoomPath: [] });

@@ -4,7 +4,7 @@ import type { Latency } from "../contract.ts";
 import { bytes, count, interval, milliseconds, significant } from "../logic/format.ts";
 import { keepStart } from "../logic/place.ts";
 import { byCount, warningsAbout } from "../logic/report-tables.ts";
-import { phaseName, S } from "../strings.ts";
+import { S } from "../strings.ts";
 import { absent, h, table, warn } from "./dom.ts";
 
 const LATENCIES: readonly [string, keyof Latency][] = [
@@ -50,7 +50,7 @@ export function loadSection({ report, showInterval }: Context): HTMLElement {
             title: interval([phase.start_s, phase.end_s]),
             onclick: () => showInterval([phase.start_s, phase.end_s]),
           },
-          phaseName(phase.phase),
+          phase.phase,
         ),
       ),
       ...figures(phase),

@@ -1,7 +1,7 @@
 /** The answer: one sentence, its detail, and where the first finding is and what fixing it would bring. */
 import type { Context } from "../context.ts";
 import { factor } from "../logic/format.ts";
-import { functionLabel, keepStart, place } from "../logic/place.ts";
+import { functionLabel, keepStart, place, shortenWords } from "../logic/place.ts";
 import { warningsAbout } from "../logic/report-tables.ts";
 import { CLASS_NAME, S } from "../strings.ts";
 import { h, warn } from "./dom.ts";
@@ -12,7 +12,7 @@ export function verdict(context: Context): HTMLElement {
   return h(
     "section",
     { class: "verdict", "aria-label": CLASS_NAME[answer.class] },
-    h("h1", { id: "verdict", "data-class": answer.class }, answer.sentence),
+    h("h1", { id: "verdict", "data-class": answer.class, title: answer.sentence }, shortenWords(answer.sentence, 56)),
     answer.detail ? h("p", { class: "detail" }, answer.detail) : null,
     topFinding(context),
     warn(warningsAbout(report, "target").map((w) => w.text)),
