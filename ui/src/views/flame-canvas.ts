@@ -12,6 +12,8 @@ export const ROW = 18;
 const MAX_HEIGHT = 30 * ROW;
 const MIN_HEIGHT = 8 * ROW;
 const CHAR = 6.7;
+/** Narrower bars have no label. */
+const LABEL_MIN = 26;
 const FONT = '11px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace';
 
 /** How one function looks: shades of its colour, whether its label is light, whether it is hatched. */
@@ -141,7 +143,7 @@ export class FlameCanvas {
       context.fillStyle = paint ? paint.shades[picture.shade(fn) % N_SHADES] : rootFill;
       context.fillRect(bars.x[i], y, drawn, ROW - 1);
       if (paint?.hatched && width > 6) hatch(context, bars.x[i], y, drawn, light);
-      if (width > 26) {
+      if (width > LABEL_MIN) {
         const text = fn < 0 ? picture.label(-1) : picture.label(fn);
         const fits = Math.floor((width - 7) / CHAR);
         const cut = text.length <= fits ? text : `${text.slice(0, Math.max(1, fits - 1))}…`;
@@ -173,9 +175,10 @@ export class FlameCanvas {
       if (node < 0) continue;
       const y = bars.row[i] * ROW - offset;
       if (this.lit.fn >= 0 && picture.tree.fn(node) === this.lit.fn) {
-        context.lineWidth = 1;
-        context.fillRect(bars.x[i], y, Math.max(1, bars.width[i] - 0.7), ROW - 1);
-        if (bars.width[i] > 3) context.strokeRect(bars.x[i] + 0.5, y + 0.5, bars.width[i] - 1.7, ROW - 2);
+        // A labelled bar is outlined only: a wash over it would pale its label.
+        if (bars.width[i] <= LABEL_MIN) context.fillRect(bars.x[i], y, Math.max(1, bars.width[i] - 0.7), ROW - 1);
+        context.lineWidth = bars.width[i] > LABEL_MIN ? 2 : 1;
+        if (bars.width[i] > 3) context.strokeRect(bars.x[i] + 1, y + 1, bars.width[i] - 2.7, ROW - 3);
       }
       if (node === this.lit.node) {
         context.lineWidth = 2;

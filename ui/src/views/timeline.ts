@@ -4,31 +4,12 @@
  * A drag, a phase, or Shift with arrow keys selects an interval; everything below shows that interval only.
  */
 import type { Context } from "../context.ts";
-import { axisTime, interval, milliseconds, quantity, scaleEnd, seconds } from "../logic/format.ts";
-import {
-  axisTicks,
-  brushed,
-  type Lane,
-  lanesOf,
-  linePath,
-  missingSeries,
-  phaseAt,
-  summarise,
-  valueAt,
-} from "../logic/timeline.ts";
+import { quantity, seconds } from "../logic/format.ts";
+import { brushed, type Lane, lanesOf, missingSeries, phaseAt, summarise, valueAt } from "../logic/timeline.ts";
 import { S, SERIES_NAME } from "../strings.ts";
 import { absent, fill, h, note, svg } from "./dom.ts";
+import { AXIS, drawAxis, drawLane, drawPhases, drawStalls, PHASES, Scale } from "./timeline-drawing.ts";
 
-const LANE = 36;
-const LINE = 26;
-const PHASES = 24;
-const STALLS = 12;
-const AXIS = 24;
-const LEFT = 144;
-const RIGHT = 264;
-/** Below this width the read-out has room for one number only. */
-const NARROW = 1000;
-const RIGHT_NARROW = 136;
 /** A drag below this many pixels is a click. */
 const MIN_DRAG = 4;
 
@@ -57,14 +38,10 @@ export function timeline(context: Context): HTMLElement {
   );
 }
 
-/** A press on a phase's name is neither a drag nor a double click on the lanes. */
-const stay = (event: Event): void => event.stopPropagation();
-
 class Chart {
-  private width = 0;
+  private scale: Scale;
   private cursor_s: number | null = null;
   private anchor_s: number | null = null;
-  private readonly bodyHeight: number;
   private readonly brush = svg("rect", { class: "brush", y: 0 });
   private readonly hair = svg("line", { class: "hair", y1: PHASES });
   private readonly time = svg("text", { class: "hair-time", "text-anchor": "middle" });
@@ -76,43 +53,32 @@ class Chart {
     private readonly drawing: SVGSVGElement,
     private readonly spoken: HTMLElement,
   ) {
-    this.bodyHeight = PHASES + STALLS + lanes.length * LANE;
+    this.scale = new Scale(0, this.data.duration_s, lanes.length);
   }
 
   private get data() {
     return this.context.report.timeline;
   }
-  private get plot(): number {
-    return Math.max(1, this.width - LEFT - this.right);
-  }
-  private get right(): number {
-    return this.width < NARROW ? RIGHT_NARROW : RIGHT;
-  }
-  private x(t_s: number): number {
-    return LEFT + (t_s / this.data.duration_s) * this.plot;
-  }
-  private t(x: number): number {
-    return Math.min(Math.max(((x - LEFT) / this.plot) * this.data.duration_s, 0), this.data.duration_s);
-  }
 
   draw(width: number): void {
-    if (width === this.width || width === 0) return;
-    this.width = width;
-    const height = this.bodyHeight + AXIS;
+    if (width === this.scale.width || width === 0) return;
+    this.scale = new Scale(width, this.data.duration_s, this.lanes.length);
+    const { scale, data } = this;
+    const height = scale.bodyHeight + AXIS;
     this.drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.drawing.setAttribute("height", String(height));
-    this.hair.setAttribute("y2", String(this.bodyHeight));
-    this.brush.setAttribute("height", String(this.bodyHeight));
-    this.time.setAttribute("y", String(this.bodyHeight + 16));
+    this.hair.setAttribute("y2", String(scale.bodyHeight));
+    this.brush.setAttribute("height", String(scale.bodyHeight));
+    this.time.setAttribute("y", String(scale.bodyHeight + 16));
     this.readouts = this.lanes.map((_, i) =>
-      svg("text", { class: "readout", x: this.width - this.right + 12, y: this.laneTop(i) + 24 }),
+      svg("text", { class: "readout", x: scale.readoutX, y: scale.laneTop(i) + 24 }),
     );
     fill(
       this.drawing,
-      this.phases(),
-      this.stalls(),
-      ...this.lanes.map((lane, i) => this.lane(lane, i)),
-      this.axis(),
+      drawPhases(data, scale, (range) => this.select(range)),
+      drawStalls(data, scale),
+      ...this.lanes.map((lane, i) => drawLane(lane, i, scale)),
+      drawAxis(scale),
       this.brush,
       this.hair,
       this.time,
@@ -120,89 +86,6 @@ class Chart {
     );
     this.showBrush();
     this.showCursor(null);
-  }
-
-  private laneTop(i: number): number {
-    return PHASES + STALLS + i * LANE;
-  }
-
-  private phases(): SVGGElement {
-    return svg(
-      "g",
-      { class: "phases" },
-      ...this.data.phases.flatMap((phase, i) => {
-        const x = this.x(phase.start_s);
-        const width = Math.max(0, this.x(phase.end_s) - x);
-        const nChars = Math.floor((width - 8) / 7);
-        const name =
-          phase.name.length <= nChars ? phase.name : nChars >= 4 ? `${phase.name.slice(0, nChars - 1)}…` : "";
-        const select = () => this.select([phase.start_s, phase.end_s]);
-        return [
-          svg("rect", { class: i % 2 ? "shade odd" : "shade", x, width, y: 0, height: this.bodyHeight }),
-          svg(
-            "g",
-            { class: "phase-name", onclick: select, onpointerdown: stay, ondblclick: stay },
-            svg("title", {}, `${phase.name}: ${interval([phase.start_s, phase.end_s])}`),
-            svg("rect", { x, width, y: 0, height: PHASES - 4 }),
-            svg("text", { x: x + 4, y: 15 }, name),
-          ),
-        ];
-      }),
-    );
-  }
-
-  private stalls(): SVGGElement {
-    const y = PHASES + 1;
-    const ticks = this.data.stalls.map((stall) =>
-      svg(
-        "rect",
-        {
-          class: "stall",
-          x: this.x(stall.start_s),
-          y,
-          width: Math.max(1.5, ((stall.duration_ms / 1000) * this.plot) / this.data.duration_s),
-          height: STALLS - 3,
-        },
-        svg("title", {}, `${milliseconds(stall.duration_ms)} ${stall.culprit ?? S.unknownCulprit}`),
-      ),
-    );
-    return svg("g", {}, svg("text", { class: "lane-name", x: 0, y: PHASES + 10 }, S.stalls), ...ticks);
-  }
-
-  private lane(lane: Lane, i: number): SVGGElement {
-    const top = this.laneTop(i);
-    const names = lane.series.map((s) => SERIES_NAME[s.id] ?? s.label).join(", ");
-    const lines = lane.series.map((series, at) =>
-      svg("path", {
-        class: at === 0 ? `line ${series.id}` : `line second ${series.id}`,
-        d: linePath(series, this.data.duration_s, this.plot, LINE, lane.top),
-        transform: `translate(${LEFT} ${top + 8})`,
-      }),
-    );
-    return svg(
-      "g",
-      {},
-      svg("line", { class: "rule", x1: LEFT, x2: LEFT + this.plot, y1: top + 34.5, y2: top + 34.5 }),
-      svg("text", { class: "lane-name", x: 0, y: top + 24 }, names),
-      svg("text", { class: "scale", x: LEFT - 6, y: top + 14, "text-anchor": "end" }, scaleEnd(lane.top, lane.unit)),
-      ...lines,
-    );
-  }
-
-  private axis(): SVGGElement {
-    const ticks = axisTicks(this.data.duration_s, this.plot, 72);
-    return svg(
-      "g",
-      { class: "axis" },
-      ...ticks.flatMap((t) => [
-        svg("line", { x1: this.x(t), x2: this.x(t), y1: this.bodyHeight, y2: this.bodyHeight + 4 }),
-        svg(
-          "text",
-          { x: this.x(t), y: this.bodyHeight + 16, "text-anchor": "middle" },
-          axisTime(t, this.data.duration_s),
-        ),
-      ]),
-    );
   }
 
   showBrush(): void {
@@ -214,18 +97,19 @@ class Chart {
 
   private placeBrush(range: readonly [number, number]): void {
     this.brush.setAttribute("visibility", "visible");
-    this.brush.setAttribute("x", String(this.x(range[0])));
-    this.brush.setAttribute("width", String(Math.max(1, this.x(range[1]) - this.x(range[0]))));
+    this.brush.setAttribute("x", String(this.scale.x(range[0])));
+    this.brush.setAttribute("width", String(Math.max(1, this.scale.x(range[1]) - this.scale.x(range[0]))));
   }
 
   /** Without a cross-hair each lane says median and largest value of what is selected. */
   private showCursor(t_s: number | null): void {
     this.cursor_s = t_s;
+    if (this.readouts.length === 0) return;
     const visible = t_s === null ? "hidden" : "visible";
     this.hair.setAttribute("visibility", visible);
     this.time.setAttribute("visibility", visible);
     if (t_s !== null) {
-      const x = String(this.x(t_s));
+      const x = String(this.scale.x(t_s));
       this.hair.setAttribute("x1", x);
       this.hair.setAttribute("x2", x);
       this.time.setAttribute("x", x);
@@ -240,7 +124,7 @@ class Chart {
     if (t_s !== null) return lane.series.map((s) => quantity(valueAt(s, t_s), s.unit)).join(", ");
     const facts = summarise(lane.series[0], range);
     if (!facts) return "–";
-    if (this.width < NARROW) return S.max(quantity(facts.max, lane.unit));
+    if (this.scale.narrow) return S.max(quantity(facts.max, lane.unit));
     return `${S.median(quantity(facts.median, lane.unit))} · ${S.max(quantity(facts.max, lane.unit))}`;
   }
 
@@ -249,7 +133,7 @@ class Chart {
   }
 
   listen(stage: HTMLElement): void {
-    const at = (event: PointerEvent) => this.t(event.clientX - this.drawing.getBoundingClientRect().left);
+    const at = (event: PointerEvent) => this.scale.t(event.clientX - this.drawing.getBoundingClientRect().left);
     let dragFrom: number | null = null;
     stage.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
@@ -274,7 +158,7 @@ class Chart {
   }
 
   private dragged(from_s: number, to_s: number): [number, number] | null {
-    return brushed(from_s, to_s, this.data.duration_s, (MIN_DRAG / this.plot) * this.data.duration_s);
+    return brushed(from_s, to_s, this.data.duration_s, (MIN_DRAG / this.scale.plot) * this.data.duration_s);
   }
 
   private key(event: KeyboardEvent): void {
