@@ -17,6 +17,10 @@ use std::process::{Command, Stdio};
 pub struct LaunchPlan {
     /// Program and arguments.
     pub command: Vec<String>,
+    /// Variables to set besides the inherited ones.
+    pub env: Vec<(String, String)>,
+    /// Working directory; ours, when not given.
+    pub cwd: Option<PathBuf>,
 }
 
 /// Why the target could not be started.
@@ -89,6 +93,7 @@ pub fn launch(
     let mut command = Command::new(program);
     command
         .args(args)
+        .envs(plan.env.iter().map(|(name, value)| (name, value)))
         .process_group(0)
         .stdin(Stdio::inherit())
         .stdout(stdout)
@@ -98,6 +103,9 @@ pub fn launch(
             node_options(std::env::var("NODE_OPTIONS").ok().as_deref(), &run_dir.agent()),
         )
         .env("SLOWPATH_SOCKET", run_dir.socket());
+    if let Some(cwd) = &plan.cwd {
+        command.current_dir(cwd);
+    }
     let child = command.spawn().map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => LaunchError::NotFound {
             program: program.clone(),
@@ -163,6 +171,13 @@ impl Launched {
             }
         }
         self.ended
+    }
+
+    /// Whether any process of the tree is alive.
+    pub fn is_alive(&self) -> bool {
+        crate::proc_fs::tree_of(self.pid, std::process::id())
+            .iter()
+            .any(|pid| *pid != std::process::id())
     }
 
     fn bring_to_foreground(&self) {

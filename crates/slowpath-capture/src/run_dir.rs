@@ -10,7 +10,10 @@ const AGENT_FILES: &[(&str, &str)] = &[
         "slowpath-agent.cjs",
         include_str!("../../../agent/slowpath-agent.cjs"),
     ),
+    ("probe.cjs", include_str!("../../../agent/probe.cjs")),
+    ("ring.cjs", include_str!("../../../agent/ring.cjs")),
     ("relay.cjs", include_str!("../../../agent/relay.cjs")),
+    ("cpu.cjs", include_str!("../../../agent/cpu.cjs")),
 ];
 
 /// A private directory, removed when dropped.

@@ -15,6 +15,17 @@ pub(crate) const SATURATED: f64 = 0.75;
 /// Largest factor that is shown: past it the next bottleneck, not this one, decides.
 const MAX_GAIN: f64 = 20.0;
 
+/// Predicts the gain of never waiting for a CPU, for a thread that waits for one `share` of its wall time. The upper end
+/// is that of a thread that would use all of it.
+pub(crate) fn of_more_cpu(share: f64) -> PredictedGain {
+    let gain = 1.0 / (1.0 - share.clamp(0.0, 1.0 - 1.0 / MAX_GAIN));
+    PredictedGain {
+        throughput: gain,
+        low: 1.0,
+        high: gain,
+    }
+}
+
 /// Predicts the gain of removing `share` (with its interval) of the busy time of the serving threads.
 pub(crate) fn of_removing(facts: Facts<'_>, share: f64, interval: (f64, f64)) -> Option<PredictedGain> {
     let split = facts.measurements.split.as_ref()?;

@@ -120,7 +120,7 @@ pub(crate) fn conclude(facts: Facts<'_>, findings: &[Finding]) -> Verdict {
         );
     };
     let numbers = numbers(facts);
-    if split.share(SplitClass::RunQueue) >= STARVED {
+    if split.share(SplitClass::RunQueue) >= STARVED && is_starvation_the_main_cause(findings) {
         let share = percent(split.share(SplitClass::RunQueue));
         let sentence =
             format!("Starved: the main thread was ready to run but had no CPU {share} of the time");
@@ -157,6 +157,22 @@ pub(crate) fn conclude(facts: Facts<'_>, findings: &[Finding]) -> Verdict {
             "No load was driven: pass --url to measure latency.",
         ),
     }
+}
+
+/// Whether more CPU would bring more than removing any other cause.
+fn is_starvation_the_main_cause(findings: &[Finding]) -> bool {
+    let gain = |finding: &Finding| finding.predicted_gain.map_or(1.0, |gain| gain.throughput);
+    let starved = findings
+        .iter()
+        .filter(|finding| finding.rule == "cpu-starved")
+        .map(gain)
+        .fold(1.0, f64::max);
+    let other = findings
+        .iter()
+        .filter(|finding| finding.rule != "cpu-starved")
+        .map(gain)
+        .fold(1.0, f64::max);
+    starved >= other
 }
 
 /// Answers where too little was measured, or the target answered nothing but errors.

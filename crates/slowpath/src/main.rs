@@ -1,2 +1,38 @@
-//! placeholder
-fn main() {}
+//! The slowpath program: joins load, capture and report. Reads the command line, runs one command, prints an error once.
+
+mod cli;
+mod demo;
+mod durations;
+mod exit_code;
+mod live_load;
+mod out_dir;
+mod phase_plan;
+mod readiness;
+mod report_command;
+mod request_plan;
+mod run_command;
+mod session;
+mod signals;
+mod terminal;
+mod upstream_command;
+mod viewer;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    let outcome = match arguments.command {
+        cli::Command::Run(options) => run_command::run(&options),
+        cli::Command::Demo(options) => demo::run(&options),
+        cli::Command::Report(options) => report_command::run(&options),
+        cli::Command::MockUpstream(options) => upstream_command::run(&options),
+    };
+    match outcome {
+        Ok(code) => code.into(),
+        Err(error) => {
+            terminal::print_error(&error);
+            exit_code::of_error(&error).into()
+        }
+    }
+}

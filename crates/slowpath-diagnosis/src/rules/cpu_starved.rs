@@ -1,9 +1,9 @@
 //! `cpu-starved`: the target was ready to run but did not get a CPU.
 
 use super::Rule;
-use crate::Facts;
 use crate::finding::{Confidence, Evidence, Finding, Severity};
 use crate::words::percent;
+use crate::{Facts, gain};
 use slowpath_analysis::SplitClass;
 
 /// Least share of wall time in the run queue. A tenth of the time lost is what a person would act on.
@@ -85,7 +85,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         confidence_why: "counted by the kernel".into(),
         share: Some(share),
         share_of: "wall time of the main thread",
-        predicted_gain: None,
+        predicted_gain: Some(gain::of_more_cpu(share)),
         location: None,
         evidence,
         advice: "Give the service more CPU or fewer neighbours, or drive the load from another machine."

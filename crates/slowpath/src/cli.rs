@@ -1,0 +1,206 @@
+//! The command line. Only shapes and help texts; what they mean is in the command's own file.
+
+use crate::durations::parse_duration;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Finds why a Node.js service is slow, and says so.
+#[derive(Debug, Parser)]
+#[command(name = "slowpath", version, about, max_term_width = 110, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  slowpath demo
+      See what a report looks like: starts a small gateway with a planted bottleneck and finds it.
+  slowpath run --url http://127.0.0.1:3000/health -c 50 -d 30 -- node server.js
+      Start a service, drive 50 connections at it for 30 seconds, say why it is slow.
+  slowpath report .slowpath/20261123-140200-server
+      Rebuild the report of a recording.
+
+Exit codes: 0 done, 1 slowpath failed, 2 usage, 3 the target failed, 130 aborted.";
+
+#[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
+pub(crate) enum Command {
+    /// Start a service, drive load at it, record it, and write the report
+    Run(RunOptions),
+    /// Rebuild the report of a recording
+    Report(ReportOptions),
+    /// Run the whole on a small built-in gateway with a planted bottleneck
+    Demo(DemoOptions),
+    /// Serve a mock OpenAI-style upstream, so that a gateway can be measured offline
+    MockUpstream(UpstreamCommandOptions),
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  slowpath run --url http://127.0.0.1:3000/v1/chat/completions -c 50 -d 30 -m POST \\
+    -H 'content-type: application/json' -H 'authorization: Bearer KEY' \\
+    -b '{\"model\":\"gpt-4\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}' \\
+    -- node src/services/api-server.js
+  slowpath run --url http://127.0.0.1:8080/ -- npm start
+  slowpath run --url http://127.0.0.1:8080/ --only cpu -d 10 --cpu-interval 500 -- node server.js
+  slowpath run -d 60 -- node worker.js
+      Without --url no load is driven: whatever the program does is recorded.
+
+While the load goes on, recorders are switched on and off in turn: warm-up (nothing; discarded), baseline (event
+loop, GC, /proc), cpu (plus CPU sampling), baseline again. The report quotes latency and throughput of the baseline.
+The target's output is shown and kept in the recording; Ctrl-C ends the run early and still writes the report,
+Ctrl-C twice aborts. API keys and tokens are redacted in everything that is kept.";
+
+/// Options of `slowpath run`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub(crate) struct RunOptions {
+    #[command(flatten)]
+    pub(crate) load: LoadOptions,
+    #[command(flatten)]
+    pub(crate) session: SessionOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+    /// Program to start, with its arguments
+    #[arg(last = true, value_name = "COMMAND", num_args = 1..)]
+    pub(crate) command: Vec<String>,
+}
+
+/// Options on the load.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Load")]
+pub(crate) struct LoadOptions {
+    /// URL to send requests to; the target counts as ready when it listens on its port
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Concurrent connections
+    #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65535))]
+    pub(crate) connections: u32,
+    /// How long the load runs, warm-up included (30, 30s, 1m)
+    #[arg(short, long, default_value = "30", value_parser = parse_duration, value_name = "TIME")]
+    pub(crate) duration: Duration,
+    /// HTTP method
+    #[arg(short, long, default_value = "GET")]
+    pub(crate) method: String,
+    /// Header as `Name: value` or `Name=value`; may be repeated
+    #[arg(short = 'H', long = "header", value_name = "HEADER")]
+    pub(crate) headers: Vec<String>,
+    /// Request body
+    #[arg(short, long, conflicts_with = "input")]
+    pub(crate) body: Option<String>,
+    /// File that holds the request body
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// A request fails when no byte comes for this long
+    #[arg(short, long, default_value = "10", value_parser = parse_duration, value_name = "TIME")]
+    pub(crate) timeout: Duration,
+    /// Threads of the load generator
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) load_threads: u32,
+}
+
+/// Options on the session.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Session")]
+pub(crate) struct SessionOptions {
+    /// Ready when this URL answers with a status below 500 (default: when the port of --url is listened on)
+    #[arg(long, value_name = "URL")]
+    pub(crate) ready_url: Option<String>,
+    /// How long the target may take to get ready
+    #[arg(long, default_value = "60", value_parser = parse_duration, value_name = "TIME")]
+    pub(crate) ready_timeout: Duration,
+    /// How long the target may take to end after SIGINT, before SIGTERM and SIGKILL
+    #[arg(long, default_value = "5", value_parser = parse_duration, value_name = "TIME")]
+    pub(crate) grace: Duration,
+    /// Phases to run, with or without lengths in seconds: `baseline:5,cpu:20`
+    #[arg(long, value_name = "PLAN", conflicts_with = "only")]
+    pub(crate) phases: Option<String>,
+    /// Run just this phase after the warm-up
+    #[arg(long, value_name = "PHASE")]
+    pub(crate) only: Option<String>,
+    /// Distance between CPU samples in microseconds
+    #[arg(long, default_value_t = 1000, value_name = "US", value_parser = clap::value_parser!(u32).range(50..=1_000_000))]
+    pub(crate) cpu_interval: u32,
+}
+
+/// Options on what is written and shown.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct OutputOptions {
+    /// Directory of the recording and its report [default: .slowpath/<UTC time>-<program>]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print only the path of the report; the target's output goes to the recording alone
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Print report.json instead; the target's output goes to the recording alone
+    #[arg(long, conflicts_with = "quiet")]
+    pub(crate) json: bool,
+    /// Open the report in the browser [default: when run in a terminal with a desktop]
+    #[arg(long, overrides_with = "no_open")]
+    pub(crate) open: bool,
+    /// Do not open the report
+    #[arg(long)]
+    pub(crate) no_open: bool,
+}
+
+/// Options of `slowpath report`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Examples:\n  slowpath report .slowpath/20261123-140200-server\n  slowpath report DIR --json | jq .verdict"
+)]
+pub(crate) struct ReportOptions {
+    /// Directory of the recording
+    pub(crate) dir: PathBuf,
+    /// Print report.json
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print only the path of the report
+    #[arg(short, long, conflicts_with = "json")]
+    pub(crate) quiet: bool,
+    /// Open the report in the browser
+    #[arg(long)]
+    pub(crate) open: bool,
+}
+
+/// Options of `slowpath demo`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Examples:\n  slowpath demo\n  slowpath demo --fixed     the same service with the bottleneck removed: compare the two"
+)]
+pub(crate) struct DemoOptions {
+    /// How long the load runs, warm-up included
+    #[arg(short, long, default_value = "15", value_parser = parse_duration, value_name = "TIME")]
+    pub(crate) duration: Duration,
+    /// Concurrent connections
+    #[arg(short, long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65535))]
+    pub(crate) connections: u32,
+    /// Run the service with its planted bottleneck removed
+    #[arg(long)]
+    pub(crate) fixed: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+/// Options of `slowpath mock-upstream`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Examples:\n  slowpath mock-upstream --port 9000\n  slowpath mock-upstream --latency 200ms --chunks 50"
+)]
+pub(crate) struct UpstreamCommandOptions {
+    /// Port on 127.0.0.1; 0 picks a free one, which is printed
+    #[arg(short, long, default_value_t = 0)]
+    pub(crate) port: u16,
+    /// Time until an answer begins
+    #[arg(long, default_value = "20ms", value_parser = parse_duration, value_name = "TIME")]
+    pub(crate) latency: Duration,
+    /// Time between two chunks of a streamed answer
+    #[arg(long, default_value = "10ms", value_parser = parse_duration, value_name = "TIME")]
+    pub(crate) chunk_interval: Duration,
+    /// Content chunks of a streamed answer
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub(crate) chunks: u32,
+}

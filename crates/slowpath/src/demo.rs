@@ -1,0 +1,126 @@
+//! `slowpath demo`: the whole on a small built-in gateway with a planted bottleneck, in front of the mock upstream.
+
+use crate::cli::DemoOptions;
+use crate::exit_code::{ExitCode, explained};
+use crate::phase_plan;
+use crate::run_command::{Prepared, run_prepared};
+use crate::session::SessionPlan;
+use anyhow::Context as _;
+use slowpath_capture::LaunchPlan;
+use slowpath_load::upstream::{UpstreamOptions, serve};
+use slowpath_load::{LoadPlan, Url};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// The gateway's files.
+const FILES: &[(&str, &str)] = &[
+    (
+        "src/server.js",
+        include_str!("../../../fixtures/demo/src/server.js"),
+    ),
+    (
+        "src/convert.js",
+        include_str!("../../../fixtures/demo/src/convert.js"),
+    ),
+    (
+        "src/prompt/rules.js",
+        include_str!("../../../fixtures/demo/src/prompt/rules.js"),
+    ),
+    (
+        "package.json",
+        include_str!("../../../fixtures/demo/package.json"),
+    ),
+];
+
+/// What each request asks.
+const BODY: &str = r#"{"model":"gpt-4","messages":[{"role":"user","content":"Why is my service slow?"}]}"#;
+
+pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
+    if Command::new("node")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status()
+        .is_err()
+    {
+        return Err(explained(
+            ExitCode::Usage,
+            "the demo needs Node.js: `node` is not in the PATH",
+            "install Node.js 18 or later",
+        ));
+    }
+    let service = tempfile::Builder::new()
+        .prefix("slowpath-demo-")
+        .tempdir()
+        .context("cannot write the demo service")?;
+    write_service(service.path()).context("cannot write the demo service")?;
+    let upstream = serve(UpstreamOptions::default()).context("cannot start the mock upstream")?;
+    let port = free_port().context("no free port")?;
+    let url = format!("http://127.0.0.1:{port}/v1/chat/completions");
+    let mut load = LoadPlan::new(Url::parse(&url)?);
+    load.method = "POST".into();
+    load.headers = vec![("content-type".into(), "application/json".into())];
+    load.body = BODY.into();
+    load.connections = options.connections;
+    let env = vec![
+        ("PORT".to_owned(), port.to_string()),
+        ("UPSTREAM_PORT".to_owned(), upstream.port().to_string()),
+        (
+            "DEMO_FIXED".to_owned(),
+            if options.fixed { "1" } else { "" }.to_owned(),
+        ),
+    ];
+    let command = vec!["node".to_owned(), "src/server.js".to_owned()];
+    let prepared = Prepared {
+        target: LaunchPlan {
+            command,
+            env,
+            cwd: Some(service.path().to_owned()),
+        },
+        title: if options.fixed {
+            "demo-gateway-fixed"
+        } else {
+            "demo-gateway"
+        }
+        .into(),
+        shown_url: Some(url),
+        load: Some(load),
+        phases: phase_plan::plan(options.duration, None, None)?,
+    };
+    let code = run_prepared(
+        prepared,
+        &options.output,
+        |layout, prepared| SessionPlan {
+            target: prepared.target,
+            load: prepared.load,
+            phases: prepared.phases,
+            ready_url: None,
+            ready_timeout: Duration::from_secs(20),
+            grace: Duration::from_secs(3),
+            cpu_interval_us: 1000,
+            layout,
+        },
+        1000,
+    );
+    upstream.stop();
+    code
+}
+
+fn write_service(dir: &Path) -> std::io::Result<()> {
+    for (name, text) in FILES {
+        let path = dir.join(name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::write(path, text)?;
+    }
+    Ok(())
+}
+
+/// Picks a port that is free now. Another program could take it before the demo does; the run then says so.
+fn free_port() -> std::io::Result<u16> {
+    TcpListener::bind("127.0.0.1:0")?
+        .local_addr()
+        .map(|address| address.port())
+}

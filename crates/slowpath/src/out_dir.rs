@@ -1,0 +1,104 @@
+//! Where a recording goes: creates its directory, names it after the time and the program.
+
+use crate::exit_code::{ExitCode, Explained, explained};
+use jiff::Timestamp;
+use slowpath_profile::recording::Layout;
+use std::path::{Path, PathBuf};
+
+/// Program names that say nothing of the target.
+const LAUNCHERS: &[&str] = &[
+    "node", "npm", "npx", "pnpm", "yarn", "tsx", "bash", "sh", "env", "exec", "run", "start",
+];
+
+/// Longest title.
+const MAX_TITLE: usize = 40;
+
+/// Names the target after its script, or after the whole command where there is none.
+pub(crate) fn title_of(command: &[String]) -> String {
+    let stem = |arg: &String| {
+        Path::new(arg)
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+    };
+    let is_word = |arg: &&String| !arg.starts_with('-') && !arg.contains('=');
+    let words: Vec<String> = command.iter().filter(is_word).filter_map(stem).collect();
+    let named = words.iter().find(|word| !LAUNCHERS.contains(&word.as_str()));
+    let title = named.or(words.last()).cloned().unwrap_or_else(|| "target".into());
+    let title: String = title
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    title.trim_matches('-').chars().take(MAX_TITLE).collect()
+}
+
+/// Creates the directory of a recording.
+pub(crate) fn create(out: Option<&Path>, title: &str, now: Timestamp) -> anyhow::Result<Layout> {
+    let dir = match out {
+        Some(dir) => dir.to_owned(),
+        None => default_dir(title, now),
+    };
+    let layout = Layout::new(&dir);
+    if layout.manifest().exists() {
+        return Err(explained(
+            ExitCode::Usage,
+            format!("`{}` already holds a recording", dir.display()),
+            "pass another directory to `--out`; recordings are never overwritten",
+        ));
+    }
+    std::fs::create_dir_all(&dir)
+        .and_then(|()| probe(&dir))
+        .map_err(|source| {
+            anyhow::Error::new(source).context(Explained {
+                message: format!("cannot write the recording into `{}`", dir.display()),
+                code: ExitCode::Failed,
+                hint: Some("pass a directory that you may write to with `--out DIR`".into()),
+            })
+        })?;
+    Ok(layout)
+}
+
+fn default_dir(title: &str, now: Timestamp) -> PathBuf {
+    let name = format!("{}-{title}", now.strftime("%Y%m%d-%H%M%S"));
+    let mut dir = Path::new(".slowpath").join(&name);
+    let mut n = 2;
+    while dir.exists() {
+        dir = Path::new(".slowpath").join(format!("{name}-{n}"));
+        n += 1;
+    }
+    dir
+}
+
+/// Checks that files can be created, before a target is started for nothing.
+fn probe(dir: &Path) -> std::io::Result<()> {
+    let path = dir.join("session.jsonl");
+    std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_name_the_program_not_its_launcher() {
+        let check = |command: &str, title: &str| {
+            let command: Vec<_> = command.split(' ').map(str::to_owned).collect();
+            assert_eq!(title_of(&command), title, "{command:?}");
+        };
+        check("node src/services/api-server.js --port 3", "api-server");
+        check("npm run start:standalone", "start-standalone");
+        check("npm start", "start");
+        check("npx @portkey-ai/gateway --headless", "gateway");
+        check("PORT=3 ./bin/www", "www");
+        check("node --max-old-space-size=64 a.mjs", "a");
+    }
+}

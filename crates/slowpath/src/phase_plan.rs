@@ -1,0 +1,177 @@
+//! Which recorders are on when: parses `--phases` and `--only`, and divides the duration.
+
+use crate::exit_code::usage;
+use slowpath_capture::RecorderKind;
+use slowpath_profile::recording::PhasePlan;
+use std::time::Duration;
+
+/// Share of the duration that the warm-up takes, and its bounds in seconds: V8 has optimised a server's hot code
+/// after a second or two of load.
+const WARM_UP: (f64, f64, f64) = (0.1, 1.0, 5.0);
+
+/// The phases of a full run, with their weight in what the warm-up leaves.
+const FULL: &[(&str, f64)] = &[("baseline", 0.3), ("cpu", 0.45), ("baseline again", 0.25)];
+
+/// Shortest phase: one piece of the CPU profile.
+const MIN_SECONDS: f64 = 1.0;
+
+/// Returns the recorders that a phase switches on.
+pub(crate) fn recorders_of(phase: &str) -> &'static [RecorderKind] {
+    match phase {
+        "baseline" | "baseline again" => &[RecorderKind::Loop, RecorderKind::Gc, RecorderKind::HeapUsage],
+        "cpu" => &[
+            RecorderKind::Loop,
+            RecorderKind::Gc,
+            RecorderKind::HeapUsage,
+            RecorderKind::Cpu,
+        ],
+        _ => &[],
+    }
+}
+
+/// Plans the phases of a run, warm-up first.
+pub(crate) fn plan(
+    duration: Duration,
+    phases: Option<&str>,
+    only: Option<&str>,
+) -> anyhow::Result<Vec<PhasePlan>> {
+    let total = duration.as_secs_f64();
+    if total < 2.0 * MIN_SECONDS {
+        return Err(usage(
+            format!("a run of {total} s is too short"),
+            "pass `-d 2` or more",
+        ));
+    }
+    let warm_up = (total * WARM_UP.0).clamp(WARM_UP.1, WARM_UP.2);
+    let wanted: Vec<(String, Option<f64>)> = match (phases, only) {
+        (Some(text), _) => text.split(',').map(parse_phase).collect::<anyhow::Result<_>>()?,
+        (None, Some(name)) => vec![(known(name)?.to_owned(), None)],
+        (None, None) if total - warm_up < FULL.len() as f64 * MIN_SECONDS => {
+            // Too short for all: the baseline and the samples matter most.
+            vec![("baseline".into(), None), ("cpu".into(), None)]
+        }
+        (None, None) => FULL.iter().map(|(name, _)| ((*name).to_owned(), None)).collect(),
+    };
+    let weight = |name: &str| {
+        FULL.iter()
+            .find(|(full, _)| *full == name)
+            .map_or(0.0, |(_, weight)| *weight)
+    };
+    let given: f64 = wanted.iter().filter_map(|(_, seconds)| *seconds).sum();
+    let open: f64 = wanted
+        .iter()
+        .filter(|(_, seconds)| seconds.is_none())
+        .map(|(name, _)| weight(name))
+        .sum();
+    let left = (total - warm_up - given).max(0.0);
+    let mut planned = vec![PhasePlan {
+        name: "warm-up".into(),
+        seconds: warm_up,
+    }];
+    for (name, seconds) in wanted {
+        let seconds = seconds.unwrap_or_else(|| left * weight(&name) / open);
+        // A name may come twice: phases are told apart by it.
+        let name = match name.as_str() {
+            "baseline" if planned.iter().any(|phase| phase.name == "baseline") => "baseline again".to_owned(),
+            _ => name,
+        };
+        if planned.iter().any(|phase| phase.name == name) {
+            return Err(usage(
+                format!("phase `{name}` is planned twice"),
+                "name each phase once",
+            ));
+        }
+        planned.push(PhasePlan {
+            name,
+            seconds: seconds.max(MIN_SECONDS),
+        });
+    }
+    Ok(planned)
+}
+
+fn parse_phase(text: &str) -> anyhow::Result<(String, Option<f64>)> {
+    match text.trim().rsplit_once(':') {
+        None => Ok((known(text.trim())?.to_owned(), None)),
+        Some((name, seconds)) => {
+            let seconds = crate::durations::parse_duration(seconds).map_err(|message| {
+                usage(message, "write `--phases baseline:5,cpu:20`, lengths in seconds")
+            })?;
+            Ok((known(name.trim())?.to_owned(), Some(seconds.as_secs_f64())))
+        }
+    }
+}
+
+fn known(name: &str) -> anyhow::Result<&str> {
+    if FULL.iter().any(|(full, _)| *full == name) {
+        return Ok(name);
+    }
+    let names: Vec<_> = FULL.iter().map(|(name, _)| format!("`{name}`")).collect();
+    Err(usage(
+        format!("there is no phase `{name}`"),
+        format!("the phases are {}", names.join(", ")),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(seconds: u64, phases: Option<&str>, only: Option<&str>, expected: &[(&str, f64)]) {
+        let planned = plan(Duration::from_secs(seconds), phases, only).unwrap();
+        let found: Vec<_> = planned
+            .iter()
+            .map(|phase| (phase.name.as_str(), phase.seconds))
+            .collect();
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert_eq!(found.0, expected.0);
+            assert!((found.1 - expected.1).abs() < 1e-6, "{found:?} {expected:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_run_divides_what_the_warm_up_leaves() {
+        let all = [
+            ("warm-up", 3.0),
+            ("baseline", 8.1),
+            ("cpu", 12.15),
+            ("baseline again", 6.75),
+        ];
+        check(30, None, None, &all);
+    }
+
+    #[test]
+    fn plans_can_be_given() {
+        check(30, None, Some("cpu"), &[("warm-up", 3.0), ("cpu", 27.0)]);
+        check(
+            30,
+            Some("baseline:5,cpu:20"),
+            None,
+            &[("warm-up", 3.0), ("baseline", 5.0), ("cpu", 20.0)],
+        );
+        check(
+            30,
+            Some("cpu:20, baseline"),
+            None,
+            &[("warm-up", 3.0), ("cpu", 20.0), ("baseline", 7.0)],
+        );
+    }
+
+    #[test]
+    fn a_short_run_keeps_what_matters() {
+        check(
+            3,
+            None,
+            None,
+            &[("warm-up", 1.0), ("baseline", 1.0), ("cpu", 1.2)],
+        );
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert!(plan(Duration::from_secs(30), Some("cpu,cup"), None).is_err());
+        assert!(plan(Duration::from_secs(30), Some("cpu,cpu"), None).is_err());
+        assert!(plan(Duration::from_secs(30), Some("cpu:x"), None).is_err());
+        assert!(plan(Duration::from_secs(1), None, None).is_err());
+    }
+}

@@ -1,0 +1,211 @@
+//! `slowpath run`: checks everything that can be wrong, runs the session, writes the report, says the verdict.
+
+use crate::cli::{OutputOptions, RunOptions};
+use crate::exit_code::{ExitCode, explained, usage};
+use crate::request_plan::{load_error, request_plan};
+use crate::session::{SessionOutcome, SessionPlan};
+use crate::signals::StopRequests;
+use crate::terminal::{Talk, Terminal, print_conclusion};
+use crate::{out_dir, phase_plan, session, viewer};
+use anyhow::Context as _;
+use jiff::Timestamp;
+use slowpath_capture::{LaunchPlan, describe_machine, now, redact_args, redact_url};
+use slowpath_load::{LoadPlan, Url};
+use slowpath_profile::Recording;
+use slowpath_profile::recording::{Ended, FORMAT_VERSION, Layout, LoadPlanInfo, Manifest, PhasePlan};
+use slowpath_report::{Report, ReportData, write_report};
+use std::path::{Path, PathBuf};
+
+pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
+    if options.command.is_empty() {
+        return Err(usage(
+            "no command to run",
+            "put it after `--`, as in `slowpath run --url URL -- node server.js`",
+        ));
+    }
+    let load = request_plan(&options.load)?;
+    let session = &options.session;
+    let phases = phase_plan::plan(
+        options.load.duration,
+        session.phases.as_deref(),
+        session.only.as_deref(),
+    )?;
+    let ready_url = session
+        .ready_url
+        .as_deref()
+        .map(Url::parse)
+        .transpose()
+        .map_err(|error| load_error(&error))?;
+    let prepared = Prepared {
+        target: LaunchPlan {
+            command: options.command.clone(),
+            env: Vec::new(),
+            cwd: None,
+        },
+        title: out_dir::title_of(&options.command),
+        shown_url: options.load.url.clone(),
+        load,
+        phases,
+    };
+    let plan = |layout: Layout, prepared: Prepared| SessionPlan {
+        target: prepared.target,
+        load: prepared.load,
+        phases: prepared.phases,
+        ready_url,
+        ready_timeout: session.ready_timeout,
+        grace: session.grace,
+        cpu_interval_us: session.cpu_interval,
+        layout,
+    };
+    run_prepared(prepared, &options.output, plan, session.cpu_interval)
+}
+
+/// A session that was checked and only lacks its directory.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) target: LaunchPlan,
+    pub(crate) title: String,
+    pub(crate) shown_url: Option<String>,
+    pub(crate) load: Option<LoadPlan>,
+    pub(crate) phases: Vec<PhasePlan>,
+}
+
+/// Creates the recording, runs the session and reports. Shared by `run` and `demo`.
+pub(crate) fn run_prepared(
+    prepared: Prepared,
+    output: &OutputOptions,
+    plan: impl FnOnce(Layout, Prepared) -> SessionPlan,
+    cpu_interval_us: u32,
+) -> anyhow::Result<ExitCode> {
+    let started = Timestamp::now();
+    let layout = out_dir::create(output.out.as_deref(), &prepared.title, started)?;
+    let manifest = manifest(&prepared, started, cpu_interval_us)?;
+    let text = serde_json::to_vec_pretty(&manifest)?;
+    std::fs::write(layout.manifest(), text)
+        .with_context(|| format!("cannot write `{}`", layout.manifest().display()))?;
+    let talk = if output.quiet || output.json {
+        Talk::Quiet
+    } else {
+        Talk::Normal
+    };
+    let mut terminal = Terminal::new(talk);
+    let stop_requests = StopRequests::listen()?;
+    let dir = layout.dir.clone();
+    let plan = plan(layout, prepared);
+    let outcome = match session::run(&plan, &stop_requests, &mut terminal) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            remove_if_empty(&dir);
+            return Err(error);
+        }
+    };
+    if outcome.aborted {
+        eprintln!("aborted; the recording is in {}", dir.display());
+        return Ok(ExitCode::Aborted);
+    }
+    conclude(&dir, &outcome, output)
+}
+
+/// Reports a recording and decides the exit code.
+fn conclude(dir: &Path, outcome: &SessionOutcome, output: &OutputOptions) -> anyhow::Result<ExitCode> {
+    redact_output_logs(dir);
+    let recording = Recording::open(dir)?;
+    let report = Report::of(&recording);
+    let files = write_report(&report, dir)?;
+    if output.json {
+        print!("{}", report.to_json()?);
+    } else if output.quiet {
+        println!("{}", files.html.display());
+    } else {
+        print_conclusion(&report.data, &files.html);
+    }
+    if viewer::wanted(output) && !viewer::open(&files.html) {
+        eprintln!("no browser was found to open it");
+    }
+    match outcome.ended {
+        Ended::Complete | Ended::Interrupted if answered_only_errors(&report.data) => Err(explained(
+            ExitCode::TargetFailed,
+            report.data.verdict.sentence.clone(),
+            "check the URL, the headers and the body; see the samples of errors in the report",
+        )),
+        Ended::Complete | Ended::Interrupted => Ok(ExitCode::Done),
+        Ended::TargetDied => Err(explained(
+            ExitCode::TargetFailed,
+            format!("the target ended by itself: {}", outcome.detail),
+            "start it by hand to see why; what was recorded until then is in the report",
+        )),
+        Ended::NeverReady => Err(explained(
+            ExitCode::TargetFailed,
+            format!("the target did not get ready: {}", outcome.detail),
+            "check the port of --url, pass --ready-url, or allow more time with --ready-timeout",
+        )),
+    }
+}
+
+fn answered_only_errors(report: &ReportData) -> bool {
+    let n_requests: u64 = report.load_phases.iter().map(|phase| phase.requests).sum();
+    report
+        .load
+        .as_ref()
+        .is_some_and(|load| n_requests == 0 && load.errors.values().sum::<u64>() > 0)
+}
+
+/// Takes secrets out of the target's output now that nobody writes to it any more.
+fn redact_output_logs(dir: &Path) {
+    let layout = Layout::new(dir);
+    for path in [layout.stdout_log(), layout.stderr_log()] {
+        let Ok(bytes) = std::fs::read(&path) else { continue };
+        let text = String::from_utf8_lossy(&bytes);
+        let redacted = slowpath_capture::redact_text(&text);
+        if redacted != text {
+            let temporary = path.with_extension("tmp");
+            let written =
+                std::fs::write(&temporary, redacted).and_then(|()| std::fs::rename(&temporary, &path));
+            if written.is_err() {
+                // Rather no output than a secret.
+                let _ = std::fs::remove_file(&temporary);
+                let _ = std::fs::remove_file(&path);
+            }
+        }
+    }
+}
+
+/// Removes the directory of a session that never began, so that a mistake leaves nothing behind.
+fn remove_if_empty(dir: &Path) {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return;
+    };
+    let files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let session = Layout::new(dir).session_log();
+    let began = std::fs::metadata(&session).is_ok_and(|metadata| metadata.len() > 0);
+    if !began {
+        for file in files {
+            let _ = std::fs::remove_file(file);
+        }
+        let _ = std::fs::remove_dir(dir);
+    }
+}
+
+fn manifest(prepared: &Prepared, started: Timestamp, cpu_interval_us: u32) -> anyhow::Result<Manifest> {
+    let cwd = match &prepared.target.cwd {
+        Some(cwd) => cwd.canonicalize()?,
+        None => std::env::current_dir().context("the working directory is gone")?,
+    };
+    Ok(Manifest {
+        format_version: FORMAT_VERSION,
+        slowpath_version: env!("CARGO_PKG_VERSION").to_owned(),
+        start: now(),
+        started_at: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        command: redact_args(&prepared.target.command),
+        cwd: cwd.display().to_string(),
+        title: prepared.title.clone(),
+        load: prepared.load.as_ref().map(|load| LoadPlanInfo {
+            url: redact_url(prepared.shown_url.as_deref().unwrap_or_default()),
+            method: load.method.clone(),
+            connections: load.connections,
+        }),
+        phases: prepared.phases.clone(),
+        cpu_interval_us,
+        machine: describe_machine(),
+    })
+}

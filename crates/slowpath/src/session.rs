@@ -1,0 +1,396 @@
+//! One session: start the target, wait until it serves, drive load, switch recorders phase by phase, stop everything.
+//!
+//! Whatever happens after the start, the target is stopped before this returns, and what was recorded stays.
+
+use crate::exit_code::{ExitCode, explained};
+use crate::live_load::LiveLoad;
+use crate::phase_plan::recorders_of;
+use crate::readiness::Readiness;
+use crate::request_plan::load_error;
+use crate::signals::StopRequests;
+use crate::terminal::Terminal;
+use anyhow::Context as _;
+use slowpath_capture::{
+    ChildChange, Collector, LaunchError, LaunchPlan, Launched, OutputFollower, RunDir, SessionWriter,
+    SystemSampler, launch, redact_text, stop,
+};
+use slowpath_load::{LoadHandle, LoadPlan, Url};
+use slowpath_profile::recording::{Ended, Event, Layout, PhasePlan};
+use std::time::{Duration, Instant};
+
+/// How often output is passed on and the target is looked at.
+const POLL: Duration = Duration::from_millis(20);
+
+/// How often readiness is asked.
+const READY_POLL: Duration = Duration::from_millis(50);
+
+/// How often the status line is redrawn.
+const REDRAW: Duration = Duration::from_millis(250);
+
+/// How long the agents may take to answer a command: rotating a profile takes some 10 ms, a full heap a second.
+const AGENT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long agents may take to hand in their last records once the target has ended.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Output lines quoted when a target dies.
+const LAST_LINES: usize = 8;
+
+/// Label of load between phases; belongs to no phase.
+const BETWEEN: &str = "between phases";
+
+/// What a session is to do.
+#[derive(Debug)]
+pub(crate) struct SessionPlan {
+    pub(crate) target: LaunchPlan,
+    pub(crate) load: Option<LoadPlan>,
+    pub(crate) phases: Vec<PhasePlan>,
+    pub(crate) ready_url: Option<Url>,
+    pub(crate) ready_timeout: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) cpu_interval_us: u32,
+    pub(crate) layout: Layout,
+}
+
+/// How a session ended.
+#[derive(Debug)]
+pub(crate) struct SessionOutcome {
+    pub(crate) ended: Ended,
+    /// For a target that failed: how, with its last lines.
+    pub(crate) detail: String,
+    /// A person asked twice: no report.
+    pub(crate) aborted: bool,
+}
+
+/// A session under way.
+struct Session<'a> {
+    plan: &'a SessionPlan,
+    stop_requests: &'a StopRequests,
+    terminal: &'a mut Terminal,
+    log: SessionWriter,
+    collector: Collector,
+    target: Launched,
+    stdout: OutputFollower,
+    stderr: OutputFollower,
+    sampler: Option<SystemSampler>,
+    load: Option<LoadHandle>,
+    live_load: LiveLoad,
+    started: Instant,
+    last_redraw: Instant,
+}
+
+/// Runs a session to its end.
+pub(crate) fn run(
+    plan: &SessionPlan,
+    stop_requests: &StopRequests,
+    terminal: &mut Terminal,
+) -> anyhow::Result<SessionOutcome> {
+    Readiness::check_port_is_free(plan.load.as_ref())?;
+    let run_dir = RunDir::create().context("cannot create a private directory for the run")?;
+    let log = SessionWriter::open(&plan.layout).context("cannot write the session log")?;
+    let collector = Collector::listen(&run_dir.socket(), &plan.layout, &log, plan.cpu_interval_us)
+        .context("cannot listen for the agents")?;
+    let target =
+        launch(&plan.target, &run_dir, &plan.layout, &log).map_err(|error| explain_launch(&error))?;
+    let sampler = SystemSampler::start(target.pid, &plan.layout, &log, run_dir.path().to_owned());
+    let mut session = Session {
+        plan,
+        stop_requests,
+        terminal,
+        collector,
+        stdout: OutputFollower::new(&plan.layout.stdout_log()),
+        stderr: OutputFollower::new(&plan.layout.stderr_log()),
+        target,
+        sampler: None,
+        load: None,
+        live_load: LiveLoad::default(),
+        started: Instant::now(),
+        last_redraw: Instant::now(),
+        log,
+    };
+    // From here on every way out passes `finish`.
+    let result = sampler.context("cannot sample /proc").and_then(|sampler| {
+        session.sampler = Some(sampler);
+        session.record()
+    });
+    let outcome = session.finish(result);
+    drop(run_dir);
+    outcome
+}
+
+impl Session<'_> {
+    /// Waits for readiness and runs the phases; returns why it ended.
+    fn record(&mut self) -> anyhow::Result<(Ended, String)> {
+        if let Some(ended) = self.wait_until_ready()? {
+            return Ok(ended);
+        }
+        if let Some(load) = &self.plan.load {
+            let sink = self
+                .live_load
+                .sink(&self.plan.layout, &self.log)
+                .context("cannot write the load log")?;
+            self.load = Some(slowpath_load::start(load.clone(), sink).map_err(|error| load_error(&error))?);
+        }
+        let planned: f64 = self.plan.phases.iter().map(|phase| phase.seconds).sum();
+        let load_start = Instant::now();
+        for phase in &self.plan.phases {
+            if let Some(ended) = self.phase(phase, load_start, planned)? {
+                return Ok(ended);
+            }
+        }
+        Ok((Ended::Complete, String::new()))
+    }
+
+    fn wait_until_ready(&mut self) -> anyhow::Result<Option<(Ended, String)>> {
+        let mut readiness = Readiness::new(
+            self.plan.load.as_ref(),
+            self.plan.ready_url.as_ref(),
+            self.target.pid,
+        );
+        let deadline = Instant::now() + self.plan.ready_timeout;
+        loop {
+            if let Some(pid) = readiness.poll(&self.collector)? {
+                self.log.push(Event::Ready { pid });
+                let seconds = self.started.elapsed().as_secs_f64();
+                self.terminal.say(&format!(
+                    "slowpath: the target is ready after {seconds:.1} s (process {pid})"
+                ));
+                return Ok(None);
+            }
+            if let Some(ended) = self.watch()? {
+                return Ok(Some(ended));
+            }
+            if Instant::now() >= deadline {
+                let limit = self.plan.ready_timeout.as_secs_f64();
+                let missing = readiness.what_is_missing();
+                let detail = format!("after {limit} s {missing}{}", self.quoted_output());
+                return Ok(Some((Ended::NeverReady, detail)));
+            }
+            self.redraw(|session| format!("starting · {:.0} s", session.started.elapsed().as_secs_f64()));
+            std::thread::sleep(READY_POLL);
+        }
+    }
+
+    /// Runs one phase; returns early with a reason.
+    fn phase(
+        &mut self,
+        phase: &PhasePlan,
+        load_start: Instant,
+        planned: f64,
+    ) -> anyhow::Result<Option<(Ended, String)>> {
+        self.cut(BETWEEN);
+        let silent = self
+            .collector
+            .set_recorders(recorders_of(&phase.name), AGENT_PATIENCE);
+        if !silent.is_empty() {
+            self.log.warn(format!(
+                "process {silent:?} did not answer at the start of phase `{}`",
+                phase.name
+            ));
+        }
+        self.cut(&phase.name);
+        self.log.push(Event::PhaseStarted {
+            phase: phase.name.clone(),
+        });
+        self.sample_now();
+        let end = Instant::now() + Duration::from_secs_f64(phase.seconds);
+        let mut ended = None;
+        while ended.is_none() && Instant::now() < end {
+            ended = self.watch()?;
+            let name = &phase.name;
+            self.redraw(|session| session.status(name, load_start.elapsed().as_secs_f64(), planned));
+            std::thread::sleep(POLL.min(end.saturating_duration_since(Instant::now())));
+        }
+        self.sample_now();
+        self.log.push(Event::PhaseEnded {
+            phase: phase.name.clone(),
+        });
+        if !self.terminal.is_live() {
+            let numbers = self.live_load.phase(&phase.name).map_or(String::new(), |load| {
+                format!(
+                    ": {:.0} requests/s, p99 {:.1} ms, {} errors",
+                    load.requests_per_second, load.p99_ms, load.n_errors
+                )
+            });
+            self.terminal.say(&format!(
+                "slowpath: {} {:.1} s{numbers}",
+                phase.name, phase.seconds
+            ));
+        }
+        Ok(ended)
+    }
+
+    /// Passes output on and looks whether something ends the run.
+    fn watch(&mut self) -> anyhow::Result<Option<(Ended, String)>> {
+        self.pass_output();
+        if let Some(failure) = self.log.write_failure() {
+            return Err(explained(
+                ExitCode::Failed,
+                format!("the recording cannot be written: {failure}"),
+                "free some space or pass another disk's directory with `--out DIR`; the target was stopped",
+            ));
+        }
+        if self.stop_requests.stop() {
+            return Ok(Some((Ended::Interrupted, String::new())));
+        }
+        match self.target.poll(false) {
+            Some(change) if !self.target.is_alive() => {
+                // The last bytes may have come between the two looks.
+                self.pass_output();
+                Ok(Some((Ended::TargetDied, self.death(change))))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Says how the target died.
+    fn death(&self, change: ChildChange) -> String {
+        let seconds = self.started.elapsed().as_secs_f64();
+        let mut sentence = format!("the target {change} after {seconds:.1} s");
+        for process in self.collector.processes() {
+            if process.pid != self.target.pid && self.target.noted_exit_code(process.pid).is_none() {
+                let pid = process.pid;
+                sentence.push_str(&format!(
+                    "; its Node process {pid} ended without running its exit handlers (killed or crashed)"
+                ));
+            }
+        }
+        format!("{sentence}{}", self.quoted_output())
+    }
+
+    /// Returns the target's last lines, redacted.
+    fn quoted_output(&self) -> String {
+        let layout = &self.plan.layout;
+        let mut lines = OutputFollower::last_lines(&layout.stderr_log(), LAST_LINES);
+        if lines.is_empty() {
+            lines = OutputFollower::last_lines(&layout.stdout_log(), LAST_LINES);
+        }
+        if lines.is_empty() {
+            return String::new();
+        }
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|line| format!("\n  | {}", redact_text(line)))
+            .collect();
+        format!("; its last output:{}", lines.concat())
+    }
+
+    fn pass_output(&mut self) {
+        let terminal = &mut *self.terminal;
+        // A closed terminal must not end the run: the recording has the output anyway.
+        let _ = self.stdout.drain(|bytes| terminal.pass_stdout(bytes));
+        let _ = self.stderr.drain(|bytes| terminal.pass_stderr(bytes));
+    }
+
+    fn cut(&self, label: &str) {
+        if let Some(load) = &self.load {
+            load.cut(label);
+        }
+    }
+
+    fn sample_now(&self) {
+        if let Some(sampler) = &self.sampler {
+            sampler.sample_now();
+        }
+    }
+
+    fn redraw(&mut self, status: impl FnOnce(&Self) -> String) {
+        if self.terminal.is_live() && self.last_redraw.elapsed() >= REDRAW {
+            self.last_redraw = Instant::now();
+            let status = status(self);
+            self.terminal.set_status(status);
+        }
+    }
+
+    fn status(&self, phase: &str, elapsed: f64, planned: f64) -> String {
+        let mut parts = vec![format!("{phase} · {elapsed:.0}/{planned:.0} s")];
+        if self.load.is_some() {
+            let load = self.live_load.last();
+            parts.push(format!(
+                "{:.0} req/s · p99 {:.1} ms",
+                load.requests_per_second, load.p99_ms
+            ));
+            if load.n_errors > 0 {
+                parts.push(format!("{} errors", load.n_errors));
+            }
+        }
+        if let Some(delay) = self.collector.live().loop_delay_p99_ms {
+            parts.push(format!("loop {delay:.1} ms"));
+        }
+        if let Some((cores, rss)) = self.sampler.as_ref().and_then(SystemSampler::live) {
+            parts.push(format!("CPU {cores:.2} cores · {:.0} MB", rss as f64 / 1e6));
+        }
+        parts.join(" · ")
+    }
+
+    /// Stops load and target, waits for the last records, closes the logs. Always runs.
+    fn finish(mut self, result: anyhow::Result<(Ended, String)>) -> anyhow::Result<SessionOutcome> {
+        let (ended, detail) = match &result {
+            Ok((ended, detail)) => (*ended, detail.clone()),
+            Err(error) => (Ended::Interrupted, format!("{error:#}")),
+        };
+        self.log.push(Event::Stopping {
+            ended,
+            detail: detail.clone(),
+        });
+        if let Some(sampler) = &self.sampler {
+            sampler.set_stopping();
+        }
+        if ended != Ended::TargetDied {
+            // The last pieces are asked for while the target still lives.
+            self.collector.set_recorders(&[], AGENT_PATIENCE);
+        }
+        if let Some(load) = self.load.take() {
+            load.stop();
+        }
+        let grace = self.plan.grace;
+        let hurry = || self.stop_requests.abort();
+        let (target, log) = (&mut self.target, &self.log);
+        let (stdout, stderr, terminal) = (&mut self.stdout, &mut self.stderr, &mut *self.terminal);
+        terminal.set_status("stopping the target".into());
+        let mut between = || {
+            let _ = stdout.drain(|bytes| terminal.pass_stdout(bytes));
+            let _ = stderr.drain(|bytes| terminal.pass_stderr(bytes));
+        };
+        stop(target, log, grace, &hurry, &mut between);
+        self.collector.wait_closed(DRAIN_PATIENCE);
+        if let Some(sampler) = self.sampler.take() {
+            sampler.finish();
+        }
+        self.pass_output();
+        self.terminal.end_status();
+        self.log.push(Event::Finished);
+        result?;
+        if let Some(failure) = self.log.write_failure() {
+            return Err(explained(
+                ExitCode::Failed,
+                format!("the recording is not whole: {failure}"),
+                "free some space, or pass another directory with `--out DIR`",
+            ));
+        }
+        Ok(SessionOutcome {
+            ended,
+            detail,
+            aborted: self.stop_requests.abort(),
+        })
+    }
+}
+
+fn explain_launch(error: &LaunchError) -> anyhow::Error {
+    let (code, hint) = match error {
+        LaunchError::NoCommand => (
+            ExitCode::Usage,
+            "put the command after `--`, as in `slowpath run -- node server.js`",
+        ),
+        LaunchError::NotFound { .. } => (ExitCode::Usage, "check the spelling and the PATH"),
+        LaunchError::NotExecutable { .. } => (
+            ExitCode::Usage,
+            "put `node` in front of a script, as in `-- node server.js`",
+        ),
+        LaunchError::Prepare { .. } => (ExitCode::Failed, "check the directory of the recording"),
+    };
+    match std::error::Error::source(error) {
+        Some(source) => explained(code, format!("{error}: {source}"), hint),
+        None => explained(code, error.to_string(), hint),
+    }
+}
