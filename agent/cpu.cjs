@@ -76,7 +76,7 @@ class CpuRecorder {
     session.on('inspectorNotification', (message) => this.onNotification(message));
 
     this.main = new ThreadSampler(callsOf(session), intervalUs, () => true, this.piecesOf(0), this.listener.note);
-    if (this.profilerTaken) this.main.noteGaps(this.profilerTaken);
+    if (this.profilerTaken) this.main.spare(this.profilerTaken);
     try {
       await withDeadline(this.main.start(), MAIN_ANSWER_MS, 'the main thread');
     } catch (error) {
@@ -146,7 +146,7 @@ class CpuRecorder {
       return new ThreadSampler(call, this.intervalUs, mayEvaluate, this.piecesOf(threadId), this.listener.note);
     });
     this.workers.set(sessionId, connection);
-    if (this.profilerTaken) connection.sampler.noteGaps(this.profilerTaken);
+    if (this.profilerTaken) connection.sampler.spare(this.profilerTaken);
     connection.sampler.start().catch((error) => {
       connection.sampler.note('partial', `worker thread ${threadId} cannot be sampled: ${text(error)}`);
     });
@@ -189,6 +189,7 @@ class ThreadSampler {
     /** @type {string | undefined} the inspector's console in the thread; without it pieces cannot overlap */
     this.consoleId = undefined;
     this.nConsoleFailures = 0;
+    this.mayForgetOptimizedCode = true;
     /** The current piece was begun by `Profiler.start`, as the first one always is: that runs no code in the thread. */
     this.plain = true;
     this.started = false;
@@ -205,7 +206,18 @@ class ThreadSampler {
       await this.call('Profiler.setSamplingInterval', { interval: this.intervalUs });
       await this.call('Profiler.start');
       this.started = true;
+      if (this.mayForgetOptimizedCode) await this.forgetOptimizedCode();
     });
+  }
+
+  /**
+   * Makes V8 optimize its hot code anew. What it had optimized before the profiler was on has no record of which calls
+   * were inlined: a hot function would then have no samples at all, and its caller would have them (seen on Node 20, 22
+   * and 24). Switching to precise coverage drops all optimized code, and that is all we want of it.
+   */
+  async forgetOptimizedCode() {
+    await this.call('Profiler.startPreciseCoverage', { callCount: true, detailed: false });
+    await this.call('Profiler.stopPreciseCoverage');
   }
 
   /** Begins the next piece and ends the current one, in this order wherever the thread allows it. */
@@ -247,6 +259,12 @@ class ThreadSampler {
       this.nConsoleFailures += 1;
       if (this.nConsoleFailures === MAX_CONSOLE_FAILURES) this.noteGaps(text(error));
     }
+  }
+
+  /** Does without everything that another user of V8's profiler would notice. @param {string} who */
+  spare(who) {
+    this.mayForgetOptimizedCode = false;
+    this.noteGaps(who);
   }
 
   /** The pieces of this thread will not overlap. @param {string} why */

@@ -45,6 +45,7 @@ class Relay {
     /** @type {Map<number, Thread>} worker threads as the collector knows them, by thread id */
     this.threads = new Map();
     this.livenessDue = 0;
+    this.windingUp = false;
     this.nDroppedPieces = 0;
     this.received = Buffer.alloc(0);
     /** @type {Promise<void>} */
@@ -147,6 +148,7 @@ class Relay {
   /** @param {Command} command */
   async execute({ command, recorder, interval_us: intervalUs = 1000 }) {
     const flag = FLAG_OF_RECORDER.get(recorder);
+    if (this.windingUp) throw new Error('the process is exiting');
     if (command !== 'start' && command !== 'stop') throw new Error(`unknown command \`${command}\``);
     if (recorder === 'cpu') {
       await (command === 'start' ? this.startCpu(intervalUs) : this.stopCpu());
@@ -225,6 +227,8 @@ class Relay {
    * print that it waits for a debugger.
    */
   async windUp() {
+    this.windingUp = true;
+    await this.lastCommand;
     await this.stopCpu().catch(() => {});
     this.slots.forEach((slot) => this.drain(slot));
     this.socket.end(() => this.memory.tellWoundUp());

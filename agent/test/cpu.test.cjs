@@ -2,7 +2,7 @@
 const { describe, it } = require('node:test');
 const assert = require('node:assert');
 const { readdirSync, readFileSync } = require('fs');
-const { Collector, sampledFunctions } = require('./collector.cjs');
+const { Collector, functionsIn } = require('./collector.cjs');
 
 const WAIT_FOR_STDIN = `process.stdin.on('data', () => process.exit()).on('end', () => process.exit());`;
 const BUSY = `
@@ -22,7 +22,7 @@ function checkOverlap(pieces) {
   }
 }
 
-describe('cpu', { concurrency: 4 }, () => {
+describe('cpu', { concurrency: 4, timeout: 60_000 }, () => {
   it('sends overlapping pieces about every second, with the hot function and its lines', async (t) => {
     const collector = await Collector.listen(t);
     const { child, end } = collector.start([collector.file('t.js', WAIT_FOR_STDIN + BUSY)]);
@@ -36,7 +36,7 @@ describe('cpu', { concurrency: 4 }, () => {
     checkOverlap(pieces);
     assert.strictEqual(pieces[0].slowpath.sequence, 1);
     for (const piece of pieces.slice(0, 3)) {
-      assert(sampledFunctions(piece).includes('hot'));
+      assert(functionsIn(piece).includes('hot'));
       const hot = piece.nodes.find((/** @type {any} */ node) => node.callFrame.functionName === 'hot');
       assert(hot.positionTicks.length > 0);
       assert.strictEqual(piece.samples.length, piece.timeDeltas.length);
@@ -55,6 +55,20 @@ describe('cpu', { concurrency: 4 }, () => {
     assert.deepStrictEqual(await end, { code: 0, signal: null, stdout: '', stderr: '' });
   });
 
+  it('credits a function that was optimized into its caller before the recording', async (t) => {
+    const collector = await Collector.listen(t);
+    const warm = `let n = 0; const again = setInterval(() => { if (++n === 60) console.log('warm'); }, 40);`;
+    const { said, child } = collector.start([collector.file('t.js', WAIT_FOR_STDIN + BUSY + warm)]);
+    const target = await collector.connection();
+    while (!said.stdout.includes('warm')) await new Promise((resolve) => child.stdout?.once('data', resolve));
+    await target.command('start', 'cpu');
+    await target.until(() => target.pieces().length >= 2);
+    const [, piece] = target.pieces();
+    const ids = new Set(piece.nodes.filter((/** @type {any} */ n) => n.callFrame.functionName === 'hot').map((/** @type {any} */ n) => n.id));
+    const share = piece.samples.filter((/** @type {number} */ id) => ids.has(id)).length / piece.samples.length;
+    assert(share > 0.2, `\`hot\` has ${share} of the samples`);
+  });
+
   it('goes on while the main thread is stuck in an endless loop', async (t) => {
     const collector = await Collector.listen(t);
     const file = collector.file(
@@ -65,7 +79,7 @@ describe('cpu', { concurrency: 4 }, () => {
     const target = await collector.connection();
     await target.command('start', 'cpu');
     child.stdin?.write('x');
-    await target.until(() => target.pieces().filter((piece) => sampledFunctions(piece).includes('stuck')).length >= 2);
+    await target.until(() => target.pieces().filter((piece) => functionsIn(piece).includes('stuck')).length >= 2);
     assert.strictEqual((await target.command('stop', 'cpu')).ok, true);
     checkOverlap(target.pieces());
     assert.strictEqual((await target.command('start', 'cpu')).ok, true);
@@ -84,7 +98,7 @@ describe('cpu', { concurrency: 4 }, () => {
     const target = await collector.connection();
     await target.command('start', 'cpu');
     const ofHot = () => [2, 3, 4, 5].filter((thread) => {
-      return target.pieces(thread).some((piece) => sampledFunctions(piece).includes('hotInWorker'));
+      return target.pieces(thread).some((piece) => functionsIn(piece).includes('hotInWorker'));
     });
     await target.until(() => ofHot().length === 2 && target.pieces(5).length >= 2);
     assert.strictEqual((await target.command('stop', 'cpu')).ok, true);
@@ -138,7 +152,7 @@ describe('cpu', { concurrency: 4 }, () => {
     await target.command('stop', 'cpu');
     for (const { slowpath } of target.pieces()) assert.strictEqual(slowpath.overlaps, false);
     assert.deepStrictEqual(target.pieces().map(({ slowpath }) => slowpath.sequence), [1, 2]);
-    assert(sampledFunctions(target.pieces()[0]).includes('hot'));
+    assert(functionsIn(target.pieces()[0]).includes('hot'));
   });
 
   it("leaves the target's own profiler and inspector alone", async (t) => {
@@ -165,7 +179,7 @@ describe('cpu', { concurrency: 4 }, () => {
     assert.match(target.all('note')[0].why, /`--cpu-prof`/);
     assert.match(stderr, /^Debugger listening on .*\nFor help, see: .*\n$/);
     const own = JSON.parse(readFileSync(`${collector.dir}/own.cpuprofile`, 'utf8'));
-    assert(sampledFunctions(own).includes('hot'));
+    assert(functionsIn(own).includes('hot'));
   });
 
   for (const [how, source] of [

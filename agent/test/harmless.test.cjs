@@ -46,7 +46,7 @@ const PROGRAMS = {
   'that removes all exit listeners': `process.removeAllListeners('exit'); console.log(process.listenerCount('exit'));`,
   'with worker threads': `
     const { Worker } = require('worker_threads');
-    const code = 'console.log(Object.keys(require.cache), process.listenerCount("exit") < 2, process.argv.length)';
+    const code = 'console.log(Object.keys(require.cache), process.argv.length)';
     const worker = new Worker(code, { eval: true });
     worker.on('exit', (code) => console.log('worker', code));`,
   'with worker threads that fail': `
@@ -55,7 +55,7 @@ const PROGRAMS = {
     worker.on('error', (error) => console.log(error.message)).on('exit', (code) => process.exit(code));`,
 };
 
-describe('harmless', { concurrency: 4 }, () => {
+describe('harmless', { concurrency: 4, timeout: 60_000 }, () => {
   for (const [which, source] of Object.entries(PROGRAMS)) {
     it(`does not change a program ${which}`, async (t) => {
       const { collector, pid, bare } = await checkSame(t, (c) => [c.file('t.js', source)]);

@@ -2,11 +2,11 @@
 const { describe, it } = require('node:test');
 const assert = require('node:assert');
 const { realpathSync } = require('fs');
-const { Collector, sampledFunctions } = require('./collector.cjs');
+const { Collector, functionsIn } = require('./collector.cjs');
 
 const BUSY = `function hot() { const end = Date.now() + 30; while (Date.now() < end); } setInterval(hot, 40);`;
 
-describe('processes', { concurrency: 4 }, () => {
+describe('processes', { concurrency: 4, timeout: 60_000 }, () => {
   it('covers every cluster worker', async (t) => {
     const collector = await Collector.listen(t);
     const source = `
@@ -29,7 +29,7 @@ describe('processes', { concurrency: 4 }, () => {
       await worker.command('start', 'loop');
       await worker.command('start', 'cpu');
       await worker.until(() => worker.pieces().length >= 2 && worker.records('tick').length > 20);
-      assert(sampledFunctions(worker.pieces()[1]).includes('hot'));
+      assert(functionsIn(worker.pieces()[1]).includes('hot'));
     }
     child.stdin?.end();
     const { code, stdout, stderr } = await end;
@@ -46,10 +46,11 @@ describe('processes', { concurrency: 4 }, () => {
     const source = `
       const child = require('child_process').fork(${JSON.stringify(childFile)});
       child.on('message', (m) => console.log(m)).on('exit', (code) => console.log('exit', code));
-      child.send(1);`;
+      process.stdin.on('end', () => child.send(1)).resume();`;
     const { child, end } = collector.start([collector.file('t.js', source)]);
-    assert.deepStrictEqual(await end, { code: 0, signal: null, stdout: '2\nexit 0\n', stderr: '' });
     const forked = await collector.connection((hello) => hello.ppid === child.pid);
+    child.stdin?.end();
+    assert.deepStrictEqual(await end, { code: 0, signal: null, stdout: '2\nexit 0\n', stderr: '' });
     assert.strictEqual(forked.hello.main, realpathSync(childFile));
     assert.strictEqual(forked.hello.cluster_worker, null);
   });
@@ -67,7 +68,7 @@ describe('processes', { concurrency: 4 }, () => {
     assert.strictEqual(target.hello.main, realpathSync(file));
     for (const recorder of ['loop', 'cpu']) await target.command('start', recorder);
     await target.until(() => target.pieces().length >= 2 && target.pieces(2).length >= 2 && target.records('tick', 2).length > 5);
-    for (const thread of [0, 2]) assert(sampledFunctions(target.pieces(thread)[1]).includes('hot'));
+    for (const thread of [0, 2]) assert(functionsIn(target.pieces(thread)[1]).includes('hot'));
     child.stdin?.end();
     assert.deepStrictEqual(await end, { code: 0, signal: null, stdout: '', stderr: '' });
   });
@@ -82,7 +83,7 @@ describe('processes', { concurrency: 4 }, () => {
     const target = await collector.connection();
     await target.command('start', 'cpu');
     await target.until(() => target.pieces(2).length >= 2);
-    assert(sampledFunctions(target.pieces(2)[1]).includes('hot'));
+    assert(functionsIn(target.pieces(2)[1]).includes('hot'));
     child.stdin?.end();
     assert.strictEqual((await end).code, 0);
   });
