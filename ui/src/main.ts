@@ -71,9 +71,9 @@ function start(root: HTMLElement): void {
     ),
   );
   listenToKeys(context, () => view);
-  // The answer is painted before the profile is unpacked.
+  // The second frame begins when the first one is painted: the answer is there before the profile is unpacked.
   requestAnimationFrame(() =>
-    setTimeout(async () => {
+    requestAnimationFrame(async () => {
       try {
         const cpuSelection = await loadProfile();
         if (!cpuSelection) return cpuMissing(cpu.body, context, null);
@@ -85,7 +85,7 @@ function start(root: HTMLElement): void {
       } finally {
         document.documentElement.dataset.ready = "true";
       }
-    }, 0),
+    }),
   );
 }
 

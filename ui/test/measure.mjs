@@ -40,6 +40,7 @@ async function steps() {
     ["everything drawn, since navigation", at("slowpath-drawn")],
     await time("brush", () => brush("#t=20.000-40.000")),
     await time("zoom", () => mouse("click", 200, 45)),
+    ["of which layout and canvas", Number(flame.dataset.drawMs)],
     await time("zoom out", () => mouse("click", 200, 5)),
     await time("hover", () => mouse("mousemove", 300, 47)),
     await time("search", () => search("node")),

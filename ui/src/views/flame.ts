@@ -52,11 +52,6 @@ export class Flame {
     return this.cpu.tree(this.state);
   }
 
-  /** Milliseconds of the last drawing, for the measurements in the tests. */
-  get lastDraw_ms(): number {
-    return this.canvas.lastDraw_ms;
-  }
-
   private lastTree: unknown = null;
   private lastZoom = 0;
 
