@@ -1,2 +1,46 @@
-//! placeholder
-fn main() {}
+//! Sets up, builds and checks slowpath: `cargo xtask demo`, `cargo xtask test` and their parts.
+//!
+//! Needs Rust and Node.js. Everything else (npm packages, cargo tools) it fetches with their own clients.
+
+mod checks;
+mod setup;
+mod shell;
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  demo [ARGS]   set up, build, run the built-in demo, write and open its report (ARGS go to `slowpath demo`)
+  test          set up, then everything that CI checks: format, lints, licences, types, unit and end-to-end tests
+  page          build the report page (ui/dist/page.html)
+  setup         fetch what the tests need: npm packages, Node 18 to 24, cargo tools
+  e2e [FILTER]  only the end-to-end tests
+";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = arguments.split_first().map_or(("help", &[][..]), |(c, rest)| (c.as_str(), rest));
+    match command {
+        "demo" => demo(rest),
+        "test" => checks::all(),
+        "page" => setup::page(),
+        "setup" => setup::everything(),
+        "e2e" => checks::end_to_end(rest),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => bail!("there is no command `{other}`\n\n{HELP}"),
+    }
+}
+
+/// Builds the page and the release binary, and runs the demo with it.
+fn demo(arguments: &[String]) -> Result<()> {
+    setup::page()?;
+    shell::cargo(&["build", "--release", "--package", "slowpath"])?;
+    let binary = shell::root().join("target/release/slowpath");
+    let mut command = std::process::Command::new(binary);
+    command.arg("demo").args(arguments);
+    shell::run(&mut command)
+}
