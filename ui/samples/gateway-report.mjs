@@ -54,7 +54,13 @@ function stallsOf(index, random) {
   });
 }
 
-const evidence = (text, value, unit, n_samples, recorder) => ({ text, value, unit, n_samples, recorder });
+const evidence = (text, value, unit, n_samples, recorder) => ({
+  text: `${text} ${value} ${unit}`,
+  value,
+  unit,
+  n_samples,
+  recorder,
+});
 
 function findingsOf(index, stalls) {
   return [

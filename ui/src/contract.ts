@@ -97,6 +97,7 @@ export interface Finding {
   intervals: [number, number][];
 }
 
+/** `text` is the whole sentence with its number; `value` and `unit` are that number for scripts. */
 export interface Evidence {
   text: string;
   value: number | null;

@@ -118,9 +118,8 @@ impl Charges {
         for sample in &samples {
             if let Doing::SyncCall(call) = sample.doing {
                 let caller = sample.owner.map(|owner| into[&owner]);
-                let (by_block, n) = sync_calls
-                    .entry((call, caller))
-                    .or_insert_with(|| (vec![0; blocks.len()], 0));
+                let (by_block, n) =
+                    sync_calls.entry((call, caller)).or_insert_with(|| (vec![0; blocks.len()], 0));
                 by_block[sample.block] += sample.duration;
                 *n += 1;
             }
@@ -130,9 +129,7 @@ impl Charges {
             };
             let charged = charged_unfolded.entry(owner).or_default();
             *charged = *charged + Nanos(sample.duration);
-            let sum = functions
-                .entry(into[&owner])
-                .or_insert_with(|| FunctionSum::new(blocks.len()));
+            let sum = functions.entry(into[&owner]).or_insert_with(|| FunctionSum::new(blocks.len()));
             sum.add(profile, owner, into[&owner], sample);
         }
         let share = |time: u64| time as f64 / busy as f64;
@@ -146,14 +143,7 @@ impl Charges {
             .map(|((call, caller), (by_block, n_samples))| {
                 let time: u64 = by_block.iter().sum();
                 let share_interval = interval(&by_block, &blocks);
-                SyncCall {
-                    call,
-                    caller,
-                    time: Nanos(time),
-                    share: share(time),
-                    share_interval,
-                    n_samples,
-                }
+                SyncCall { call, caller, time: Nanos(time), share: share(time), share_interval, n_samples }
             })
             .collect();
         sync_calls.sort_by_key(|call| (std::cmp::Reverse(call.time), call.call, call.caller));
@@ -179,9 +169,7 @@ fn charged_samples(
 ) -> (Vec<Charged>, Vec<u64>) {
     let mut charged = Vec::new();
     let mut blocks: Vec<u64> = Vec::new();
-    let starts = serving
-        .iter()
-        .filter_map(|thread| profile.threads[thread.index].start.first());
+    let starts = serving.iter().filter_map(|thread| profile.threads[thread.index].start.first());
     let origin = starts.min().copied().unwrap_or_default();
     for thread in serving {
         let samples = &profile.threads[thread.index];
@@ -198,9 +186,7 @@ fn charged_samples(
             }
             blocks[block] += duration.0;
             let payer = if doing == Doing::Gc {
-                before
-                    .filter(|(at, _)| start.since(*at) <= GC_CHARGE_WINDOW)
-                    .map(|(_, stack)| stack)
+                before.filter(|(at, _)| start.since(*at) <= GC_CHARGE_WINDOW).map(|(_, stack)| stack)
             } else {
                 Some(*stack)
             };
@@ -260,11 +246,7 @@ impl AppTree {
                 *weight.entry(stack).or_default() += sample.duration;
             }
         }
-        let mut tree = Self {
-            inclusive: BTreeMap::new(),
-            own: BTreeMap::new(),
-            callers: BTreeMap::new(),
-        };
+        let mut tree = Self { inclusive: BTreeMap::new(), own: BTreeMap::new(), callers: BTreeMap::new() };
         for (stack, time) in weight {
             let mut app = profile
                 .stacks
@@ -285,12 +267,7 @@ impl AppTree {
                 // The outermost activation's caller: recursion is not a caller.
                 let outermost = chain.iter().rposition(|f| f == function).unwrap_or(at);
                 if let Some(caller) = chain.get(outermost + 1) {
-                    *tree
-                        .callers
-                        .entry(*function)
-                        .or_default()
-                        .entry(*caller)
-                        .or_default() += time;
+                    *tree.callers.entry(*function).or_default().entry(*caller).or_default() += time;
                 }
             }
         }
@@ -301,11 +278,7 @@ impl AppTree {
     fn folds(&self, profile: &Profile, busy: u64) -> BTreeMap<FunctionId, FunctionId> {
         let mut into: BTreeMap<FunctionId, FunctionId> = self.inclusive.keys().map(|f| (*f, *f)).collect();
         // Small subtrees first, so that a chain of helpers folds upwards link by link.
-        let mut order: Vec<_> = self
-            .inclusive
-            .iter()
-            .map(|(function, time)| (*time, *function))
-            .collect();
+        let mut order: Vec<_> = self.inclusive.iter().map(|(function, time)| (*time, *function)).collect();
         order.sort_unstable();
         let mut group = self.own.clone();
         for (inclusive, function) in order {
@@ -370,9 +343,7 @@ impl FunctionSum {
         if owner != into {
             *self.folded.entry(owner).or_default() += sample.duration;
         }
-        let leaf = sample
-            .stack
-            .map(|stack| profile.stacks.function[stack.0 as usize]);
+        let leaf = sample.stack.map(|stack| profile.stacks.function[stack.0 as usize]);
         let label = match (sample.doing, leaf) {
             (Doing::Gc, _) => "garbage collection".to_owned(),
             (_, Some(leaf)) if leaf == owner => {
@@ -448,16 +419,10 @@ fn interval(part: &[u64], whole: &[u64]) -> (f64, f64) {
     if pairs.len() < 2 {
         return (0.0, 1.0);
     }
-    let residual: f64 = pairs
-        .iter()
-        .map(|(part, whole)| (part - ratio * whole).powi(2))
-        .sum();
+    let residual: f64 = pairs.iter().map(|(part, whole)| (part - ratio * whole).powi(2)).sum();
     let standard_error = (n * residual / (n - 1.0)).sqrt() / total;
     // Two standard errors; Student's t would widen it by a fifth at ten blocks.
-    (
-        (ratio - 2.0 * standard_error).max(0.0),
-        (ratio + 2.0 * standard_error).min(1.0),
-    )
+    ((ratio - 2.0 * standard_error).max(0.0), (ratio + 2.0 * standard_error).min(1.0))
 }
 
 #[cfg(test)]
@@ -469,10 +434,7 @@ mod tests {
     /// Builds a profile from lines such as `handle;renderRules;native:writev 30`, outermost first, one sample a unit.
     fn profile(text: &str) -> Profile {
         let mut profile = Profile::default();
-        let mut samples = ThreadSamples {
-            pid: 1,
-            ..ThreadSamples::default()
-        };
+        let mut samples = ThreadSamples { pid: 1, ..ThreadSamples::default() };
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (stack, n) = line.rsplit_once(' ').unwrap();
             let mut at = None;
@@ -481,9 +443,7 @@ mod tests {
                 at = Some(profile.stacks.intern(at, function));
             }
             for _ in 0..n.parse::<u64>().unwrap() {
-                samples
-                    .start
-                    .push(Nanos(samples.start.len() as u64 * 100_000_000));
+                samples.start.push(Nanos(samples.start.len() as u64 * 100_000_000));
                 samples.duration.push(Nanos(100_000_000));
                 samples.stack.push(at.unwrap());
             }
@@ -519,12 +479,7 @@ mod tests {
         let found: Vec<_> = charges
             .functions
             .iter()
-            .map(|f| {
-                (
-                    profile.functions.get(f.function).name.as_str(),
-                    f.charged.0 / 100_000_000,
-                )
-            })
+            .map(|f| (profile.functions.get(f.function).name.as_str(), f.charged.0 / 100_000_000))
             .collect();
         assert_eq!(found, expected);
     }
@@ -552,18 +507,12 @@ mod tests {
 
     #[test]
     fn closures_and_small_helpers_are_folded_into_their_caller() {
-        check(
-            "h 30\nh;render;(anonymous) 40\nh;render;tiny 5\nh;render 25",
-            &[("render", 70), ("h", 30)],
-        );
+        check("h 30\nh;render;(anonymous) 40\nh;render;tiny 5\nh;render 25", &[("render", 70), ("h", 30)]);
     }
 
     #[test]
     fn a_helper_with_several_callers_stands_by_itself() {
-        check(
-            "a;tiny 5\nb;tiny 4\na 50\nb 41",
-            &[("a", 50), ("b", 41), ("tiny", 9)],
-        );
+        check("a;tiny 5\nb;tiny 4\na 50\nb 41", &[("a", 50), ("b", 41), ("tiny", 9)]);
     }
 
     #[test]

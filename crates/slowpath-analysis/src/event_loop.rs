@@ -19,8 +19,9 @@ pub struct Stall {
     pub end: Nanos,
     /// The application function (else any function) that held the loop longest, where CPU samples cover the interval.
     pub culprit: Option<FunctionId>,
-    /// Share of the interval's samples in it.
-    pub culprit_share: f64,
+    /// Share of the interval in which samples saw the thread run or sleep in a call, where CPU samples cover it. A
+    /// thread that is not given a CPU cannot be sampled, so a low share means that it was not at fault.
+    pub sampled_share: Option<f64>,
     /// Whether the loop still had not turned when the recording ended.
     pub never_ended: bool,
 }
@@ -57,16 +58,9 @@ const HANG: u64 = 2 * SECOND;
 
 impl LoopMeasure {
     pub(crate) fn of(recording: &Recording, pid: u32, phases: &Phases) -> Option<Self> {
-        let records: Vec<&ProcessRecord> = recording
-            .processes
-            .get(&pid)?
-            .iter()
-            .filter(|record| record.thread == 0)
-            .collect();
-        let seconds: Vec<_> = records
-            .iter()
-            .filter_map(|record| record.event_loop.as_ref())
-            .collect();
+        let records: Vec<&ProcessRecord> =
+            recording.processes.get(&pid)?.iter().filter(|record| record.thread == 0).collect();
+        let seconds: Vec<_> = records.iter().filter_map(|record| record.event_loop.as_ref()).collect();
         let mut delay = Histogram::<u64>::new(2).expect("two digits are valid");
         let (mut idle, mut span) = (0, 0);
         let mut stalls = Vec::new();
@@ -82,7 +76,7 @@ impl LoopMeasure {
                 start: stall.start,
                 end: stall.end,
                 culprit: None,
-                culprit_share: 0.0,
+                sampled_share: None,
                 never_ended: false,
             }));
         }
@@ -91,25 +85,14 @@ impl LoopMeasure {
         if seconds.is_empty() && stalls.is_empty() {
             return None;
         }
-        let measured: u64 = phases
-            .measured()
-            .map(|phase| phase.end.since(phase.start).0)
-            .sum();
+        let measured: u64 = phases.measured().map(|phase| phase.end.since(phase.start).0).sum();
         let stalled: u64 = stalls.iter().map(|stall| stall.end.since(stall.start).0).sum();
         let ms = |us: u64| us as f64 / 1e3;
         Some(Self {
             pid,
-            delay_ms: (
-                ms(delay.value_at_quantile(0.5)),
-                ms(delay.value_at_quantile(0.99)),
-                ms(delay.max()),
-            ),
+            delay_ms: (ms(delay.value_at_quantile(0.5)), ms(delay.value_at_quantile(0.99)), ms(delay.max())),
             n_ticks: delay.len(),
-            utilisation: if span > 0 {
-                1.0 - (idle as f64 / span as f64).min(1.0)
-            } else {
-                1.0
-            },
+            utilisation: if span > 0 { 1.0 - (idle as f64 / span as f64).min(1.0) } else { 1.0 },
             stalls,
             stalled_share: (stalled as f64 / measured.max(1) as f64).min(1.0),
         })
@@ -117,18 +100,18 @@ impl LoopMeasure {
 
     /// Names for each stall the function that held the loop longest, where samples cover it.
     pub(crate) fn name_culprits(&mut self, profile: &Profile) {
-        let Some(samples) = profile
-            .threads
-            .iter()
-            .find(|t| t.pid == self.pid && t.thread == 0)
-        else {
+        let Some(samples) = profile.threads.iter().find(|t| t.pid == self.pid && t.thread == 0) else {
             return;
         };
         let classes = StackClasses::of(profile);
+        let interval = samples.effective_interval().unwrap_or_default().0;
         for stall in &mut self.stalls {
+            if !samples.segments.iter().any(|(start, end)| *start <= stall.start && stall.end <= *end) {
+                continue;
+            }
             let from = samples.start.partition_point(|start| *start < stall.start);
             let mut time: BTreeMap<FunctionId, u64> = BTreeMap::new();
-            let mut total = 0;
+            let mut n_samples = 0;
             for index in from..samples.start.len() {
                 if samples.start[index] >= stall.end {
                     break;
@@ -140,13 +123,13 @@ impl LoopMeasure {
                 let leaf = profile.stacks.function[stack.0 as usize];
                 let held_by = classes.owner[stack.0 as usize].unwrap_or(leaf);
                 *time.entry(held_by).or_default() += samples.duration[index].0;
-                total += samples.duration[index].0;
+                n_samples += 1;
             }
-            if let Some((function, most)) = time.into_iter().max_by_key(|(f, t)| (*t, std::cmp::Reverse(*f)))
-            {
-                stall.culprit = Some(function);
-                stall.culprit_share = most as f64 / total.max(1) as f64;
-            }
+            let length = stall.end.since(stall.start).0.max(1);
+            stall.sampled_share = Some((f64::from(n_samples) * interval as f64 / length as f64).min(1.0));
+            let longest =
+                time.into_iter().max_by_key(|(function, time)| (*time, std::cmp::Reverse(*function)));
+            stall.culprit = longest.map(|(function, _)| function);
         }
     }
 }
@@ -165,7 +148,7 @@ fn hang(recording: &Recording, pid: u32, phases: &Phases, last_tick: Option<Nano
         start: since,
         end: last_alive,
         culprit: None,
-        culprit_share: 0.0,
+        sampled_share: None,
         never_ended: true,
     })
 }
@@ -173,10 +156,7 @@ fn hang(recording: &Recording, pid: u32, phases: &Phases, last_tick: Option<Nano
 impl GcMeasure {
     pub(crate) fn of(recording: &Recording, pid: u32, phases: &Phases) -> Option<Self> {
         let records = recording.processes.get(&pid)?;
-        let pauses = records
-            .iter()
-            .filter(|record| record.thread == 0)
-            .flat_map(|record| &record.gc);
+        let pauses = records.iter().filter(|record| record.thread == 0).flat_map(|record| &record.gc);
         let mut kinds: BTreeMap<&'static str, (u64, Nanos, Nanos)> = BTreeMap::new();
         let mut total = 0;
         for pause in pauses.filter(|pause| phases.is_measured(pause.start)) {
@@ -186,15 +166,9 @@ impl GcMeasure {
             *longest = (*longest).max(pause.pause);
             total += pause.pause.0;
         }
-        let measured: u64 = phases
-            .measured()
-            .map(|phase| phase.end.since(phase.start).0)
-            .sum();
+        let measured: u64 = phases.measured().map(|phase| phase.end.since(phase.start).0).sum();
         Some(Self {
-            kinds: kinds
-                .into_iter()
-                .map(|(kind, (n, sum, longest))| (kind, n, sum, longest))
-                .collect(),
+            kinds: kinds.into_iter().map(|(kind, (n, sum, longest))| (kind, n, sum, longest)).collect(),
             share: total as f64 / measured.max(1) as f64,
         })
     }

@@ -62,11 +62,7 @@ pub fn function_times(profile: &Profile, serving: &[ServingThread]) -> Vec<Funct
         })
         .collect();
     rows.sort_by_key(|row| {
-        (
-            std::cmp::Reverse(row.self_time),
-            std::cmp::Reverse(row.total_time),
-            row.function,
-        )
+        (std::cmp::Reverse(row.self_time), std::cmp::Reverse(row.total_time), row.function)
     });
     rows
 }

@@ -85,39 +85,20 @@ impl LoadMeasure {
         if intervals.is_empty() {
             return None;
         }
-        let of_phase = |name: &str| {
-            intervals
-                .iter()
-                .filter(|interval| interval.label == name)
-                .collect::<Vec<_>>()
-        };
+        let of_phase =
+            |name: &str| intervals.iter().filter(|interval| interval.label == name).collect::<Vec<_>>();
         let mut each = Vec::new();
         for phase in &phases.phases {
-            each.push(sum(
-                &phase.name,
-                &of_phase(&phase.name),
-                phase.target_cpu.map(Nanos::as_millis_f64),
-            ));
+            each.push(sum(&phase.name, &of_phase(&phase.name), phase.target_cpu.map(Nanos::as_millis_f64)));
         }
-        let own_phases: Vec<_> = phases
-            .quiet()
-            .into_iter()
-            .map(|phase| phase.name.clone())
-            .collect();
-        let quiet: Vec<_> = intervals
-            .iter()
-            .filter(|interval| own_phases.contains(&interval.label))
-            .collect();
-        let cpu: Option<f64> = phases
-            .quiet()
-            .iter()
-            .map(|phase| phase.target_cpu.map(Nanos::as_millis_f64))
-            .sum();
+        let own_phases: Vec<_> = phases.quiet().into_iter().map(|phase| phase.name.clone()).collect();
+        let quiet: Vec<_> =
+            intervals.iter().filter(|interval| own_phases.contains(&interval.label)).collect();
+        let cpu: Option<f64> =
+            phases.quiet().iter().map(|phase| phase.target_cpu.map(Nanos::as_millis_f64)).sum();
         let own = sum("baseline", &quiet, cpu);
-        let mut error_samples: Vec<String> = intervals
-            .iter()
-            .flat_map(|interval| interval.error_samples.iter().cloned())
-            .collect();
+        let mut error_samples: Vec<String> =
+            intervals.iter().flat_map(|interval| interval.error_samples.iter().cloned()).collect();
         error_samples.sort_unstable();
         error_samples.dedup();
         error_samples.truncate(MAX_ERROR_SAMPLES);
@@ -129,11 +110,7 @@ impl LoadMeasure {
         }
         let bytes: u64 = quiet.iter().map(|interval| interval.bytes_in).sum();
         Some(Self {
-            bytes_per_second: if own.seconds > 0.0 {
-                bytes as f64 / own.seconds
-            } else {
-                0.0
-            },
+            bytes_per_second: if own.seconds > 0.0 { bytes as f64 / own.seconds } else { 0.0 },
             own,
             own_phases,
             phases: each,
@@ -160,19 +137,10 @@ const MIN_SHARE_SECONDS: f64 = 0.5;
 fn generator_share(intervals: &[LoadInterval], phases: &Phases) -> f64 {
     let long =
         |interval: &&LoadInterval| interval.end.since(interval.start).as_secs_f64() >= MIN_SHARE_SECONDS;
-    let measured = intervals
-        .iter()
-        .filter(|interval| phases.is_measured(interval.start))
-        .filter(long);
-    let shares: Vec<f64> = measured
-        .map(|interval| interval.busiest_thread_cpu_share)
-        .collect();
+    let measured = intervals.iter().filter(|interval| phases.is_measured(interval.start)).filter(long);
+    let shares: Vec<f64> = measured.map(|interval| interval.busiest_thread_cpu_share).collect();
     // The mean, not the maximum: a generator at its limit for one second of thirty spoils nothing.
-    if shares.is_empty() {
-        0.0
-    } else {
-        shares.iter().sum::<f64>() / shares.len() as f64
-    }
+    if shares.is_empty() { 0.0 } else { shares.iter().sum::<f64>() / shares.len() as f64 }
 }
 
 fn sum(phase: &str, intervals: &[&LoadInterval], cpu_ms: Option<f64>) -> PhaseLoad {
@@ -181,25 +149,17 @@ fn sum(phase: &str, intervals: &[&LoadInterval], cpu_ms: Option<f64>) -> PhaseLo
         // Histograms without a fixed upper bound resize, so that adding cannot fail.
         histogram.add(&interval.latency).expect("the sum resizes itself");
     }
-    let seconds: f64 = intervals
-        .iter()
-        .map(|interval| interval.end.since(interval.start).as_secs_f64())
-        .sum();
+    let seconds: f64 =
+        intervals.iter().map(|interval| interval.end.since(interval.start).as_secs_f64()).sum();
     let n_requests: u64 = intervals.iter().map(|interval| interval.n_requests).sum();
     PhaseLoad {
         phase: phase.to_owned(),
         seconds,
         n_requests,
-        requests_per_second: if seconds > 0.0 {
-            n_requests as f64 / seconds
-        } else {
-            0.0
-        },
+        requests_per_second: if seconds > 0.0 { n_requests as f64 / seconds } else { 0.0 },
         latency: Latency::of(&histogram),
         errors: sum_errors(intervals.iter().copied()),
-        cpu_ms_per_request: cpu_ms
-            .filter(|_| n_requests > 0)
-            .map(|cpu| cpu / n_requests as f64),
+        cpu_ms_per_request: cpu_ms.filter(|_| n_requests > 0).map(|cpu| cpu / n_requests as f64),
     }
 }
 

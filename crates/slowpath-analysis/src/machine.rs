@@ -29,41 +29,24 @@ pub struct MachineMeasure {
 impl MachineMeasure {
     pub(crate) fn of(recording: &Recording, phases: &Phases, load: Option<&LoadMeasure>) -> Self {
         let n_cpus = recording.manifest.machine.cpus;
-        let measured: Vec<&SystemSample> = recording
-            .system
-            .iter()
-            .filter(|sample| phases.is_measured(sample.t))
-            .collect();
+        let measured: Vec<&SystemSample> =
+            recording.system.iter().filter(|sample| phases.is_measured(sample.t)).collect();
         let generator = load.map(|load| load.generator_cpu_share);
         let (Some(first), Some(last)) = (measured.first(), measured.last()) else {
-            return Self {
-                n_cpus,
-                generator,
-                ..Self::default()
-            };
+            return Self { n_cpus, generator, ..Self::default() };
         };
         let machine = |f: fn(&SystemSample) -> Nanos| f(last).since(f(first)).0 as f64;
         let busy = machine(|s| s.machine.busy);
         let steal = machine(|s| s.machine.steal);
         let all = busy + steal + machine(|s| s.machine.idle);
         if all <= 0.0 {
-            return Self {
-                n_cpus,
-                generator,
-                ..Self::default()
-            };
+            return Self { n_cpus, generator, ..Self::default() };
         }
-        let target: u64 = phases
-            .measured()
-            .filter_map(|phase| phase.target_cpu)
-            .map(|cpu| cpu.0)
-            .sum();
+        let target: u64 = phases.measured().filter_map(|phase| phase.target_cpu).map(|cpu| cpu.0).sum();
         let own = machine(|s| s.own_cpu);
         let wall = last.t.since(first.t).0 as f64;
-        let throttled = first
-            .cgroup
-            .zip(last.cgroup)
-            .map(|(a, b)| b.throttled.since(a.throttled).0 as f64 / wall);
+        let throttled =
+            first.cgroup.zip(last.cgroup).map(|(a, b)| b.throttled.since(a.throttled).0 as f64 / wall);
         Self {
             n_cpus,
             busy: busy / all,

@@ -28,8 +28,7 @@ pub(crate) fn measure(phases: &Phases, load: Option<&LoadMeasure>) -> Vec<PhaseO
     let Some(load) = load else { return Vec::new() };
     let has_baseline = phases.phases.iter().any(crate::Phase::is_baseline);
     let rows = load.phases.iter().filter(|phase| phase.phase != "warm-up");
-    rows.map(|phase| compare(phase, &load.own, has_baseline))
-        .collect()
+    rows.map(|phase| compare(phase, &load.own, has_baseline)).collect()
 }
 
 fn compare(phase: &PhaseLoad, baseline: &PhaseLoad, has_baseline: bool) -> PhaseOverhead {
@@ -43,16 +42,10 @@ fn compare(phase: &PhaseLoad, baseline: &PhaseLoad, has_baseline: bool) -> Phase
     if !has_baseline {
         row.note = "no baseline phase to compare with".into();
     } else if phase.n_requests < MIN_REQUESTS || baseline.n_requests < MIN_REQUESTS {
-        row.note = format!(
-            "{} requests are too few for a ratio",
-            phase.n_requests.min(baseline.n_requests)
-        );
+        row.note = format!("{} requests are too few for a ratio", phase.n_requests.min(baseline.n_requests));
     } else {
         row.throughput = Some(phase.requests_per_second / baseline.requests_per_second);
-        row.cpu_per_request = phase
-            .cpu_ms_per_request
-            .zip(baseline.cpu_ms_per_request)
-            .map(|(a, b)| a / b);
+        row.cpu_per_request = phase.cpu_ms_per_request.zip(baseline.cpu_ms_per_request).map(|(a, b)| a / b);
         row.p99 = Some(phase.latency.p99 / baseline.latency.p99);
         if row.cpu_per_request.is_some_and(|ratio| ratio > DISTURBED) && !phase.phase.starts_with("baseline")
         {

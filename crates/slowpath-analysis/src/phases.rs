@@ -79,22 +79,14 @@ impl Phases {
         for timed in &recording.events {
             match &timed.event {
                 Event::PhaseStarted { phase } => {
-                    phases.push(Phase {
-                        name: phase.clone(),
-                        start: timed.t,
-                        end,
-                        target_cpu: None,
-                    });
+                    phases.push(Phase { name: phase.clone(), start: timed.t, end, target_cpu: None });
                 }
                 Event::PhaseEnded { phase } => {
                     if let Some(open) = phases.iter_mut().rfind(|open| open.name == *phase) {
                         open.end = timed.t;
                     }
                 }
-                Event::Stopping {
-                    ended,
-                    detail: sentence,
-                } => {
+                Event::Stopping { ended, detail: sentence } => {
                     detail.clone_from(sentence);
                     outcome = match ended {
                         Ended::Complete => Outcome::Complete,
@@ -109,13 +101,7 @@ impl Phases {
         for phase in &mut phases {
             phase.target_cpu = tree_cpu(&recording.system, phase);
         }
-        Self {
-            phases,
-            outcome,
-            detail,
-            start,
-            end,
-        }
+        Self { phases, outcome, detail, start, end }
     }
 
     /// Phases that count: all but the warm-up.
@@ -126,11 +112,7 @@ impl Phases {
     /// Returns the intervals in which the service ran undisturbed; all measured phases where there was no baseline.
     pub fn quiet(&self) -> Vec<&Phase> {
         let baseline: Vec<_> = self.phases.iter().filter(|phase| phase.is_baseline()).collect();
-        if baseline.is_empty() {
-            self.measured().collect()
-        } else {
-            baseline
-        }
+        if baseline.is_empty() { self.measured().collect() } else { baseline }
     }
 
     /// Whether `t` lies in a measured phase.
@@ -146,10 +128,7 @@ impl Phases {
 
 /// Sums the CPU time that the tree spent between the samples that enclose most of a phase.
 fn tree_cpu(system: &[SystemSample], phase: &Phase) -> Option<Nanos> {
-    let inside: Vec<_> = system
-        .iter()
-        .filter(|s| phase.start <= s.t && s.t <= phase.end)
-        .collect();
+    let inside: Vec<_> = system.iter().filter(|s| phase.start <= s.t && s.t <= phase.end).collect();
     let (first, last) = (inside.first()?, inside.last()?);
     let covered = last.t.since(first.t);
     // The samples at the boundaries lie just inside; a phase that lost most of them has no figure.
@@ -169,9 +148,8 @@ fn spent_between(before: &SystemSample, after: &SystemSample) -> u64 {
     for process in &after.processes {
         let earlier = before.processes.iter().find(|earlier| earlier.pid == process.pid);
         for task in &process.tasks {
-            let run = earlier
-                .and_then(|earlier| earlier.tasks.iter().find(|t| t.tid == task.tid))
-                .map(|t| t.run);
+            let run =
+                earlier.and_then(|earlier| earlier.tasks.iter().find(|t| t.tid == task.tid)).map(|t| t.run);
             spent += task.run.since(run.unwrap_or(Nanos(0))).0;
         }
     }

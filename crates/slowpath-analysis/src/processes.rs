@@ -67,22 +67,13 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile, phases: &Phases)
     for pid in hellos.keys() {
         seen.entry(*pid).or_default();
     }
-    let first_node = hellos
-        .keys()
-        .min_by_key(|pid| first_hello(recording, **pid))
-        .copied();
+    let first_node = hellos.keys().min_by_key(|pid| first_hello(recording, **pid)).copied();
     let mut rows: Vec<_> = seen
         .into_iter()
         .map(|(pid, samples)| {
             let hello = hellos.get(&pid).copied();
-            let ppid = hello
-                .map(|h| h.ppid)
-                .or_else(|| samples.first().map(|(_, p)| p.ppid))
-                .unwrap_or(0);
-            let name = samples
-                .first()
-                .map(|(_, process)| process.name.clone())
-                .unwrap_or_default();
+            let ppid = hello.map(|h| h.ppid).or_else(|| samples.first().map(|(_, p)| p.ppid)).unwrap_or(0);
+            let name = samples.first().map(|(_, process)| process.name.clone()).unwrap_or_default();
             ProcessMeasure {
                 pid,
                 ppid,
@@ -92,11 +83,7 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile, phases: &Phases)
                 threads: threads(recording, profile, phases, pid, &samples),
                 exit: exit(recording, pid),
                 rss_peak: samples.iter().map(|(_, process)| process.rss).max().unwrap_or(0),
-                fds_peak: samples
-                    .iter()
-                    .map(|(_, process)| process.n_fds)
-                    .max()
-                    .unwrap_or(0),
+                fds_peak: samples.iter().map(|(_, process)| process.n_fds).max().unwrap_or(0),
             }
         })
         .collect();
@@ -105,26 +92,17 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile, phases: &Phases)
 }
 
 fn first_hello(recording: &Recording, pid: u32) -> Option<Nanos> {
-    let hello = recording
-        .events
-        .iter()
-        .find(|t| matches!(&t.event, Event::Process(h) if h.pid == pid));
+    let hello = recording.events.iter().find(|t| matches!(&t.event, Event::Process(h) if h.pid == pid));
     hello.map(|timed| timed.t)
 }
 
 fn role(hello: Option<&ProcessHello>, name: &str, is_first_node: bool, parent_is_node: bool) -> String {
     match hello {
-        Some(ProcessHello {
-            cluster_worker: Some(id),
-            ..
-        }) => format!("cluster worker {id}"),
+        Some(ProcessHello { cluster_worker: Some(id), .. }) => format!("cluster worker {id}"),
         Some(_) if is_first_node => "main".into(),
         Some(_) if parent_is_node => "forked child".into(),
         Some(_) => "node".into(),
-        None if ["npm", "npx", "pnpm", "yarn", "corepack"]
-            .iter()
-            .any(|pm| name.starts_with(pm)) =>
-        {
+        None if ["npm", "npx", "pnpm", "yarn", "corepack"].iter().any(|pm| name.starts_with(pm)) => {
             "package manager".into()
         }
         None => "other".into(),
@@ -140,11 +118,7 @@ fn threads(
 ) -> Vec<ThreadMeasure> {
     let measured: Vec<_> = samples.iter().filter(|(t, _)| phases.is_measured(*t)).collect();
     let n_samples = |thread: u32| {
-        profile
-            .threads
-            .iter()
-            .find(|t| t.pid == pid && t.thread == thread)
-            .map_or(0, |t| t.stack.len())
+        profile.threads.iter().find(|t| t.pid == pid && t.thread == thread).map_or(0, |t| t.stack.len())
     };
     let mut rows = Vec::new();
     if let (Some((t0, first)), Some((t1, last))) = (measured.first(), measured.last()) {
@@ -180,11 +154,7 @@ fn threads(
         }
     }
     for timed in &recording.events {
-        if let Event::ThreadStarted {
-            pid: of,
-            thread,
-            title,
-        } = &timed.event
+        if let Event::ThreadStarted { pid: of, thread, title } = &timed.event
             && *of == pid
         {
             rows.push(ThreadMeasure {
@@ -199,10 +169,7 @@ fn threads(
     }
     rows.sort_by(|a, b| {
         let key = |row: &ThreadMeasure| row.cpu_share.unwrap_or(0.0);
-        key(b)
-            .total_cmp(&key(a))
-            .then(a.thread.cmp(&b.thread))
-            .then(a.tid.cmp(&b.tid))
+        key(b).total_cmp(&key(a)).then(a.thread.cmp(&b.thread)).then(a.tid.cmp(&b.tid))
     });
     rows
 }
@@ -210,12 +177,7 @@ fn threads(
 fn exit(recording: &Recording, pid: u32) -> Option<String> {
     let mut best: Option<(Option<i32>, Option<i32>, bool)> = None;
     for timed in &recording.events {
-        if let Event::ProcessEnded {
-            pid: of,
-            code,
-            signal,
-            stopping,
-        } = timed.event
+        if let Event::ProcessEnded { pid: of, code, signal, stopping } = timed.event
             && of == pid
             && best.is_none_or(|(code, signal, _)| code.is_none() && signal.is_none())
         {
@@ -228,11 +190,7 @@ fn exit(recording: &Recording, pid: u32) -> Option<String> {
         (None, Some(signal)) => format!("killed by {}", signal_name(signal)),
         (None, None) => "gone without running its exit handlers (killed or crashed)".into(),
     };
-    Some(if stopping {
-        format!("stopped by slowpath: {how}")
-    } else {
-        how
-    })
+    Some(if stopping { format!("stopped by slowpath: {how}") } else { how })
 }
 
 /// Returns `SIGKILL` for 9, and so on for the signals that end processes.

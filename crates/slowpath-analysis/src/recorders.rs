@@ -21,12 +21,7 @@ pub struct RecorderMeasure {
 
 pub(crate) fn measure(recording: &Recording, profile: &Profile) -> Vec<RecorderMeasure> {
     let bytes = |prefix: &str| -> u64 {
-        recording
-            .file_bytes
-            .iter()
-            .filter(|(name, _)| name.starts_with(prefix))
-            .map(|(_, bytes)| bytes)
-            .sum()
+        recording.file_bytes.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, bytes)| bytes).sum()
     };
     let records = || recording.processes.values().flatten();
     let n_samples: usize = profile.threads.iter().map(|thread| thread.stack.len()).sum();
@@ -36,33 +31,13 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile) -> Vec<RecorderM
     let n_dropped: u64 = records().map(|record| record.n_dropped).sum();
     let process_bytes = bytes("process-");
     let mut rows = vec![
-        row(
-            "load",
-            recording.load.len(),
-            bytes("load"),
-            "no load was driven: pass --url",
-        ),
-        row(
-            "proc",
-            recording.system.len(),
-            bytes("system"),
-            "/proc gave nothing",
-        ),
-        row(
-            "loop",
-            n_seconds,
-            process_bytes,
-            "no agent delivered event-loop records",
-        ),
+        row("load", recording.load.len(), bytes("load"), "no load was driven: pass --url"),
+        row("proc", recording.system.len(), bytes("system"), "/proc gave nothing"),
+        row("loop", n_seconds, process_bytes, "no agent delivered event-loop records"),
         // Their bytes are in the same files as those of `loop`.
         row("gc", n_gc, 0, "no collection was seen"),
         row("heap_usage", n_heap, 0, "no agent delivered heap readings"),
-        row(
-            "cpu",
-            n_samples,
-            bytes("cpu-"),
-            "no CPU phase ran, or no agent delivered samples",
-        ),
+        row("cpu", n_samples, bytes("cpu-"), "no CPU phase ran, or no agent delivered samples"),
     ];
     if n_gc == 0 && n_seconds > 0 {
         rows[3].state = RecorderState::Ok;
@@ -72,20 +47,11 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile) -> Vec<RecorderM
         rows[2].why = format!("{n_dropped} records lost because the ring was full");
     }
     for timed in &recording.events {
-        if let Event::Recorder {
-            recorder,
-            pid,
-            state,
-            why,
-        } = &timed.event
+        if let Event::Recorder { recorder, pid, state, why } = &timed.event
             && *state != RecorderState::Ok
             && let Some(row) = rows.iter_mut().find(|row| row.name == recorder)
         {
-            row.state = if row.n_records > 0 {
-                RecorderState::Partial
-            } else {
-                RecorderState::Missing
-            };
+            row.state = if row.n_records > 0 { RecorderState::Partial } else { RecorderState::Missing };
             row.why = pid.map_or_else(|| why.clone(), |pid| format!("process {pid}: {why}"));
         }
     }
@@ -97,11 +63,5 @@ fn row(name: &'static str, n_records: usize, bytes: u64, missing: &str) -> Recor
         0 => (RecorderState::Missing, missing.to_owned()),
         _ => (RecorderState::Ok, String::new()),
     };
-    RecorderMeasure {
-        name,
-        state,
-        why,
-        bytes,
-        n_records: n_records as u64,
-    }
+    RecorderMeasure { name, state, why, bytes, n_records: n_records as u64 }
 }

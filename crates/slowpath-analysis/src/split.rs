@@ -33,15 +33,8 @@ pub enum SplitClass {
 
 impl SplitClass {
     /// All classes in the order of reports.
-    pub const ALL: [Self; 7] = [
-        Self::JavaScript,
-        Self::Gc,
-        Self::Native,
-        Self::SyncCall,
-        Self::Compile,
-        Self::RunQueue,
-        Self::Idle,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::JavaScript, Self::Gc, Self::Native, Self::SyncCall, Self::Compile, Self::RunQueue, Self::Idle];
 
     /// Returns the key of `report.json`.
     pub fn as_str(self) -> &'static str {
@@ -91,11 +84,7 @@ impl Split {
 
     /// Share of one class of the busy time.
     pub fn share_of_busy(&self, class: SplitClass) -> f64 {
-        if self.utilisation() > 0.0 {
-            self.share(class) / self.utilisation()
-        } else {
-            0.0
-        }
+        if self.utilisation() > 0.0 { self.share(class) / self.utilisation() } else { 0.0 }
     }
 
     pub(crate) fn of(
@@ -133,9 +122,8 @@ impl Split {
         let mut recorders = vec!["cpu"];
         let mut slept_while_busy = None;
         // Kernel counters are per kernel thread; only the main thread's id is known.
-        if let Some((run, wait)) = (thread.thread == 0)
-            .then(|| scheduled(recording, thread.pid, &samples.segments))
-            .flatten()
+        if let Some((run, wait)) =
+            (thread.thread == 0).then(|| scheduled(recording, thread.pid, &samples.segments)).flatten()
         {
             recorders.push("proc");
             let busy = wall - spent[SplitClass::Idle as usize];
@@ -165,14 +153,8 @@ impl Split {
         let wall: u64 = intervals.iter().map(|(start, end)| end.since(*start).0).sum();
         let (run, wait) = scheduled(recording, pid, &intervals)?;
         let gc: u64 = recording.processes.get(&pid).map_or(0, |records| {
-            let pauses = records
-                .iter()
-                .filter(|r| r.thread == 0)
-                .flat_map(|record| &record.gc);
-            pauses
-                .filter(|gc| phases.is_measured(gc.start))
-                .map(|gc| gc.pause.0)
-                .sum()
+            let pauses = records.iter().filter(|r| r.thread == 0).flat_map(|record| &record.gc);
+            pauses.filter(|gc| phases.is_measured(gc.start)).map(|gc| gc.pause.0).sum()
         });
         let gc = (gc as f64 / wall.max(1) as f64).min(run);
         let mut shares = [0.0; 7];
@@ -198,19 +180,12 @@ impl Split {
 fn scheduled(recording: &Recording, pid: u32, intervals: &[(Nanos, Nanos)]) -> Option<(f64, f64)> {
     let task_at = |sample: &slowpath_profile::recording::SystemSample| -> Option<(Nanos, TaskSample)> {
         let process = sample.processes.iter().find(|process| process.pid == pid)?;
-        Some((
-            sample.t,
-            process.tasks.iter().find(|task| task.tid == pid)?.clone(),
-        ))
+        Some((sample.t, process.tasks.iter().find(|task| task.tid == pid)?.clone()))
     };
     let (mut run, mut wait, mut covered) = (0, 0, 0);
     for (start, end) in intervals {
-        let inside: Vec<_> = recording
-            .system
-            .iter()
-            .filter(|s| *start <= s.t && s.t <= *end)
-            .filter_map(task_at)
-            .collect();
+        let inside: Vec<_> =
+            recording.system.iter().filter(|s| *start <= s.t && s.t <= *end).filter_map(task_at).collect();
         let (Some((t0, first)), Some((t1, last))) = (inside.first(), inside.last()) else {
             continue;
         };

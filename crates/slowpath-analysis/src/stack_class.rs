@@ -91,9 +91,7 @@ const BLOCKING_MODULES: &[&str] = &[
 ];
 
 fn is_blocking_call(function: &Function) -> bool {
-    let in_module = BLOCKING_MODULES
-        .iter()
-        .any(|module| function.file.starts_with(module));
+    let in_module = BLOCKING_MODULES.iter().any(|module| function.file.starts_with(module));
     in_module && (function.name.ends_with("Sync") || function.name.ends_with("SyncBuffer"))
 }
 

@@ -30,22 +30,14 @@ pub struct ServingThread {
 impl ServingThread {
     /// Share of the sampled time that it was busy.
     pub fn utilisation(&self) -> f64 {
-        if self.wall == Nanos(0) {
-            0.0
-        } else {
-            self.busy.0 as f64 / self.wall.0 as f64
-        }
+        if self.wall == Nanos(0) { 0.0 } else { self.busy.0 as f64 / self.wall.0 as f64 }
     }
 }
 
 /// Returns the threads that did the work, busiest first.
 pub fn serving_threads(profile: &Profile) -> Vec<ServingThread> {
-    let mut threads: Vec<_> = profile
-        .threads
-        .iter()
-        .enumerate()
-        .map(|(index, thread)| measure(profile, index, thread))
-        .collect();
+    let mut threads: Vec<_> =
+        profile.threads.iter().enumerate().map(|(index, thread)| measure(profile, index, thread)).collect();
     threads.sort_by_key(|thread| (std::cmp::Reverse(thread.busy), thread.pid, thread.thread));
     let busiest = threads.first().map_or(0, |thread| thread.busy.0) as f64;
     threads.retain(|thread| thread.busy.0 as f64 >= busiest * SERVING_SHARE);
@@ -90,11 +82,7 @@ pub(crate) fn main_pid(recording: &Recording, serving: &[ServingThread], phases:
             let process = sample.processes.iter().find(|process| process.pid == pid);
             Nanos(process.map_or(0, |process| process.tasks.iter().map(|task| task.run.0).sum()))
         };
-        let mut measured = recording
-            .system
-            .iter()
-            .filter(|sample| phases.is_measured(sample.t))
-            .map(run);
+        let mut measured = recording.system.iter().filter(|sample| phases.is_measured(sample.t)).map(run);
         let first = measured.next().unwrap_or_default();
         measured.fold(Nanos(0), |most, run| most.max(run.since(first)))
     };

@@ -161,28 +161,21 @@ impl Collector {
             changed: Condvar::new(),
         });
         let accepting = Arc::clone(&shared);
-        std::thread::Builder::new()
-            .name("collector".into())
-            .spawn(move || {
-                for stream in listener.incoming() {
-                    let Ok(stream) = stream else { continue };
-                    let shared = Arc::clone(&accepting);
-                    let serve = move || Connection::new(shared).serve(&stream);
-                    // Without a thread the connection closes, and the agent goes quiet.
-                    let _ = std::thread::Builder::new().name("agent".into()).spawn(serve);
-                }
-            })?;
+        std::thread::Builder::new().name("collector".into()).spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(stream) = stream else { continue };
+                let shared = Arc::clone(&accepting);
+                let serve = move || Connection::new(shared).serve(&stream);
+                // Without a thread the connection closes, and the agent goes quiet.
+                let _ = std::thread::Builder::new().name("agent".into()).spawn(serve);
+            }
+        })?;
         Ok(Self { shared })
     }
 
     /// Returns the Node processes seen so far, by pid.
     pub fn processes(&self) -> Vec<ProcessInfo> {
-        self.shared
-            .lock()
-            .processes
-            .values()
-            .map(|process| process.info.clone())
-            .collect()
+        self.shared.lock().processes.values().map(|process| process.info.clone()).collect()
     }
 
     /// Switches recorders in all processes, now and as they connect, to exactly `wanted`, and waits until each process
@@ -204,12 +197,8 @@ impl Collector {
         }
         let deadline = Instant::now() + patience;
         loop {
-            let silent: Vec<_> = state
-                .processes
-                .values()
-                .filter(|p| p.is_waited_for())
-                .map(|p| p.info.pid)
-                .collect();
+            let silent: Vec<_> =
+                state.processes.values().filter(|p| p.is_waited_for()).map(|p| p.info.pid).collect();
             let left = deadline.saturating_duration_since(Instant::now());
             if silent.is_empty() || left.is_zero() {
                 return silent;
@@ -236,14 +225,9 @@ impl Collector {
     /// Returns the latest numbers.
     pub fn live(&self) -> LiveReading {
         let state = self.shared.lock();
-        let delays = state
-            .processes
-            .values()
-            .filter(|p| p.info.connected)
-            .filter_map(|p| p.loop_delay_p99_ms);
-        LiveReading {
-            loop_delay_p99_ms: delays.reduce(f64::max),
-        }
+        let delays =
+            state.processes.values().filter(|p| p.info.connected).filter_map(|p| p.loop_delay_p99_ms);
+        LiveReading { loop_delay_p99_ms: delays.reduce(f64::max) }
     }
 }
 
@@ -263,11 +247,7 @@ impl State {
     fn command(&mut self, pid: u32, command: &str, recorder: RecorderKind, cpu_interval_us: u32) {
         let id = self.next_command;
         self.next_command += 1;
-        let Some(process) = self
-            .processes
-            .get_mut(&pid)
-            .filter(|process| process.info.connected)
-        else {
+        let Some(process) = self.processes.get_mut(&pid).filter(|process| process.info.connected) else {
             return;
         };
         let message = serde_json::json!({
@@ -293,14 +273,7 @@ struct Connection {
 impl Connection {
     fn new(shared: Arc<Shared>) -> Self {
         let (threads, cpu_logs) = (BTreeMap::new(), BTreeMap::new());
-        Self {
-            shared,
-            pid: 0,
-            origin_ns: 0.0,
-            threads,
-            cpu_logs,
-            log: None,
-        }
+        Self { shared, pid: 0, origin_ns: 0.0, threads, cpu_logs, log: None }
     }
 
     fn serve(mut self, stream: &UnixStream) {
@@ -343,22 +316,10 @@ impl Connection {
             cluster_worker: hello.cluster_worker,
             heap_size_limit: hello.heap_size_limit as u64,
         }));
-        let info = ProcessInfo {
-            pid: hello.pid,
-            node: hello.node,
-            connected: true,
-        };
+        let info = ProcessInfo { pid: hello.pid, node: hello.node, connected: true };
         let mut state = self.shared.lock();
         let unanswered = BTreeSet::new();
-        state.processes.insert(
-            self.pid,
-            Connected {
-                info,
-                commands,
-                unanswered,
-                loop_delay_p99_ms: None,
-            },
-        );
+        state.processes.insert(self.pid, Connected { info, commands, unanswered, loop_delay_p99_ms: None });
         for recorder in state.wanted.clone() {
             state.command(self.pid, "start", recorder, self.shared.cpu_interval_us);
         }
@@ -373,20 +334,14 @@ impl Connection {
             FrameKind::CpuPiece => self.cpu_piece(frame),
             FrameKind::Note => {
                 if let Ok(note) = serde_json::from_slice::<NoteFrame>(&frame.payload) {
-                    self.shared
-                        .session
-                        .recorder(&note.recorder, Some(self.pid), note.state, note.why);
+                    self.shared.session.recorder(&note.recorder, Some(self.pid), note.state, note.why);
                 }
             }
             FrameKind::Thread => {
                 if let Ok(thread) = serde_json::from_slice::<ThreadFrame>(&frame.payload)
                     && thread.state == "started"
                 {
-                    let title = if thread.title.is_empty() {
-                        thread.url
-                    } else {
-                        thread.title
-                    };
+                    let title = if thread.title.is_empty() { thread.url } else { thread.title };
                     self.shared.session.push(Event::ThreadStarted {
                         pid: self.pid,
                         thread: thread.thread,
@@ -401,16 +356,12 @@ impl Connection {
 
     fn records(&mut self, frame: &Frame) {
         let origin_ns = self.origin_ns;
-        let records = self
-            .threads
-            .entry(frame.thread)
-            .or_insert_with(|| ThreadRecords::new(frame.thread, origin_ns));
+        let records =
+            self.threads.entry(frame.thread).or_insert_with(|| ThreadRecords::new(frame.thread, origin_ns));
         for record in ring_records(&frame.payload) {
             records.add(record);
         }
-        let p99_ms = records
-            .current_delay()
-            .map(|delay| delay.value_at_quantile(0.99) as f64 / 1e3);
+        let p99_ms = records.current_delay().map(|delay| delay.value_at_quantile(0.99) as f64 / 1e3);
         if frame.thread == 0
             && p99_ms.is_some()
             && let Some(process) = self.shared.lock().processes.get_mut(&self.pid)
@@ -433,9 +384,7 @@ impl Connection {
     fn cpu_piece(&mut self, frame: &Frame) {
         let result = self.append_cpu_piece(frame);
         if let Err(why) = result {
-            self.shared
-                .session
-                .recorder("cpu", Some(self.pid), RecorderState::Partial, why.clone());
+            self.shared.session.recorder("cpu", Some(self.pid), RecorderState::Partial, why.clone());
             self.shared.session.note_write_failure("CPU samples", &why);
         }
     }
@@ -461,9 +410,7 @@ impl Connection {
             return;
         };
         if !reply.ok {
-            self.shared
-                .session
-                .recorder("agent", Some(self.pid), RecorderState::Partial, reply.why);
+            self.shared.session.recorder("agent", Some(self.pid), RecorderState::Partial, reply.why);
         }
         if let Some(process) = self.shared.lock().processes.get_mut(&self.pid) {
             process.unanswered.remove(&reply.id);

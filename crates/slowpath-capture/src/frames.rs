@@ -40,10 +40,7 @@ pub(crate) fn read_frame(stream: &mut impl Read) -> io::Result<Option<Frame>> {
     }
     let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
     if length > MAX_PAYLOAD {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("a frame of {length} bytes"),
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a frame of {length} bytes")));
     }
     let kind = match header[4] {
         1 => FrameKind::Hello,
@@ -61,11 +58,7 @@ pub(crate) fn read_frame(stream: &mut impl Read) -> io::Result<Option<Frame>> {
     if payload.len() < length as usize {
         return Ok(None);
     }
-    Ok(Some(Frame {
-        kind,
-        thread,
-        payload,
-    }))
+    Ok(Some(Frame { kind, thread, payload }))
 }
 
 /// Sends a command.
@@ -94,12 +87,7 @@ pub(crate) fn ring_records(payload: &[u8]) -> impl Iterator<Item = RingRecord> +
     payload.as_chunks::<32>().0.iter().map(|bytes| {
         let (numbers, _) = bytes.as_chunks::<8>();
         let number = |index: usize| f64::from_le_bytes(numbers[index]);
-        RingRecord {
-            kind: number(0) as u32,
-            t_ms: number(1),
-            a: number(2),
-            b: number(3),
-        }
+        RingRecord { kind: number(0) as u32, t_ms: number(1), a: number(2), b: number(3) }
     })
 }
 

@@ -98,22 +98,14 @@ pub fn launch(
         .stdin(Stdio::inherit())
         .stdout(stdout)
         .stderr(stderr)
-        .env(
-            "NODE_OPTIONS",
-            node_options(std::env::var("NODE_OPTIONS").ok().as_deref(), &run_dir.agent()),
-        )
+        .env("NODE_OPTIONS", node_options(std::env::var("NODE_OPTIONS").ok().as_deref(), &run_dir.agent()))
         .env("SLOWPATH_SOCKET", run_dir.socket());
     if let Some(cwd) = &plan.cwd {
         command.current_dir(cwd);
     }
     let child = command.spawn().map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => LaunchError::NotFound {
-            program: program.clone(),
-        },
-        _ => LaunchError::NotExecutable {
-            program: program.clone(),
-            source,
-        },
+        io::ErrorKind::NotFound => LaunchError::NotFound { program: program.clone() },
+        _ => LaunchError::NotExecutable { program: program.clone(), source },
     })?;
     session.push(Event::Launched { pid: child.id() });
     // `Child` is dropped on purpose: `Launched::poll` reaps it together with adopted orphans.
@@ -160,12 +152,7 @@ impl Launched {
                 ChildChange::Exited(code) => (Some(code), None),
                 ChildChange::Killed(signal) => (None, Some(signal)),
             };
-            self.session.push(Event::ProcessEnded {
-                pid,
-                code,
-                signal,
-                stopping,
-            });
+            self.session.push(Event::ProcessEnded { pid, code, signal, stopping });
             if pid == self.pid {
                 self.ended = Some(change);
             }
@@ -175,9 +162,7 @@ impl Launched {
 
     /// Whether any process of the tree is alive.
     pub fn is_alive(&self) -> bool {
-        crate::proc_fs::tree_of(self.pid, std::process::id())
-            .iter()
-            .any(|pid| *pid != std::process::id())
+        crate::proc_fs::tree_of(self.pid, std::process::id()).iter().any(|pid| *pid != std::process::id())
     }
 
     fn bring_to_foreground(&self) {

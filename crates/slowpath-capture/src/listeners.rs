@@ -53,28 +53,20 @@ impl Listeners {
     pub fn any_listener(&self) -> Option<u32> {
         let inodes = listening_inodes(None);
         let tree = tree_of(self.root, std::process::id());
-        tree.into_iter()
-            .find(|pid| socket_inodes(*pid).iter().any(|inode| inodes.contains(inode)))
+        tree.into_iter().find(|pid| socket_inodes(*pid).iter().any(|inode| inodes.contains(inode)))
     }
 
     /// Tells who listens on `port` before there is a target.
     pub fn stranger_on(port: u16) -> PortOwner {
         let inodes = listening_inodes(Some(port));
-        if inodes.is_empty() {
-            PortOwner::Nobody
-        } else {
-            stranger(&inodes)
-        }
+        if inodes.is_empty() { PortOwner::Nobody } else { stranger(&inodes) }
     }
 }
 
 fn stranger(inodes: &BTreeSet<u64>) -> PortOwner {
-    let holder = all_pids()
-        .into_iter()
-        .find(|pid| socket_inodes(*pid).iter().any(|inode| inodes.contains(inode)));
-    PortOwner::Stranger {
-        process: holder.map(|pid| (pid, redact_args(&command_of(pid)).join(" "))),
-    }
+    let holder =
+        all_pids().into_iter().find(|pid| socket_inodes(*pid).iter().any(|inode| inodes.contains(inode)));
+    PortOwner::Stranger { process: holder.map(|pid| (pid, redact_args(&command_of(pid)).join(" "))) }
 }
 
 fn listening_inodes(port: Option<u16>) -> BTreeSet<u64> {
@@ -92,9 +84,7 @@ fn parse_listening(table: &str, port: Option<u16>) -> Vec<u64> {
         let [_, local, _, state, ..] = fields.as_slice() else {
             continue;
         };
-        let local_port = local
-            .rsplit_once(':')
-            .and_then(|(_, hex)| u16::from_str_radix(hex, 16).ok());
+        let local_port = local.rsplit_once(':').and_then(|(_, hex)| u16::from_str_radix(hex, 16).ok());
         if *state == LISTEN && local_port.is_some() && port.is_none_or(|port| local_port == Some(port)) {
             inodes.extend(fields.get(9).and_then(|inode| inode.parse::<u64>().ok()));
         }
@@ -112,16 +102,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let own = std::process::id();
-        assert_eq!(
-            Listeners { root: own }.owner_of(port),
-            PortOwner::Target { pid: own }
-        );
-        let PortOwner::Stranger {
-            process: Some((pid, _)),
-        } = Listeners::stranger_on(port)
-        else {
-            panic!()
-        };
+        assert_eq!(Listeners { root: own }.owner_of(port), PortOwner::Target { pid: own });
+        let PortOwner::Stranger { process: Some((pid, _)) } = Listeners::stranger_on(port) else { panic!() };
         assert_eq!(pid, own);
         drop(listener);
     }

@@ -18,11 +18,7 @@ pub struct OutputFollower {
 impl OutputFollower {
     /// Follows `path` from its start; it need not exist yet.
     pub fn new(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-            file: None,
-            buffer: vec![0; 1 << 16],
-        }
+        Self { path: path.to_owned(), file: None, buffer: vec![0; 1 << 16] }
     }
 
     /// Hands everything appended since the last call to `sink`.
@@ -57,9 +53,6 @@ impl OutputFollower {
         }
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-        lines[lines.len().saturating_sub(n)..]
-            .iter()
-            .map(|line| (*line).to_owned())
-            .collect()
+        lines[lines.len().saturating_sub(n)..].iter().map(|line| (*line).to_owned()).collect()
     }
 }

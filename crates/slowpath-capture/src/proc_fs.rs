@@ -34,10 +34,7 @@ fn children_of(pid: u32) -> Vec<u32> {
     let mut children = Vec::new();
     for task in directory_numbers(Path::new(&tasks)) {
         let text = fs::read_to_string(format!("{tasks}/{task}/children")).unwrap_or_default();
-        children.extend(
-            text.split_ascii_whitespace()
-                .filter_map(|pid| pid.parse::<u32>().ok()),
-        );
+        children.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
     }
     children
 }
@@ -46,10 +43,7 @@ fn directory_numbers(path: &Path) -> Vec<u32> {
     let Ok(entries) = fs::read_dir(path) else {
         return Vec::new();
     };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect()
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// The fields of `stat` that are used here.
@@ -85,19 +79,14 @@ fn parse_stat(text: &str) -> Option<Stat> {
 pub(crate) fn command_of(pid: u32) -> Vec<String> {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let args = bytes.split(|byte| *byte == 0).filter(|arg| !arg.is_empty());
-    args.map(|arg| String::from_utf8_lossy(arg).into_owned())
-        .collect()
+    args.map(|arg| String::from_utf8_lossy(arg).into_owned()).collect()
 }
 
 /// Samples one process with all its threads.
 pub(crate) fn sample_process(pid: u32) -> Option<ProcessSample> {
     let stat = stat_of(pid)?;
     let statm = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-    let rss_pages: u64 = statm
-        .split(' ')
-        .nth(1)
-        .and_then(|pages| pages.parse().ok())
-        .unwrap_or(0);
+    let rss_pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
     let (n_fds, n_sockets) = count_fds(pid);
     let tasks = directory_numbers(Path::new(&format!("/proc/{pid}/task")));
     Some(ProcessSample {
@@ -107,10 +96,7 @@ pub(crate) fn sample_process(pid: u32) -> Option<ProcessSample> {
         rss: rss_pages * page_size(),
         n_fds,
         n_sockets,
-        tasks: tasks
-            .into_iter()
-            .filter_map(|tid| sample_task(pid, tid))
-            .collect(),
+        tasks: tasks.into_iter().filter_map(|tid| sample_task(pid, tid)).collect(),
     })
 }
 
@@ -118,9 +104,7 @@ fn sample_task(pid: u32, tid: u32) -> Option<TaskSample> {
     let dir = format!("/proc/{pid}/task/{tid}");
     let stat = parse_stat(&fs::read_to_string(format!("{dir}/stat")).ok()?)?;
     let schedstat = fs::read_to_string(format!("{dir}/schedstat")).unwrap_or_default();
-    let mut times = schedstat
-        .split_ascii_whitespace()
-        .filter_map(|ns| ns.parse().ok());
+    let mut times = schedstat.split_ascii_whitespace().filter_map(|ns| ns.parse().ok());
     let status = fs::read_to_string(format!("{dir}/status")).unwrap_or_default();
     let switches = |name: &str| -> u64 {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
@@ -158,17 +142,9 @@ pub(crate) fn socket_inodes(pid: u32) -> Vec<u64> {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else {
         return Vec::new();
     };
-    let links = entries
-        .flatten()
-        .filter_map(|entry| fs::read_link(entry.path()).ok());
+    let links = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
     links
-        .filter_map(|link| {
-            link.to_str()?
-                .strip_prefix("socket:[")?
-                .strip_suffix(']')?
-                .parse()
-                .ok()
-        })
+        .filter_map(|link| link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok())
         .collect()
 }
 
@@ -184,24 +160,11 @@ pub(crate) fn sample_machine() -> MachineCpu {
 
 fn parse_machine(stat: &str) -> MachineCpu {
     let line = stat.lines().next().unwrap_or_default();
-    let ticks: Vec<u64> = line
-        .split_ascii_whitespace()
-        .skip(1)
-        .filter_map(|n| n.parse().ok())
-        .collect();
+    let ticks: Vec<u64> = line.split_ascii_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
     let sum = |columns: &[usize]| {
-        Nanos(
-            columns
-                .iter()
-                .map(|column| ticks.get(*column).copied().unwrap_or(0) * TICK_NS)
-                .sum(),
-        )
+        Nanos(columns.iter().map(|column| ticks.get(*column).copied().unwrap_or(0) * TICK_NS).sum())
     };
-    MachineCpu {
-        busy: sum(&[0, 1, 2, 5, 6]),
-        idle: sum(&[3, 4]),
-        steal: sum(&[7]),
-    }
+    MachineCpu { busy: sum(&[0, 1, 2, 5, 6]), idle: sum(&[3, 4]), steal: sum(&[7]) }
 }
 
 /// Returns the directory of a process's cgroup (v2), where it is visible.
@@ -215,10 +178,8 @@ pub(crate) fn cgroup_dir(pid: u32) -> Option<PathBuf> {
 /// Samples the throttling of a cgroup; `None` where it has no quota counters.
 pub(crate) fn sample_cgroup(dir: &Path) -> Option<CgroupSample> {
     let text = fs::read_to_string(dir.join("cpu.stat")).ok()?;
-    let value = |name: &str| {
-        text.lines()
-            .find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok())
-    };
+    let value =
+        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
     Some(CgroupSample {
         n_throttled: value("nr_throttled ")?,
         throttled: Nanos(value("throttled_usec ")?.saturating_mul(1000)),
@@ -240,20 +201,14 @@ mod tests {
     fn parses_a_name_with_parentheses() {
         let stat = parse_stat("42 (a) (b) S 7 42 42 0 -1 0 1 2 3 4 250 50 0 0 20 0 11 0 1").unwrap();
         assert_eq!((stat.name.as_str(), stat.state, stat.ppid), ("a) (b", 'S', 7));
-        assert_eq!(
-            (stat.user, stat.system),
-            (Nanos(2_500_000_000), Nanos(500_000_000))
-        );
+        assert_eq!((stat.user, stat.system), (Nanos(2_500_000_000), Nanos(500_000_000)));
     }
 
     #[test]
     fn parses_the_machine_line() {
         let machine = parse_machine("cpu  1 2 3 40 5 6 7 8 0 0\ncpu0 1 2\n");
         assert_eq!(machine.busy, Nanos(19 * TICK_NS));
-        assert_eq!(
-            (machine.idle, machine.steal),
-            (Nanos(45 * TICK_NS), Nanos(8 * TICK_NS))
-        );
+        assert_eq!((machine.idle, machine.steal), (Nanos(45 * TICK_NS), Nanos(8 * TICK_NS)));
     }
 
     #[test]

@@ -6,18 +6,8 @@
 const HIDDEN: &str = "[redacted]";
 
 /// Names whose values are secrets, as parts of option, header, query and variable names.
-const SECRET_NAMES: &[&str] = &[
-    "key",
-    "token",
-    "secret",
-    "passw",
-    "pwd",
-    "auth",
-    "credential",
-    "cookie",
-    "session",
-    "signature",
-];
+const SECRET_NAMES: &[&str] =
+    &["key", "token", "secret", "passw", "pwd", "auth", "credential", "cookie", "session", "signature"];
 
 /// Prefixes of well-known API keys and tokens.
 const SECRET_PREFIXES: &[&str] = &[
@@ -61,9 +51,7 @@ pub fn redact_args(args: &[String]) -> Vec<String> {
 
 /// Redacts user info and secret query values of a URL.
 pub fn redact_url(url: &str) -> String {
-    let (scheme, rest) = url
-        .split_once("://")
-        .map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(authority_end);
     let authority = match authority.rsplit_once('@') {
@@ -83,11 +71,7 @@ pub fn redact_url(url: &str) -> String {
         }
         None => path.to_owned(),
     };
-    if scheme.is_empty() {
-        format!("{authority}{path}")
-    } else {
-        format!("{scheme}://{authority}{path}")
-    }
+    if scheme.is_empty() { format!("{authority}{path}") } else { format!("{scheme}://{authority}{path}") }
 }
 
 /// Redacts free text: bearer tokens, `name: value` and `name=value` of secret names, well-known key shapes, URL logins.
@@ -95,9 +79,7 @@ pub fn redact_text(text: &str) -> String {
     let mut redacted = String::with_capacity(text.len());
     let mut hide_next = false;
     for piece in text.split_inclusive([' ', '\t', '\n', ',', '"', '\'', ';', '{', '}', '(', ')']) {
-        let end = piece
-            .trim_end_matches([' ', '\t', '\n', ',', '"', '\'', ';', '{', '}', '(', ')'])
-            .len();
+        let end = piece.trim_end_matches([' ', '\t', '\n', ',', '"', '\'', ';', '{', '}', '(', ')']).len();
         let (word, separator) = piece.split_at(end);
         let lower = word.to_ascii_lowercase();
         if word.is_empty() || word == ":" {
@@ -161,37 +143,22 @@ mod tests {
             &["node", "a.js", "--api-key", HIDDEN, "--port", "3"],
         );
         check(&["node", "--api-key=AI_x"], &["node", "--api-key=[redacted]"]);
-        check(
-            &["API_TOKEN=x", "redis://u:p@h:1/0"],
-            &["API_TOKEN=[redacted]", "redis://[redacted]@h:1/0"],
-        );
+        check(&["API_TOKEN=x", "redis://u:p@h:1/0"], &["API_TOKEN=[redacted]", "redis://[redacted]@h:1/0"]);
         check(&["--quiet", "sk-abcdefghijklmnop"], &["--quiet", HIDDEN]);
         check(&["--token", "--verbose"], &["--token", "--verbose"]);
     }
 
     #[test]
     fn urls_lose_logins_and_secret_query_values() {
-        assert_eq!(
-            redact_url("http://a:b@h:1/p?key=1&q=2"),
-            "http://[redacted]@h:1/p?key=[redacted]&q=2"
-        );
+        assert_eq!(redact_url("http://a:b@h:1/p?key=1&q=2"), "http://[redacted]@h:1/p?key=[redacted]&q=2");
         assert_eq!(redact_url("http://h:1/p"), "http://h:1/p");
     }
 
     #[test]
     fn texts_lose_tokens() {
-        assert_eq!(
-            redact_text("Authorization: Bearer abc def"),
-            "Authorization: Bearer [redacted] def"
-        );
-        assert_eq!(
-            redact_text(r#"{"apiKey": "abc", "n": 1}"#),
-            r#"{"apiKey": "[redacted]", "n": 1}"#
-        );
-        assert_eq!(
-            redact_text("listening on http://127.0.0.1:3000"),
-            "listening on http://127.0.0.1:3000"
-        );
+        assert_eq!(redact_text("Authorization: Bearer abc def"), "Authorization: Bearer [redacted] def");
+        assert_eq!(redact_text(r#"{"apiKey": "abc", "n": 1}"#), r#"{"apiKey": "[redacted]", "n": 1}"#);
+        assert_eq!(redact_text("listening on http://127.0.0.1:3000"), "listening on http://127.0.0.1:3000");
         assert_eq!(redact_text("x-api-key=abc ok"), "x-api-key=[redacted] ok");
     }
 }

@@ -6,10 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The agent, embedded so that the binary is all that a machine needs.
 const AGENT_FILES: &[(&str, &str)] = &[
-    (
-        "slowpath-agent.cjs",
-        include_str!("../../../agent/slowpath-agent.cjs"),
-    ),
+    ("slowpath-agent.cjs", include_str!("../../../agent/slowpath-agent.cjs")),
     ("probe.cjs", include_str!("../../../agent/probe.cjs")),
     ("ring.cjs", include_str!("../../../agent/ring.cjs")),
     ("relay.cjs", include_str!("../../../agent/relay.cjs")),

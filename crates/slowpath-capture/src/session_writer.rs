@@ -21,12 +21,7 @@ impl SessionWriter {
     /// Opens the session log of a recording.
     pub fn open(layout: &Layout) -> io::Result<Self> {
         let lines = JsonLines::append_to(&layout.session_log())?;
-        Ok(Self {
-            inner: Arc::new(Mutex::new(Inner {
-                lines,
-                first_failure: None,
-            })),
-        })
+        Ok(Self { inner: Arc::new(Mutex::new(Inner { lines, first_failure: None })) })
     }
 
     /// Appends `event` with the present time.
@@ -47,28 +42,17 @@ impl SessionWriter {
 
     /// Appends the state of a recorder.
     pub fn recorder(&self, recorder: &str, pid: Option<u32>, state: RecorderState, why: impl Into<String>) {
-        self.push(Event::Recorder {
-            recorder: recorder.to_owned(),
-            pid,
-            state,
-            why: why.into(),
-        });
+        self.push(Event::Recorder { recorder: recorder.to_owned(), pid, state, why: why.into() });
     }
 
     /// Remembers that something could not be written; the first such failure is kept.
     pub fn note_write_failure(&self, what: &str, error: &dyn std::fmt::Display) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner
-            .first_failure
-            .get_or_insert_with(|| format!("{what} could not be written: {error}"));
+        inner.first_failure.get_or_insert_with(|| format!("{what} could not be written: {error}"));
     }
 
     /// Returns the first failure to write anything, if there was one.
     pub fn write_failure(&self) -> Option<String> {
-        self.inner
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .first_failure
-            .clone()
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).first_failure.clone()
     }
 }

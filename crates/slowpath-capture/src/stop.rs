@@ -33,26 +33,19 @@ pub fn stop(
     between: &mut dyn FnMut(),
 ) -> StopReport {
     let mut last_signal = None;
-    for (signal, name, patience) in [
-        (Signal::INT, "SIGINT", grace),
-        (Signal::TERM, "SIGTERM", TERM_GRACE),
-    ] {
+    for (signal, name, patience) in [(Signal::INT, "SIGINT", grace), (Signal::TERM, "SIGTERM", TERM_GRACE)] {
         if tree_is_gone(target) {
             break;
         }
         last_signal = Some(name);
-        session.push(Event::Signalled {
-            signal: name.to_owned(),
-        });
+        session.push(Event::Signalled { signal: name.to_owned() });
         signal_group(target.pid, signal);
         wait_until_gone(target, patience, hurry, between);
     }
     while !tree_is_gone(target) {
         if last_signal != Some("SIGKILL") {
             last_signal = Some("SIGKILL");
-            session.push(Event::Signalled {
-                signal: "SIGKILL".to_owned(),
-            });
+            session.push(Event::Signalled { signal: "SIGKILL".to_owned() });
         }
         for pid in living(target) {
             if let Some(pid) = Pid::from_raw(pid as i32) {
@@ -62,10 +55,7 @@ pub fn stop(
         wait_until_gone(target, Duration::from_millis(500), &|| false, between);
     }
     between();
-    StopReport {
-        first_process: target.poll(true),
-        last_signal,
-    }
+    StopReport { first_process: target.poll(true), last_signal }
 }
 
 fn signal_group(pid: u32, signal: Signal) {

@@ -42,27 +42,20 @@ impl SystemSampler {
             latest: Arc::clone(&latest),
             stopping: Arc::clone(&stopping),
         };
-        let thread = std::thread::Builder::new()
-            .name("system sampler".into())
-            .spawn(move || {
-                loop {
-                    sampling.sample();
-                    match inbox.recv_timeout(INTERVAL) {
-                        Ok(done) => {
-                            sampling.sample();
-                            let _ = done.send(());
-                        }
-                        Err(RecvTimeoutError::Timeout) => {}
-                        Err(RecvTimeoutError::Disconnected) => return,
+        let thread = std::thread::Builder::new().name("system sampler".into()).spawn(move || {
+            loop {
+                sampling.sample();
+                match inbox.recv_timeout(INTERVAL) {
+                    Ok(done) => {
+                        sampling.sample();
+                        let _ = done.send(());
                     }
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
                 }
-            })?;
-        Ok(Self {
-            requests,
-            thread: Some(thread),
-            latest,
-            stopping,
-        })
+            }
+        })?;
+        Ok(Self { requests, thread: Some(thread), latest, stopping })
     }
 
     /// Takes a sample now and returns when it is written.
@@ -137,12 +130,7 @@ impl Sampling {
             if *pid != self.root {
                 let code = crate::run_dir::exit_code_in(&self.run_dir, *pid);
                 let stopping = self.stopping.load(Ordering::Relaxed);
-                self.session.push(Event::ProcessEnded {
-                    pid: *pid,
-                    code,
-                    signal: None,
-                    stopping,
-                });
+                self.session.push(Event::ProcessEnded { pid: *pid, code, signal: None, stopping });
             }
         }
         self.alive = tree;

@@ -35,13 +35,7 @@ struct Pending {
 impl ThreadRecords {
     /// Starts with the clock pair of the process's hello.
     pub(crate) fn new(thread: u32, origin_ns: f64) -> Self {
-        Self {
-            thread,
-            origin_ns,
-            pending: Pending::default(),
-            last_tick: None,
-            last_line: now(),
-        }
+        Self { thread, origin_ns, pending: Pending::default(), last_tick: None, last_line: now() }
     }
 
     /// Adds one record.
@@ -51,26 +45,14 @@ impl ThreadRecords {
             1 => self.tick(t, record.a, record.b),
             2 => {
                 let pause = Nanos((record.a.max(0.0) * 1e6) as u64);
-                self.pending.gc.push(GcPause {
-                    start: t,
-                    pause,
-                    kind: record.b as u32,
-                });
+                self.pending.gc.push(GcPause { start: t, pause, kind: record.b as u32 });
             }
             3 => {
-                let heap = self.pending.heap.get_or_insert(HeapUse {
-                    used: 0,
-                    total: 0,
-                    external: 0,
-                });
+                let heap = self.pending.heap.get_or_insert(HeapUse { used: 0, total: 0, external: 0 });
                 (heap.used, heap.total) = (record.a as u64, record.b as u64);
             }
             4 => {
-                let heap = self.pending.heap.get_or_insert(HeapUse {
-                    used: 0,
-                    total: 0,
-                    external: 0,
-                });
+                let heap = self.pending.heap.get_or_insert(HeapUse { used: 0, total: 0, external: 0 });
                 heap.external = record.a as u64;
             }
             5 => self.pending.n_dropped += record.a as u64,
@@ -81,9 +63,8 @@ impl ThreadRecords {
     fn tick(&mut self, t: Nanos, lag_ms: f64, idle_ms: f64) {
         let lag = Nanos((lag_ms.max(0.0) * 1e6) as u64);
         // A pause of the recorder parts two readings of the idle counter: start over.
-        let previous = self
-            .last_tick
-            .filter(|(before, _)| t.since(*before).0 < lag.0 + slowpath_profile::SECOND);
+        let previous =
+            self.last_tick.filter(|(before, _)| t.since(*before).0 < lag.0 + slowpath_profile::SECOND);
         let second = self.pending.event_loop.get_or_insert_with(|| LoopSecond {
             from: previous.map_or(t, |(before, _)| before),
             to: t,
@@ -97,10 +78,7 @@ impl ThreadRecords {
             second.idle = second.idle + Nanos(((idle_ms - idle_before).max(0.0) * 1e6) as u64);
         }
         if lag >= STALL {
-            second.stalls.push(StallWindow {
-                start: Nanos(t.0.saturating_sub(lag.0)),
-                end: t,
-            });
+            second.stalls.push(StallWindow { start: Nanos(t.0.saturating_sub(lag.0)), end: t });
         }
         self.last_tick = Some((t, idle_ms));
     }
@@ -117,21 +95,9 @@ impl ThreadRecords {
             return None;
         }
         self.last_line = t;
-        let Pending {
-            event_loop,
-            gc,
-            heap,
-            n_dropped,
-        } = std::mem::take(&mut self.pending);
+        let Pending { event_loop, gc, heap, n_dropped } = std::mem::take(&mut self.pending);
         let something = event_loop.is_some() || !gc.is_empty() || heap.is_some() || n_dropped > 0;
-        something.then_some(ProcessRecord {
-            t,
-            thread: self.thread,
-            event_loop,
-            gc,
-            heap,
-            n_dropped,
-        })
+        something.then_some(ProcessRecord { t, thread: self.thread, event_loop, gc, heap, n_dropped })
     }
 }
 
@@ -150,18 +116,9 @@ mod tests {
         records.add(record(1, 270.0, 250.0, 9.0));
         let line = records.take_line(true).unwrap();
         let second = line.event_loop.unwrap();
-        assert_eq!(
-            second.stalls,
-            [StallWindow {
-                start: Nanos(1_020_000_000),
-                end: Nanos(1_270_000_000)
-            }]
-        );
+        assert_eq!(second.stalls, [StallWindow { start: Nanos(1_020_000_000), end: Nanos(1_270_000_000) }]);
         assert_eq!(second.idle, Nanos(4_000_000));
-        assert_eq!(
-            (second.from, second.to),
-            (Nanos(1_010_000_000), Nanos(1_270_000_000))
-        );
+        assert_eq!((second.from, second.to), (Nanos(1_010_000_000), Nanos(1_270_000_000)));
         assert!(records.take_line(true).is_none());
     }
 
@@ -172,21 +129,7 @@ mod tests {
         records.add(record(3, 2.0, 10.0, 20.0));
         records.add(record(4, 2.0, 5.0, 1.0));
         let line = records.take_line(true).unwrap();
-        assert_eq!(
-            line.gc,
-            [GcPause {
-                start: Nanos(1_000_000),
-                pause: Nanos(2_500_000),
-                kind: 1
-            }]
-        );
-        assert_eq!(
-            line.heap,
-            Some(HeapUse {
-                used: 10,
-                total: 20,
-                external: 5
-            })
-        );
+        assert_eq!(line.gc, [GcPause { start: Nanos(1_000_000), pause: Nanos(2_500_000), kind: 1 }]);
+        assert_eq!(line.heap, Some(HeapUse { used: 10, total: 20, external: 5 }));
     }
 }

@@ -59,11 +59,7 @@ impl Confidence {
 
     /// Judges a share by its interval and its samples: its lower end must exclude half of it for `Low`.
     pub(crate) fn of_share(share: f64, interval: (f64, f64), n_samples: u64) -> (Self, String) {
-        let relative = if share > 0.0 {
-            (interval.1 - interval.0) / share
-        } else {
-            f64::INFINITY
-        };
+        let relative = if share > 0.0 { (interval.1 - interval.0) / share } else { f64::INFINITY };
         let why = format!(
             "{n_samples} samples; the share varies between {:.0} % and {:.0} % (95 %)",
             interval.0 * 100.0,

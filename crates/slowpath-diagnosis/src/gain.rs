@@ -19,11 +19,7 @@ const MAX_GAIN: f64 = 20.0;
 /// is that of a thread that would use all of it.
 pub(crate) fn of_more_cpu(share: f64) -> PredictedGain {
     let gain = 1.0 / (1.0 - share.clamp(0.0, 1.0 - 1.0 / MAX_GAIN));
-    PredictedGain {
-        throughput: gain,
-        low: 1.0,
-        high: gain,
-    }
+    PredictedGain { throughput: gain, low: 1.0, high: gain }
 }
 
 /// Predicts the gain of removing `share` (with its interval) of the busy time of the serving threads.
@@ -45,9 +41,5 @@ pub(crate) fn of_removing(facts: Facts<'_>, share: f64, interval: (f64, f64)) ->
         let latency = own.latency.mean.max(f64::MIN_POSITIVE);
         Some(1.0 / (1.0 - (saved_ms / latency).clamp(0.0, 1.0 - 1.0 / MAX_GAIN)))
     };
-    Some(PredictedGain {
-        throughput: predict(share)?,
-        low: predict(interval.0)?,
-        high: predict(interval.1)?,
-    })
+    Some(PredictedGain { throughput: predict(share)?, low: predict(interval.0)?, high: predict(interval.1)? })
 }

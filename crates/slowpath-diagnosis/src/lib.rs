@@ -36,12 +36,7 @@ pub struct Diagnosis {
 /// Runs every rule, ranks the findings by predicted gain and concludes.
 pub fn diagnose(facts: Facts<'_>) -> Diagnosis {
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| (rule.check)(facts)).collect();
-    let gain = |finding: &Finding| {
-        finding
-            .predicted_gain
-            .as_ref()
-            .map_or(1.0, |gain| gain.throughput)
-    };
+    let gain = |finding: &Finding| finding.predicted_gain.as_ref().map_or(1.0, |gain| gain.throughput);
     findings.sort_by(|a, b| {
         (b.severity.cmp(&a.severity))
             .then(gain(b).total_cmp(&gain(a)))
@@ -49,9 +44,5 @@ pub fn diagnose(facts: Facts<'_>) -> Diagnosis {
             .then(a.title.cmp(&b.title))
     });
     let verdict = verdict::conclude(facts, &findings);
-    Diagnosis {
-        verdict,
-        findings,
-        refuted: verdict::refuted(facts),
-    }
+    Diagnosis { verdict, findings, refuted: verdict::refuted(facts) }
 }

@@ -6,7 +6,7 @@
 use crate::Facts;
 use crate::finding::{Finding, Location};
 use crate::gain::SATURATED;
-use crate::words::{factor, millis, percent};
+use crate::words::{millis, percent};
 use slowpath_analysis::{Outcome, Split, SplitClass};
 
 /// p99 below this is what the guide's check-list asks of a service, ms.
@@ -86,23 +86,15 @@ pub struct Verdict {
 }
 
 fn verdict(class: VerdictClass, sentence: impl Into<String>, detail: impl Into<String>) -> Verdict {
-    Verdict {
-        class,
-        sentence: sentence.into(),
-        detail: detail.into(),
-    }
+    Verdict { class, sentence: sentence.into(), detail: detail.into() }
 }
 
 pub(crate) fn conclude(facts: Facts<'_>, findings: &[Finding]) -> Verdict {
     let measurements = facts.measurements;
-    if let Some(hang) = findings
-        .iter()
-        .find(|f| f.rule == "event-loop-stall" && f.title.contains("hangs in"))
+    if let Some(hang) = findings.iter().find(|f| f.rule == "event-loop-stall" && f.title.contains("hangs in"))
     {
-        let place = hang
-            .location
-            .as_ref()
-            .map_or(String::new(), |location| format!(" ({})", place_of(location)));
+        let place =
+            hang.location.as_ref().map_or(String::new(), |location| format!(" ({})", place_of(location)));
         return verdict(
             VerdictClass::Cpu,
             format!("CPU-bound: {}{place} and never turned again", hang.title),
@@ -113,11 +105,7 @@ pub(crate) fn conclude(facts: Facts<'_>, findings: &[Finding]) -> Verdict {
         return verdict;
     }
     let Some(split) = &measurements.split else {
-        return verdict(
-            VerdictClass::NotEnoughData,
-            "Not enough data: no main thread was measured",
-            "",
-        );
+        return verdict(VerdictClass::NotEnoughData, "Not enough data: no main thread was measured", "");
     };
     let numbers = numbers(facts);
     if split.share(SplitClass::RunQueue) >= STARVED && is_starvation_the_main_cause(findings) {
@@ -162,16 +150,9 @@ pub(crate) fn conclude(facts: Facts<'_>, findings: &[Finding]) -> Verdict {
 /// Whether more CPU would bring more than removing any other cause.
 fn is_starvation_the_main_cause(findings: &[Finding]) -> bool {
     let gain = |finding: &Finding| finding.predicted_gain.map_or(1.0, |gain| gain.throughput);
-    let starved = findings
-        .iter()
-        .filter(|finding| finding.rule == "cpu-starved")
-        .map(gain)
-        .fold(1.0, f64::max);
-    let other = findings
-        .iter()
-        .filter(|finding| finding.rule != "cpu-starved")
-        .map(gain)
-        .fold(1.0, f64::max);
+    let starved =
+        findings.iter().filter(|finding| finding.rule == "cpu-starved").map(gain).fold(1.0, f64::max);
+    let other = findings.iter().filter(|finding| finding.rule != "cpu-starved").map(gain).fold(1.0, f64::max);
     starved >= other
 }
 
@@ -181,19 +162,11 @@ fn too_little(facts: Facts<'_>) -> Option<Verdict> {
     let class = VerdictClass::NotEnoughData;
     let phases = &measurements.phases;
     if phases.outcome == Outcome::NeverReady {
-        return Some(verdict(
-            class,
-            "Not enough data: the target never listened",
-            phases.detail.clone(),
-        ));
+        return Some(verdict(class, "Not enough data: the target never listened", phases.detail.clone()));
     }
     if let Some(load) = &measurements.load {
         if load.n_requests == 0 && load.n_errors() > 0 {
-            let kinds: Vec<_> = load
-                .errors
-                .iter()
-                .map(|(kind, n)| format!("{n} {kind}"))
-                .collect();
+            let kinds: Vec<_> = load.errors.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
             let detail = load.error_samples.first().cloned().unwrap_or_default();
             let sentence = format!(
                 "The target answered only errors ({}): nothing can be said of its speed",
@@ -206,22 +179,12 @@ fn too_little(facts: Facts<'_>) -> Option<Verdict> {
                 "Not enough data: {} requests were answered in the measured phases, {MIN_REQUESTS} are needed",
                 load.own.n_requests
             );
-            return Some(verdict(
-                class,
-                sentence,
-                died(facts).unwrap_or("Let it run longer (-d).".into()),
-            ));
+            return Some(verdict(class, sentence, died(facts).unwrap_or("Let it run longer (-d).".into())));
         }
     }
     let n_busy = measurements.charges.n_busy_samples;
-    let no_samples = measurements
-        .split
-        .as_ref()
-        .is_none_or(|split| split.n_samples == 0);
-    let idle = measurements
-        .split
-        .as_ref()
-        .is_some_and(|split| split.utilisation() < SATURATED);
+    let no_samples = measurements.split.as_ref().is_none_or(|split| split.n_samples == 0);
+    let idle = measurements.split.as_ref().is_some_and(|split| split.utilisation() < SATURATED);
     if no_samples && measurements.event_loop.is_none() {
         let detail = died(facts).unwrap_or("No recorder delivered anything of the main thread.".into());
         return Some(verdict(
@@ -232,11 +195,7 @@ fn too_little(facts: Facts<'_>) -> Option<Verdict> {
     }
     if n_busy < MIN_BUSY_SAMPLES && !idle {
         let sentence = format!("Not enough data: {n_busy} busy CPU samples, {MIN_BUSY_SAMPLES} are needed");
-        return Some(verdict(
-            class,
-            sentence,
-            died(facts).unwrap_or("Let it run longer (-d).".into()),
-        ));
+        return Some(verdict(class, sentence, died(facts).unwrap_or("Let it run longer (-d).".into())));
     }
     None
 }
@@ -252,53 +211,38 @@ fn saturated(facts: Facts<'_>, split: &Split, findings: &[Finding], numbers: Str
     let gc = split.share_of_busy(SplitClass::Gc);
     if gc >= DOMINANT {
         let whom = top(&["gc-pressure"]).and_then(|finding| finding.location.as_ref());
-        let whom = whom.map_or(String::new(), |w| {
-            format!(", most of it caused by {}() at {}", w.function, place_of(w))
-        });
-        let sentence = format!(
-            "GC-bound: one core is full, and {} of it is garbage collection{whom}",
-            percent(gc)
-        );
+        let whom = whom
+            .map_or(String::new(), |w| format!(", most of it caused by {}() at {}", w.function, place_of(w)));
+        let sentence =
+            format!("GC-bound: one core is full, and {} of it is garbage collection{whom}", percent(gc));
         return verdict(VerdictClass::Gc, sentence, numbers);
     }
     let sync = split.share_of_busy(SplitClass::SyncCall);
     if sync >= DOMINANT {
         let finding = top(&["sync-fs", "sync-crypto-or-zlib", "sync-child-process"]);
-        let what = finding.map_or("synchronous calls block it".into(), |finding| {
-            sentence_of(finding)
-        });
+        let what = finding.map_or("synchronous calls block it".into(), sentence_of);
         let sentence = format!(
             "Blocked: the main thread is busy {busy} of the time, and {} of that it is blocked: {what}",
             percent(sync)
         );
-        return verdict(VerdictClass::Blocked, sentence, with_gain(finding, numbers));
+        return verdict(VerdictClass::Blocked, sentence, numbers);
     }
     let cpu = findings.iter().find(|finding| {
         finding.location.is_some()
-            && finding
-                .predicted_gain
-                .is_some_and(|gain| gain.throughput >= WORTHWHILE_GAIN)
+            && finding.predicted_gain.is_some_and(|gain| gain.throughput >= WORTHWHILE_GAIN)
     });
     if let Some(finding) = cpu {
-        let sentence = format!(
-            "CPU-bound: one core is full ({busy} busy), and {}",
-            sentence_of(finding)
-        );
-        return verdict(VerdictClass::Cpu, sentence, with_gain(Some(finding), numbers));
+        let sentence = format!("CPU-bound: one core is full ({busy} busy), and {}", sentence_of(finding));
+        return verdict(VerdictClass::Cpu, sentence, numbers);
     }
-    let largest = facts
-        .measurements
-        .charges
-        .functions
-        .first()
-        .map_or(String::new(), |function| {
-            let row = facts.profile.functions.get(function.function);
-            format!(
-                "; the largest application function, {}, takes {}",
-                crate::words::function_name(row),
-                percent(function.share)
-            )
-        });
+    let largest = facts.measurements.charges.functions.first().map_or(String::new(), |function| {
+        let row = facts.profile.functions.get(function.function);
+        format!(
+            "; the largest application function, {}, takes {}",
+            crate::words::function_name(row),
+            percent(function.share)
+        )
+    });
     match &facts.measurements.load {
         Some(load) if load.own.latency.p99 < GOOD_P99_MS => verdict(
             VerdictClass::Healthy,
@@ -332,11 +276,7 @@ fn delayed(facts: Facts<'_>, split: &Split, findings: &[Finding], numbers: &str)
             sentence_of(finding),
             millis(max)
         );
-        return Some(verdict(
-            VerdictClass::Blocked,
-            sentence,
-            with_gain(Some(finding), numbers.to_owned()),
-        ));
+        return Some(verdict(VerdictClass::Blocked, sentence, numbers.to_owned()));
     }
     let stall = findings.iter().find(|finding| finding.rule == "event-loop-stall");
     let who = stall.map_or(String::new(), |finding| format!(": {}", sentence_of(finding)));
@@ -350,10 +290,8 @@ fn delayed(facts: Facts<'_>, split: &Split, findings: &[Finding], numbers: &str)
 }
 
 fn sentence_of(finding: &Finding) -> String {
-    let place = finding
-        .location
-        .as_ref()
-        .map_or(String::new(), |location| format!(" ({})", place_of(location)));
+    let place =
+        finding.location.as_ref().map_or(String::new(), |location| format!(" ({})", place_of(location)));
     format!("{}{place}", finding.title)
 }
 
@@ -361,18 +299,6 @@ fn place_of(location: &Location) -> String {
     match location.line {
         Some(line) => format!("{}:{line}", location.file),
         None => location.file.clone(),
-    }
-}
-
-fn with_gain(finding: Option<&Finding>, numbers: String) -> String {
-    match finding.and_then(|finding| finding.predicted_gain) {
-        Some(gain) if gain.throughput >= 1.05 => format!(
-            "Without it about {} the requests ({}–{}). {numbers}",
-            factor(gain.throughput),
-            factor(gain.low),
-            factor(gain.high)
-        ),
-        _ => numbers,
     }
 }
 
@@ -411,16 +337,9 @@ pub(crate) fn refuted(facts: Facts<'_>) -> Vec<String> {
     if sync < 0.05 {
         refuted.push(format!("synchronous calls ({} of busy time)", percent(sync)));
     }
-    if let Some(event_loop) = facts
-        .measurements
-        .event_loop
-        .as_ref()
-        .filter(|l| l.delay_ms.1 < LOOP_DELAY_MS)
+    if let Some(event_loop) = facts.measurements.event_loop.as_ref().filter(|l| l.delay_ms.1 < LOOP_DELAY_MS)
     {
-        refuted.push(format!(
-            "event-loop delay (p99 {})",
-            millis(event_loop.delay_ms.1)
-        ));
+        refuted.push(format!("event-loop delay (p99 {})", millis(event_loop.delay_ms.1)));
     }
     let wait = split.share(SplitClass::RunQueue);
     if wait < 0.10 {

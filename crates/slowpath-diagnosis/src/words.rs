@@ -5,11 +5,7 @@ use slowpath_profile::tables::Function;
 /// Returns `54 %`, with one decimal below ten.
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
-    if percent < 9.95 {
-        format!("{percent:.1} %")
-    } else {
-        format!("{percent:.0} %")
-    }
+    if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
 }
 
 /// Returns `12 ms`, `1.07 s` and the like.
@@ -24,11 +20,7 @@ pub(crate) fn millis(ms: f64) -> String {
 
 /// Returns `2.1×`.
 pub(crate) fn factor(factor: f64) -> String {
-    if factor >= 9.95 {
-        format!("{factor:.0}×")
-    } else {
-        format!("{factor:.1}×")
-    }
+    if factor >= 9.95 { format!("{factor:.0}×") } else { format!("{factor:.1}×") }
 }
 
 /// Returns a function as people write it: `renderRules()`, or `a callback` where it has no name.

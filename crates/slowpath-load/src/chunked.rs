@@ -37,11 +37,7 @@ pub(crate) struct ChunkDecoder {
 
 impl ChunkDecoder {
     pub(crate) fn new() -> Self {
-        Self {
-            state: State::Size { n_digits: 0 },
-            remaining: 0,
-            n_skipped: 0,
-        }
+        Self { state: State::Size { n_digits: 0 }, remaining: 0, n_skipped: 0 }
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -54,9 +50,7 @@ impl ChunkDecoder {
         let mut at = 0;
         while at < bytes.len() && self.state != State::Done {
             if self.state == State::Data {
-                let length = usize::try_from(self.remaining)
-                    .unwrap_or(usize::MAX)
-                    .min(bytes.len() - at);
+                let length = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(bytes.len() - at);
                 on_data(&bytes[at..at + length]);
                 at += length;
                 self.remaining -= length as u64;
@@ -80,9 +74,7 @@ impl ChunkDecoder {
                 }
                 let digit = (byte as char).to_digit(16).ok_or(BadChunk)?;
                 self.remaining = self.remaining << 4 | u64::from(digit);
-                State::Size {
-                    n_digits: n_digits + 1,
-                }
+                State::Size { n_digits: n_digits + 1 }
             }
             (State::Size { n_digits: 1.. }, b';' | b' ' | b'\t') => State::Extension,
             (State::Size { n_digits: 1.. } | State::Extension, b'\r') => State::SizeLineFeed,
@@ -101,11 +93,7 @@ impl ChunkDecoder {
 
     fn skip(&mut self, next: State) -> Result<State, BadChunk> {
         self.n_skipped += 1;
-        if self.n_skipped > MAX_HEAD_BYTES {
-            Err(BadChunk)
-        } else {
-            Ok(next)
-        }
+        if self.n_skipped > MAX_HEAD_BYTES { Err(BadChunk) } else { Ok(next) }
     }
 }
 
@@ -148,14 +136,8 @@ mod tests {
     fn joins_chunks_and_stops_at_the_end() {
         check("0\r\n\r\n", Ok(("", 5)));
         check("3\r\nabc\r\n0\r\n\r\n", Ok(("abc", 13)));
-        check(
-            "3\r\nabc\r\nA;x=\"y\"\r\n0123456789\r\n000\r\n\r\n",
-            Ok(("abc0123456789", 36)),
-        );
-        check(
-            "1 \r\na\r\n0\r\nTrailer: 1\r\nB: 2\r\n\r\nHTTP/1.1",
-            Ok(("a", 30)),
-        );
+        check("3\r\nabc\r\nA;x=\"y\"\r\n0123456789\r\n000\r\n\r\n", Ok(("abc0123456789", 36)));
+        check("1 \r\na\r\n0\r\nTrailer: 1\r\nB: 2\r\n\r\nHTTP/1.1", Ok(("a", 30)));
     }
 
     #[test]

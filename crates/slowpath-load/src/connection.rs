@@ -251,11 +251,7 @@ impl Connection {
     fn send(&mut self, exchange: &mut Exchange<'_>) {
         let Some(socket) = &self.socket else { return };
         while self.n_sent < exchange.target.request.len() {
-            match rustix::net::send(
-                socket,
-                &exchange.target.request[self.n_sent..],
-                SendFlags::NOSIGNAL,
-            ) {
+            match rustix::net::send(socket, &exchange.target.request[self.n_sent..], SendFlags::NOSIGNAL) {
                 Ok(n_bytes) => {
                     self.n_sent += n_bytes;
                     self.last_byte_ns = exchange.now_ns;
@@ -330,18 +326,13 @@ impl Connection {
         exchange.tally.add_status(status);
         if is_success(status) {
             let since_start = |time_ns: u64| time_ns.saturating_sub(self.request_start_ns);
-            exchange.tally.add_success(
-                since_start(exchange.now_ns),
-                self.first_body_byte_ns.map(since_start),
-            );
+            exchange
+                .tally
+                .add_success(since_start(exchange.now_ns), self.first_body_byte_ns.map(since_start));
         } else {
             let (target, body) = (exchange.target, &self.body_sample);
             exchange.tally.add_error(ErrorClass::Status, || {
-                format!(
-                    "{}: {status}: {}",
-                    target.request_name,
-                    String::from_utf8_lossy(body)
-                )
+                format!("{}: {status}: {}", target.request_name, String::from_utf8_lossy(body))
             });
         }
         let may_stay = self.parser.keeps_alive() && !exchange.target.asks_to_close;
@@ -364,17 +355,15 @@ impl Connection {
         if self.parser.finish() {
             self.on_answer(exchange);
         } else if self.parser.has_started() {
-            self.fail(ErrorClass::Truncated, exchange, |target, parser| {
-                match parser.status() {
-                    0 => format!(
-                        "{}: the connection was closed within the head of the answer",
-                        target.request_name
-                    ),
-                    status => format!(
-                        "{}: the connection was closed within the answer with status {status}",
-                        target.request_name
-                    ),
-                }
+            self.fail(ErrorClass::Truncated, exchange, |target, parser| match parser.status() {
+                0 => format!(
+                    "{}: the connection was closed within the head of the answer",
+                    target.request_name
+                ),
+                status => format!(
+                    "{}: the connection was closed within the answer with status {status}",
+                    target.request_name
+                ),
             });
         } else {
             self.on_lost_before_answer("the connection was closed without an answer", exchange);
@@ -404,16 +393,12 @@ impl Connection {
             self.socket = None;
             self.connect_anew(exchange);
         } else {
-            self.fail(ErrorClass::Reset, exchange, |target, _| {
-                format!("{}: {reason}", target.request_name)
-            });
+            self.fail(ErrorClass::Reset, exchange, |target, _| format!("{}: {reason}", target.request_name));
         }
     }
 
     fn fail_malformed(&mut self, reason: impl Display, exchange: &mut Exchange<'_>) {
-        self.fail(ErrorClass::Malformed, exchange, |target, _| {
-            format!("{}: {reason}", target.request_name)
-        });
+        self.fail(ErrorClass::Malformed, exchange, |target, _| format!("{}: {reason}", target.request_name));
     }
 
     /// Counts the failure and goes on with a new request, after a pause if failures repeat.
@@ -423,25 +408,17 @@ impl Connection {
         exchange: &mut Exchange<'_>,
         describe: impl FnOnce(&Target, &ResponseParser) -> String,
     ) {
-        exchange
-            .tally
-            .add_error(class, || describe(exchange.target, &self.parser));
+        exchange.tally.add_error(class, || describe(exchange.target, &self.parser));
         self.socket = None;
         self.n_failures += 1;
         // A single lost request says nothing about the next one; a server that refuses, or fails twice, needs rest.
-        let n_pauses = if class == ErrorClass::Connect {
-            self.n_failures
-        } else {
-            self.n_failures - 1
-        };
+        let n_pauses = if class == ErrorClass::Connect { self.n_failures } else { self.n_failures - 1 };
         if n_pauses == 0 {
             self.begin_on_new_connection(exchange);
         } else {
             let (shortest_ns, longest_ns) = BACK_OFF_NS;
             let pause_ns = (shortest_ns << (n_pauses - 1).min(8)).min(longest_ns);
-            self.phase = Phase::BackingOff {
-                until_ns: exchange.now_ns + pause_ns,
-            };
+            self.phase = Phase::BackingOff { until_ns: exchange.now_ns + pause_ns };
         }
     }
 }

@@ -71,11 +71,7 @@ pub fn start(
         addresses,
         request: request_bytes(&plan),
         request_name: format!("{} {}", plan.method, plan.url.path_and_query),
-        answers: if plan.method == "HEAD" {
-            Answers::Head
-        } else {
-            Answers::Other
-        },
+        answers: if plan.method == "HEAD" { Answers::Head } else { Answers::Other },
         asks_to_close: asks_to_close(&plan),
         timeout_ns: nanoseconds(plan.timeout),
     });
@@ -93,10 +89,7 @@ pub fn start(
             Arc::clone(&redactor),
             sender.clone(),
         )
-        .map_err(|source| LoadError::System {
-            action: "create an epoll instance",
-            source,
-        })?;
+        .map_err(|source| LoadError::System { action: "create an epoll instance", source })?;
         prepared.push(generator);
         commands.push(thread_commands);
     }
@@ -105,11 +98,7 @@ pub fn start(
 
     let start_ns = clock::now_ns();
     let shared = Arc::new(Shared(Mutex::new(commands)));
-    let mut handle = LoadHandle {
-        shared: Arc::clone(&shared),
-        generators: Vec::new(),
-        collector: None,
-    };
+    let mut handle = LoadHandle { shared: Arc::clone(&shared), generators: Vec::new(), collector: None };
     for generator in prepared {
         let thread = spawn("slowpath-load", move || generator.run(start_ns))?;
         handle.generators.push(thread);
@@ -120,14 +109,9 @@ pub fn start(
         interval_ns: nanoseconds(plan.interval),
         queues: (0..n_threads).map(|_| VecDeque::new()).collect(),
         last_cut_ns: start_ns,
-        totals: LoadTotals {
-            n_intervals: 0,
-            whole: Interval::empty(start_ns, start_ns),
-        },
+        totals: LoadTotals { n_intervals: 0, whole: Interval::empty(start_ns, start_ns) },
     };
-    handle.collector = Some(spawn("slowpath-load-collect", move || {
-        collector.run(on_interval)
-    })?);
+    handle.collector = Some(spawn("slowpath-load-collect", move || collector.run(on_interval))?);
     Ok(handle)
 }
 
@@ -136,9 +120,7 @@ impl LoadHandle {
     ///
     /// Returns at once; the threads cut within microseconds, the interval is delivered as always.
     pub fn cut(&self, label: &str) {
-        self.shared.give_all(&Command::Cut {
-            next_label: Some(Arc::from(label)),
-        });
+        self.shared.give_all(&Command::Cut { next_label: Some(Arc::from(label)) });
     }
 
     /// Stops the load at once, whatever the server does, and returns what it did in total.
@@ -243,15 +225,9 @@ impl Collector {
 }
 
 fn resolve(plan: &LoadPlan) -> Result<Vec<SocketAddr>, LoadError> {
-    let unknown = |source| LoadError::UnknownHost {
-        host: plan.url.host.clone(),
-        source,
-    };
+    let unknown = |source| LoadError::UnknownHost { host: plan.url.host.clone(), source };
     let mut addresses = Vec::new();
-    for address in (plan.url.host.as_str(), plan.url.port)
-        .to_socket_addrs()
-        .map_err(unknown)?
-    {
+    for address in (plan.url.host.as_str(), plan.url.port).to_socket_addrs().map_err(unknown)? {
         if !addresses.contains(&address) {
             addresses.push(address);
         }
@@ -272,22 +248,10 @@ fn allow_open_files(connections: u32) -> Result<(), LoadError> {
     if let Some(maximum) = limit.maximum
         && maximum < needed
     {
-        return Err(LoadError::TooManyConnections {
-            connections,
-            limit: maximum,
-        });
+        return Err(LoadError::TooManyConnections { connections, limit: maximum });
     }
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: Some(needed),
-            maximum: limit.maximum,
-        },
-    )
-    .map_err(|errno| LoadError::System {
-        action: "raise the limit of open files",
-        source: errno.into(),
-    })
+    setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum: limit.maximum })
+        .map_err(|errno| LoadError::System { action: "raise the limit of open files", source: errno.into() })
 }
 
 fn spawn<T: Send + 'static>(
@@ -297,10 +261,7 @@ fn spawn<T: Send + 'static>(
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(work)
-        .map_err(|source| LoadError::System {
-            action: "start a thread",
-            source,
-        })
+        .map_err(|source| LoadError::System { action: "start a thread", source })
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

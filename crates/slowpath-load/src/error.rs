@@ -87,10 +87,9 @@ impl LoadError {
                 "raise the limit with `ulimit -n {}`, or use fewer connections",
                 u64::from(*connections) + crate::engine::SPARE_FILES
             )),
-            Self::NoAnswer {
-                class: ErrorClass::Connect,
-                ..
-            } => Some("check that the server is running and listens on this port".to_owned()),
+            Self::NoAnswer { class: ErrorClass::Connect, .. } => {
+                Some("check that the server is running and listens on this port".to_owned())
+            }
             Self::BadPlan { .. } | Self::System { .. } | Self::NoAnswer { .. } => None,
         }
     }

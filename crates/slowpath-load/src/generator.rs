@@ -80,9 +80,7 @@ impl Generator {
         let (epoll, waker) = socket::epoll_with_waker(WAKE_TOKEN)?;
         let waker = Arc::new(waker);
         let (sender, commands) = std::sync::mpsc::channel();
-        let connections = (0..n_connections)
-            .map(|token| Connection::new(token, target.answers))
-            .collect();
+        let connections = (0..n_connections).map(|token| Connection::new(token, target.answers)).collect();
         let generator = Self {
             thread,
             target,
@@ -111,11 +109,7 @@ impl Generator {
         let mut now_ns = clock::now_ns();
         let mut next_tick_ns = now_ns;
         loop {
-            let pause_ns = if unread.is_empty() {
-                next_tick_ns.saturating_sub(now_ns)
-            } else {
-                0
-            };
+            let pause_ns = if unread.is_empty() { next_tick_ns.saturating_sub(now_ns) } else { 0 };
             socket::wait(&self.epoll, &mut events, Some(Duration::from_nanos(pause_ns)))?;
             now_ns = clock::now_ns();
             std::mem::swap(&mut turn, &mut unread);
@@ -139,9 +133,7 @@ impl Generator {
                 self.connections[token as usize].on_turn(&mut exchange);
             }
             if now_ns >= next_tick_ns {
-                self.connections
-                    .iter_mut()
-                    .for_each(|connection| connection.on_tick(&mut exchange));
+                self.connections.iter_mut().for_each(|connection| connection.on_tick(&mut exchange));
                 next_tick_ns = now_ns + TICK_NS;
             }
             if is_woken && self.obey(&mut tally, &mut label) {
@@ -154,26 +146,15 @@ impl Generator {
     fn obey(&self, tally: &mut Tally, label: &mut Arc<str>) -> bool {
         socket::drain_waker(&self.waker);
         while let Ok(command) = self.commands.try_recv() {
-            let n_open = self
-                .connections
-                .iter()
-                .filter(|connection| connection.is_open())
-                .count() as u64;
-            let n_busy = self
-                .connections
-                .iter()
-                .filter(|connection| connection.is_busy())
-                .count() as u64;
+            let n_open = self.connections.iter().filter(|connection| connection.is_open()).count() as u64;
+            let n_busy = self.connections.iter().filter(|connection| connection.is_busy()).count() as u64;
             let (n_unfinished, next_label, is_last) = match command {
                 Command::Cut { next_label } => (0, next_label, false),
                 Command::Stop => (n_busy, None, true),
             };
             let interval = tally.cut(label, n_open, n_unfinished);
             // If the collector has ended, because `on_interval` panicked, nobody wants the interval.
-            let _ = self.intervals.send(ThreadInterval {
-                thread: self.thread,
-                interval,
-            });
+            let _ = self.intervals.send(ThreadInterval { thread: self.thread, interval });
             if is_last {
                 return true;
             }

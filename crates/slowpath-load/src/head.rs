@@ -38,8 +38,7 @@ pub(crate) fn split_header_line(line: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Tells whether the comma-separated `list` holds `word`, in any case.
 pub(crate) fn list_holds(list: &[u8], word: &[u8]) -> bool {
-    list.split(|&byte| byte == b',')
-        .any(|item| item.trim_ascii().eq_ignore_ascii_case(word))
+    list.split(|&byte| byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(word))
 }
 
 /// Reads a `content-length`; `None` if it is not a plain decimal number below 2^64.

@@ -9,16 +9,12 @@ use serde::{Deserialize, Deserializer, Serializer, de, ser};
 
 pub(crate) fn serialize<S: Serializer>(histogram: &Histogram<u64>, serializer: S) -> Result<S::Ok, S::Error> {
     let mut bytes = Vec::new();
-    V2Serializer::new()
-        .serialize(histogram, &mut bytes)
-        .map_err(ser::Error::custom)?;
+    V2Serializer::new().serialize(histogram, &mut bytes).map_err(ser::Error::custom)?;
     serializer.serialize_str(&STANDARD.encode(bytes))
 }
 
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Histogram<u64>, D::Error> {
     let text = String::deserialize(deserializer)?;
     let bytes = STANDARD.decode(text).map_err(de::Error::custom)?;
-    HistogramReader::new()
-        .deserialize(&mut bytes.as_slice())
-        .map_err(de::Error::custom)
+    HistogramReader::new().deserialize(&mut bytes.as_slice()).map_err(de::Error::custom)
 }

@@ -32,14 +32,8 @@ pub enum ErrorClass {
 
 impl ErrorClass {
     /// Every class, in the order of their discriminants.
-    pub const ALL: [Self; 6] = [
-        Self::Connect,
-        Self::Reset,
-        Self::Timeout,
-        Self::Status,
-        Self::Malformed,
-        Self::Truncated,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Connect, Self::Reset, Self::Timeout, Self::Status, Self::Malformed, Self::Truncated];
 
     /// Returns the name used in reports and JSON: `connect`, `reset`, `timeout`, `status`, `malformed`, `truncated`.
     pub fn as_str(self) -> &'static str {
@@ -168,15 +162,8 @@ impl Interval {
 
     /// Keeps `sample` (`class: …`) unless one of its class is kept already.
     fn add_error_sample(&mut self, sample: &str) {
-        let rank = |text: &str| {
-            ErrorClass::ALL
-                .iter()
-                .position(|class| class_of(text) == class.as_str())
-        };
-        match self
-            .error_samples
-            .binary_search_by_key(&rank(sample), |kept| rank(kept))
-        {
+        let rank = |text: &str| ErrorClass::ALL.iter().position(|class| class_of(text) == class.as_str());
+        match self.error_samples.binary_search_by_key(&rank(sample), |kept| rank(kept)) {
             Ok(_) => {}
             Err(place) => self.error_samples.insert(place, sample.to_owned()),
         }
@@ -211,17 +198,13 @@ mod tests {
         interval.label = "baseline".to_owned();
         for i in 0..1000 {
             interval.latency.saturating_record((i * seed * 7919) % 90_000);
-            interval
-                .first_body_byte
-                .saturating_record((i * seed * 104_729) % 5_000);
+            interval.first_body_byte.saturating_record((i * seed * 104_729) % 5_000);
         }
         interval.n_requests = 1000;
         interval.status = BTreeMap::from([(200, 999), (302, 1), (500 + seed as u16, 3)]);
         interval.errors = BTreeMap::from([(ErrorClass::Status, 3), (ErrorClass::Truncated, seed)]);
-        interval.error_samples = vec![
-            format!("status: 50{seed}"),
-            format!("truncated: after {seed} bytes \"ü\""),
-        ];
+        interval.error_samples =
+            vec![format!("status: 50{seed}"), format!("truncated: after {seed} bytes \"ü\"")];
         interval.bytes_in = u64::MAX / 9;
         interval.bytes_out = 77 * seed;
         interval.n_unfinished = seed;
@@ -238,11 +221,7 @@ mod tests {
             assert!(!line.contains('\n'));
             let back: Interval = serde_json::from_str(&line).unwrap();
             assert_eq!(back, interval);
-            assert_eq!(
-                serde_json::to_string(&back).unwrap(),
-                line,
-                "the same interval gives the same bytes"
-            );
+            assert_eq!(serde_json::to_string(&back).unwrap(), line, "the same interval gives the same bytes");
         }
     }
 
@@ -256,29 +235,14 @@ mod tests {
         tail.merge(&parts[2]);
         let mut right = parts[0].clone();
         right.merge(&tail);
-        assert_eq!(
-            serde_json::to_string(&left).unwrap(),
-            serde_json::to_string(&right).unwrap()
-        );
+        assert_eq!(serde_json::to_string(&left).unwrap(), serde_json::to_string(&right).unwrap());
 
         assert_eq!((left.start_ns, left.end_ns), (0, 3_000_000_000));
         assert_eq!(left.latency.len(), 3000);
-        assert_eq!(
-            left.status,
-            BTreeMap::from([(200, 2997), (302, 3), (501, 3), (502, 3), (503, 3)])
-        );
-        assert_eq!(
-            left.errors,
-            BTreeMap::from([(ErrorClass::Status, 9), (ErrorClass::Truncated, 6)])
-        );
-        assert_eq!(
-            left.error_samples, parts[0].error_samples,
-            "the first sample of a class stays"
-        );
-        assert_eq!(
-            (left.open_connections, left.n_unfinished, left.n_reconnects),
-            (53, 6, 12)
-        );
+        assert_eq!(left.status, BTreeMap::from([(200, 2997), (302, 3), (501, 3), (502, 3), (503, 3)]));
+        assert_eq!(left.errors, BTreeMap::from([(ErrorClass::Status, 9), (ErrorClass::Truncated, 6)]));
+        assert_eq!(left.error_samples, parts[0].error_samples, "the first sample of a class stays");
+        assert_eq!((left.open_connections, left.n_unfinished, left.n_reconnects), (53, 6, 12));
     }
 
     #[test]
@@ -287,10 +251,7 @@ mod tests {
         for text in ["truncated: 1", "connect: 1", "status: 1", "connect: 2"] {
             interval.add_error_sample(text);
         }
-        assert_eq!(
-            interval.error_samples,
-            ["connect: 1", "status: 1", "truncated: 1"]
-        );
+        assert_eq!(interval.error_samples, ["connect: 1", "status: 1", "truncated: 1"]);
     }
 
     #[test]

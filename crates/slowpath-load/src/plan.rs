@@ -46,19 +46,9 @@ impl LoadPlan {
 
     /// Checks every field; [`crate::start`] does so too.
     pub fn validate(&self) -> Result<(), LoadError> {
-        let bad = |field, value: String, problem| {
-            Err(LoadError::BadPlan {
-                field,
-                value,
-                problem,
-            })
-        };
+        let bad = |field, value: String, problem| Err(LoadError::BadPlan { field, value, problem });
         if !is_token(self.method.as_bytes()) {
-            return bad(
-                "method",
-                self.method.clone(),
-                "a method is one word such as `GET`",
-            );
+            return bad("method", self.method.clone(), "a method is one word such as `GET`");
         }
         if self.connections == 0 {
             return bad("connections", "0".to_owned(), "at least one is needed");
@@ -70,26 +60,14 @@ impl LoadPlan {
             return bad("timeout", "0".to_owned(), "no server answers in no time");
         }
         if self.interval < Duration::from_millis(1) {
-            return bad(
-                "interval",
-                format!("{:?}", self.interval),
-                "the shortest interval is 1 ms",
-            );
+            return bad("interval", format!("{:?}", self.interval), "the shortest interval is 1 ms");
         }
-        self.headers
-            .iter()
-            .try_for_each(|(name, value)| self.check_header(name, value))
+        self.headers.iter().try_for_each(|(name, value)| self.check_header(name, value))
     }
 
     fn check_header(&self, name: &str, value: &str) -> Result<(), LoadError> {
         check_header_text(name, value)?;
-        let bad = |problem, hint| {
-            Err(LoadError::BadHeader {
-                header: shown(name, value),
-                problem,
-                hint,
-            })
-        };
+        let bad = |problem, hint| Err(LoadError::BadHeader { header: shown(name, value), problem, hint });
         if name.eq_ignore_ascii_case("transfer-encoding") {
             return bad("the body is always sent with its length", "leave this header out");
         }
@@ -123,13 +101,7 @@ pub fn parse_header(text: &str) -> Result<(String, String), LoadError> {
 }
 
 fn check_header_text(name: &str, value: &str) -> Result<(), LoadError> {
-    let bad = |problem, hint| {
-        Err(LoadError::BadHeader {
-            header: shown(name, value),
-            problem,
-            hint,
-        })
-    };
+    let bad = |problem, hint| Err(LoadError::BadHeader { header: shown(name, value), problem, hint });
     if !is_token(name.as_bytes()) {
         return bad(
             "its name holds a character that no header name has",
@@ -137,20 +109,14 @@ fn check_header_text(name: &str, value: &str) -> Result<(), LoadError> {
         );
     }
     if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
-        return bad(
-            "its value holds a line break or another control character",
-            "remove it from the value",
-        );
+        return bad("its value holds a line break or another control character", "remove it from the value");
     }
     Ok(())
 }
 
 /// Returns the header on one line and without its secrets.
 fn shown(name: &str, value: &str) -> String {
-    Redactor::default()
-        .redact(&format!("{name}: {value}"))
-        .escape_debug()
-        .to_string()
+    Redactor::default().redact(&format!("{name}: {value}")).escape_debug().to_string()
 }
 
 #[cfg(test)]
@@ -160,11 +126,7 @@ mod tests {
     #[test]
     fn accepts_both_separators() {
         fn check(text: &str, name: &str, value: &str) {
-            assert_eq!(
-                parse_header(text).unwrap(),
-                (name.to_owned(), value.to_owned()),
-                "{text}"
-            );
+            assert_eq!(parse_header(text).unwrap(), (name.to_owned(), value.to_owned()), "{text}");
         }
         check("Accept: text/html", "Accept", "text/html");
         check("accept=text/html;q=0.8", "accept", "text/html;q=0.8");
@@ -180,10 +142,7 @@ mod tests {
             let error = parse_header(text).expect_err(text);
             assert!(error.hint().is_some());
             let message = error.to_string();
-            assert!(
-                message.contains(shown) && message.contains(problem),
-                "{text}: {message}"
-            );
+            assert!(message.contains(shown) && message.contains(problem), "{text}: {message}");
         }
         check("Authorization", "`Authorization`", "no value");
         check("Bearer sk-12345678", "`Bearer [redacted]`", "no value");
@@ -205,10 +164,7 @@ mod tests {
         check(|plan| plan.timeout = Duration::ZERO, "timeout `0`");
         check(|plan| plan.interval = Duration::ZERO, "interval");
         check(|plan| plan.method = "GET /".to_owned(), "method `GET /`");
-        check(
-            |plan| plan.headers.push(("content-length".into(), "7".into())),
-            "differs from the length",
-        );
+        check(|plan| plan.headers.push(("content-length".into(), "7".into())), "differs from the length");
         check(
             |plan| plan.headers.push(("Transfer-Encoding".into(), "chunked".into())),
             "always sent with its length",

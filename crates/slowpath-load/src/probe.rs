@@ -31,23 +31,15 @@ pub fn get_once(url: &Url, timeout: Duration) -> Result<u16, LoadError> {
             let class = if is_timeout { ErrorClass::Timeout } else { during };
             no_answer(
                 class,
-                if is_timeout {
-                    format!("nothing within {timeout:?}")
-                } else {
-                    error.to_string()
-                },
+                if is_timeout { format!("nothing within {timeout:?}") } else { error.to_string() },
             )
         }
     };
     let mut stream = connect(url, deadline)?.map_err(failed(ErrorClass::Connect))?;
     let mut plan = LoadPlan::new(url.clone());
     plan.headers.push(("connection".to_owned(), "close".to_owned()));
-    stream
-        .set_write_timeout(Some(time_left(deadline)))
-        .map_err(failed(ErrorClass::Reset))?;
-    stream
-        .write_all(&request_bytes(&plan))
-        .map_err(failed(ErrorClass::Reset))?;
+    stream.set_write_timeout(Some(time_left(deadline))).map_err(failed(ErrorClass::Reset))?;
+    stream.write_all(&request_bytes(&plan)).map_err(failed(ErrorClass::Reset))?;
 
     let mut parser = ResponseParser::new(Answers::Other);
     let mut buffer = [0; 16 * 1024];
@@ -55,31 +47,17 @@ pub fn get_once(url: &Url, timeout: Duration) -> Result<u16, LoadError> {
         if Instant::now() >= deadline {
             return Err(failed(ErrorClass::Timeout)(ErrorKind::TimedOut.into()));
         }
-        stream
-            .set_read_timeout(Some(time_left(deadline)))
-            .map_err(failed(ErrorClass::Reset))?;
+        stream.set_read_timeout(Some(time_left(deadline))).map_err(failed(ErrorClass::Reset))?;
         let n_bytes = match stream.read(&mut buffer) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             other => other.map_err(failed(ErrorClass::Reset))?,
         };
         if n_bytes == 0 {
-            let class = if parser.has_started() {
-                ErrorClass::Truncated
-            } else {
-                ErrorClass::Reset
-            };
+            let class = if parser.has_started() { ErrorClass::Truncated } else { ErrorClass::Reset };
             let is_complete = parser.finish();
-            let early = || {
-                no_answer(
-                    class,
-                    "the connection was closed before the end of the answer".to_owned(),
-                )
-            };
-            return if is_complete {
-                Ok(parser.status())
-            } else {
-                Err(early())
-            };
+            let early =
+                || no_answer(class, "the connection was closed before the end of the answer".to_owned());
+            return if is_complete { Ok(parser.status()) } else { Err(early()) };
         }
         match parser.feed(&buffer[..n_bytes], |_, _| {}) {
             Ok(Progress::NeedMore) => {}
@@ -93,10 +71,7 @@ pub fn get_once(url: &Url, timeout: Duration) -> Result<u16, LoadError> {
 fn connect(url: &Url, deadline: Instant) -> Result<std::io::Result<TcpStream>, LoadError> {
     let addresses = (url.host.as_str(), url.port)
         .to_socket_addrs()
-        .map_err(|source| LoadError::UnknownHost {
-            host: url.host.clone(),
-            source,
-        })?;
+        .map_err(|source| LoadError::UnknownHost { host: url.host.clone(), source })?;
     let mut outcome = Err(ErrorKind::NotFound.into());
     for address in addresses {
         outcome = TcpStream::connect_timeout(&address, time_left(deadline));
@@ -109,7 +84,5 @@ fn connect(url: &Url, deadline: Instant) -> Result<std::io::Result<TcpStream>, L
 
 /// Returns what is left until `deadline`, never zero: zero would mean no timeout.
 fn time_left(deadline: Instant) -> Duration {
-    deadline
-        .saturating_duration_since(Instant::now())
-        .max(Duration::from_millis(1))
+    deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
 }

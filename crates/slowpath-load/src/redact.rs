@@ -5,20 +5,8 @@
 const REDACTED: &str = "[redacted]";
 
 /// Beginnings of well-known key formats (OpenAI, Anthropic, Stripe, GitHub, Google, Slack, AWS, JWT).
-const KEY_PREFIXES: [&str; 12] = [
-    "sk-",
-    "sk_",
-    "pk_",
-    "rk_",
-    "ghp_",
-    "gho_",
-    "github_pat_",
-    "AIza",
-    "xoxb-",
-    "xoxp-",
-    "AKIA",
-    "eyJ",
-];
+const KEY_PREFIXES: [&str; 12] =
+    ["sk-", "sk_", "pk_", "rk_", "ghp_", "gho_", "github_pat_", "AIza", "xoxb-", "xoxp-", "AKIA", "eyJ"];
 
 /// Names after which a value follows that must not be shown; compared in lower case with `-` and `_` removed.
 const SECRET_NAMES: [&str; 15] = [
@@ -55,12 +43,8 @@ impl Redactor {
         for (name, value) in headers {
             if is_secret_name(name) {
                 // Of `Bearer abc`, a server may echo `abc` alone.
-                known_secrets.extend(
-                    value
-                        .split([' ', ';', '='])
-                        .filter(|word| word.len() >= 6)
-                        .map(str::to_owned),
-                );
+                known_secrets
+                    .extend(value.split([' ', ';', '=']).filter(|word| word.len() >= 6).map(str::to_owned));
             }
         }
         known_secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
@@ -133,11 +117,7 @@ fn is_word_char(c: char) -> bool {
 }
 
 fn is_secret_name(name: &str) -> bool {
-    let plain: String = name
-        .chars()
-        .filter(|c| !"-_".contains(*c))
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
+    let plain: String = name.chars().filter(|c| !"-_".contains(*c)).map(|c| c.to_ascii_lowercase()).collect();
     SECRET_NAMES.contains(&plain.as_str()) || plain.ends_with("apikey") || plain.ends_with("token")
 }
 
@@ -152,14 +132,8 @@ mod tests {
         }
         check("plain words: 3 of 4", "plain words: 3 of 4");
         check("Authorization: Bearer abc123", "Authorization: Bearer [redacted]");
-        check(
-            "authorization=Basic dXNlcjE6cA==",
-            "authorization=Basic [redacted]==",
-        );
-        check(
-            "Authorization: Bearer nodigits",
-            "Authorization: Bearer [redacted]",
-        );
+        check("authorization=Basic dXNlcjE6cA==", "authorization=Basic [redacted]==");
+        check("Authorization: Bearer nodigits", "Authorization: Bearer [redacted]");
         check(r#"{"api_key":"hunter"}"#, r#"{"api_key":"[redacted]"}"#);
         check(r#"{\"api_key\": \"hunter\"}"#, r#"{\"api_key\": \"[redacted]\"}"#);
         check("GET /x?key=abc&n=1", "GET /x?key=[redacted]&n=1");

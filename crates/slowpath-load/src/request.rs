@@ -4,11 +4,7 @@ use crate::plan::LoadPlan;
 
 /// Returns head and body of the plan's request. The plan is valid.
 pub(crate) fn request_bytes(plan: &LoadPlan) -> Vec<u8> {
-    let has = |name: &str| {
-        plan.headers
-            .iter()
-            .any(|(given, _)| given.eq_ignore_ascii_case(name))
-    };
+    let has = |name: &str| plan.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
     let mut head = format!("{} {} HTTP/1.1\r\n", plan.method, plan.url.path_and_query);
     let mut add = |name: &str, value: &str| {
         head.push_str(name);
@@ -43,9 +39,7 @@ pub(crate) fn request_bytes(plan: &LoadPlan) -> Vec<u8> {
 pub(crate) fn asks_to_close(plan: &LoadPlan) -> bool {
     plan.headers.iter().any(|(name, value)| {
         name.eq_ignore_ascii_case("connection")
-            && value
-                .split(',')
-                .any(|word| word.trim().eq_ignore_ascii_case("close"))
+            && value.split(',').any(|word| word.trim().eq_ignore_ascii_case("close"))
     })
 }
 
@@ -59,16 +53,10 @@ mod tests {
         fn check(method: &str, headers: &[(&str, &str)], body: &str, expected: &str) {
             let mut plan = LoadPlan::new(Url::parse("http://h:81/p?q=1").unwrap());
             plan.method = method.to_owned();
-            plan.headers = headers
-                .iter()
-                .map(|(name, value)| ((*name).into(), (*value).into()))
-                .collect();
+            plan.headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
             plan.body = body.into();
             let text = String::from_utf8(request_bytes(&plan)).unwrap();
-            assert_eq!(
-                text.replace(concat!("slowpath/", env!("CARGO_PKG_VERSION")), "slowpath"),
-                expected
-            );
+            assert_eq!(text.replace(concat!("slowpath/", env!("CARGO_PKG_VERSION")), "slowpath"), expected);
         }
         check(
             "GET",

@@ -233,9 +233,7 @@ impl ResponseParser {
     /// A peer that does not speak HTTP is told apart from one that speaks it at length, however it is cut.
     fn too_large(&self, bytes: &[u8]) -> MalformedResponse {
         let beginning: Vec<u8> = self.partial_line.iter().chain(bytes).take(16).copied().collect();
-        self.check_beginning(&beginning)
-            .err()
-            .unwrap_or(MalformedResponse::HeadTooLarge)
+        self.check_beginning(&beginning).err().unwrap_or(MalformedResponse::HeadTooLarge)
     }
 
     /// Refuses a peer that speaks another protocol before it ends its first line, if it ever does.
@@ -280,9 +278,7 @@ impl ResponseParser {
         if !digits.iter().all(u8::is_ascii_digit) || digits[0] == b'0' || !ends_well || has_control {
             return Err(bad);
         }
-        self.status = digits
-            .iter()
-            .fold(0, |status, digit| status * 10 + u16::from(digit - b'0'));
+        self.status = digits.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0'));
         Ok(())
     }
 
@@ -299,11 +295,7 @@ impl ResponseParser {
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
                 let last = value.rsplit(|&byte| byte == b',').next().unwrap_or_default();
                 let is_chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
-                self.coding = if is_chunked {
-                    Coding::Chunked
-                } else {
-                    Coding::Other
-                };
+                self.coding = if is_chunked { Coding::Chunked } else { Coding::Other };
             }
             10 if name.eq_ignore_ascii_case(b"connection") => {
                 self.asks_close |= list_holds(value, b"close");

@@ -31,12 +31,7 @@ fn read(answers: Answers, pieces: &[&[u8]]) -> Reading {
         }
     }
     let is_done = matches!(outcome, Ok(Progress::Done { .. }));
-    Reading {
-        outcome,
-        body,
-        status: parser.status(),
-        keeps_alive: is_done && parser.keeps_alive(),
-    }
+    Reading { outcome, body, status: parser.status(), keeps_alive: is_done && parser.keeps_alive() }
 }
 
 /// Reads the input whole, cut in two at every position, and byte by byte; all must agree.
@@ -44,20 +39,10 @@ fn read_every_way(answers: Answers, input: &[u8]) -> Reading {
     let whole = read(answers, &[input]);
     for position in 0..=input.len() {
         let cut = read(answers, &[&input[..position], &input[position..]]);
-        assert_eq!(
-            cut,
-            whole,
-            "{:?} cut at {position}",
-            String::from_utf8_lossy(input)
-        );
+        assert_eq!(cut, whole, "{:?} cut at {position}", String::from_utf8_lossy(input));
     }
     let bytes: Vec<&[u8]> = input.chunks(1).collect();
-    assert_eq!(
-        read(answers, &bytes),
-        whole,
-        "{:?} byte by byte",
-        String::from_utf8_lossy(input)
-    );
+    assert_eq!(read(answers, &bytes), whole, "{:?} byte by byte", String::from_utf8_lossy(input));
     whole
 }
 
@@ -69,48 +54,19 @@ fn check(input: &str, status: u16, body: &str, keeps_alive: bool) {
 fn check_answer(answers: Answers, input: &str, status: u16, body: &str, keeps_alive: bool) {
     let end = input.find('¦').unwrap_or(input.len());
     let reading = read_every_way(answers, input.replacen('¦', "", 1).as_bytes());
-    let expected = Reading {
-        outcome: Ok(Progress::Done { consumed: end }),
-        body: body.into(),
-        status,
-        keeps_alive,
-    };
+    let expected =
+        Reading { outcome: Ok(Progress::Done { consumed: end }), body: body.into(), status, keeps_alive };
     assert_eq!(reading, expected, "{input:?}");
 }
 
 #[test]
 fn finds_the_end_of_the_answer() {
-    check(
-        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
-        200,
-        "hello",
-        true,
-    );
-    check(
-        "HTTP/1.1 200\r\ncontent-length:5\r\n\r\nhello¦HTTP/1.1 200",
-        200,
-        "hello",
-        true,
-    );
+    check("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, "hello", true);
+    check("HTTP/1.1 200\r\ncontent-length:5\r\n\r\nhello¦HTTP/1.1 200", 200, "hello", true);
     check("HTTP/1.1 404 Not Found\nContent-Length: 0\n\n", 404, "", true);
-    check(
-        "\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-        200,
-        "",
-        true,
-    );
-    check(
-        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\ncontent-length: 1\r\n\r\nx",
-        200,
-        "x",
-        true,
-    );
-    check(
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n¦x",
-        200,
-        "hi",
-        true,
-    );
+    check("\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200, "", true);
+    check("HTTP/1.1 200 OK\r\nContent-Length: 1\r\ncontent-length: 1\r\n\r\nx", 200, "x", true);
+    check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n¦x", 200, "hi", true);
     check(
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n1\r\nx\r\n0\r\nT: 1\r\n\r\n",
         200,
@@ -118,29 +74,14 @@ fn finds_the_end_of_the_answer() {
         true,
     );
     check("HTTP/1.1 204 No Content\r\n\r\n¦x", 204, "", true);
-    check(
-        "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
-        304,
-        "",
-        true,
-    );
-    check(
-        "HTTP/1.1 200 OK\r\nX-Content-Length: 7\r\nContent-Length: 1\r\n\r\nx",
-        200,
-        "x",
-        true,
-    );
+    check("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", 304, "", true);
+    check("HTTP/1.1 200 OK\r\nX-Content-Length: 7\r\nContent-Length: 1\r\n\r\nx", 200, "x", true);
 }
 
 #[test]
 fn knows_whether_the_connection_stays() {
     let with = |version: &str, headers: &str, keeps_alive| {
-        check(
-            &format!("HTTP/{version} 200 OK\r\n{headers}Content-Length: 0\r\n\r\n"),
-            200,
-            "",
-            keeps_alive,
-        );
+        check(&format!("HTTP/{version} 200 OK\r\n{headers}Content-Length: 0\r\n\r\n"), 200, "", keeps_alive);
     };
     with("1.1", "", true);
     with("1.1", "Connection: close\r\n", false);
@@ -155,22 +96,12 @@ fn knows_whether_the_connection_stays() {
         "",
         false,
     );
-    check(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n¦\0\0",
-        101,
-        "",
-        false,
-    );
+    check("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n¦\0\0", 101, "", false);
 }
 
 #[test]
 fn skips_interim_answers() {
-    check(
-        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
-        200,
-        "hi",
-        true,
-    );
+    check("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", 200, "hi", true);
     check(
         "HTTP/1.1 103 Early Hints\r\nLink: x\r\nContent-Length: 7\r\nConnection: close\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
         204,
@@ -183,13 +114,7 @@ fn skips_interim_answers() {
 fn answers_to_head_have_no_body() {
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n";
     check_answer(Answers::Head, head, 200, "", true);
-    check_answer(
-        Answers::Head,
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-        200,
-        "",
-        true,
-    );
+    check_answer(Answers::Head, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 200, "", true);
     check_answer(Answers::Head, "HTTP/1.1 200 OK\r\n\r\n", 200, "", true);
 }
 
@@ -207,22 +132,10 @@ fn the_end_of_the_stream_ends_bodies_without_length() {
         assert!(!is_complete || !parser.keeps_alive());
     }
     check_close("HTTP/1.1 200 OK\r\n\r\nall of it", true, "all of it");
-    check_close(
-        "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\nall",
-        true,
-        "all",
-    );
-    check_close(
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 1\r\n\r\nabc",
-        true,
-        "abc",
-    );
+    check_close("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\nall", true, "all");
+    check_close("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 1\r\n\r\nabc", true, "abc");
     check_close("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart", false, "part");
-    check_close(
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\npart",
-        false,
-        "part",
-    );
+    check_close("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\npart", false, "part");
     check_close("HTTP/1.1 200 OK\r\nContent-Le", false, "");
     check_close("", false, "");
 }
@@ -230,12 +143,7 @@ fn the_end_of_the_stream_ends_bodies_without_length() {
 #[test]
 fn refuses_what_is_not_http() {
     fn check_bad(input: &[u8], expected: MalformedResponse) {
-        assert_eq!(
-            read_every_way(Answers::Other, input).outcome,
-            Err(expected),
-            "{}",
-            input.escape_ascii()
-        );
+        assert_eq!(read_every_way(Answers::Other, input).outcome, Err(expected), "{}", input.escape_ascii());
     }
     use MalformedResponse as Bad;
     check_bad(b"\x15\x03\x01\x00\x02\x02\x46", Bad::StatusLine);
@@ -254,36 +162,20 @@ fn refuses_what_is_not_http() {
     check_bad(b"HTTP/1.1 200 OK\r\nA: x\rB: y\r\n", Bad::HeaderLine);
     check_bad(b"HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n", Bad::ContentLength);
     check_bad(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n", Bad::ContentLength);
-    check_bad(
-        b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551616\r\n",
-        Bad::ContentLength,
-    );
-    check_bad(
-        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n",
-        Bad::ContentLength,
-    );
-    check_bad(
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        Bad::Chunk,
-    );
+    check_bad(b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551616\r\n", Bad::ContentLength);
+    check_bad(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n", Bad::ContentLength);
+    check_bad(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", Bad::Chunk);
 }
 
 #[test]
 fn bounds_the_head_however_it_is_cut() {
     let long_line = [b"HTTP/1.1 200 OK\r\nA: ".as_slice(), &vec![b'x'; MAX_HEAD_BYTES]].concat();
-    let many_lines = [
-        b"HTTP/1.1 200 OK\r\n".as_slice(),
-        &b"A: x\r\n".repeat(MAX_HEAD_BYTES / 6),
-    ]
-    .concat();
+    let many_lines = [b"HTTP/1.1 200 OK\r\n".as_slice(), &b"A: x\r\n".repeat(MAX_HEAD_BYTES / 6)].concat();
     let many_interims = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(MAX_HEAD_BYTES / 25 + 1);
     for input in [long_line, many_lines, many_interims] {
         for piece_bytes in [1, 1000, input.len()] {
             let pieces: Vec<&[u8]> = input.chunks(piece_bytes).collect();
-            assert_eq!(
-                read(Answers::Other, &pieces).outcome,
-                Err(MalformedResponse::HeadTooLarge)
-            );
+            assert_eq!(read(Answers::Other, &pieces).outcome, Err(MalformedResponse::HeadTooLarge));
         }
     }
 }
@@ -294,22 +186,12 @@ fn a_reset_parser_reads_the_next_answer() {
     let input = b"HTTP/1.0 500 No\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx";
     assert!(!parser.has_started());
     for _ in 0..3 {
-        assert_eq!(
-            parser.feed(input, |_, _| {}),
-            Ok(Progress::Done {
-                consumed: input.len()
-            })
-        );
+        assert_eq!(parser.feed(input, |_, _| {}), Ok(Progress::Done { consumed: input.len() }));
         assert!(parser.has_started() && !parser.keeps_alive());
         parser.reset();
         assert!(!parser.has_started());
         let other = b"HTTP/1.1 204 \r\n\r\n";
-        assert_eq!(
-            parser.feed(other, |_, _| {}),
-            Ok(Progress::Done {
-                consumed: other.len()
-            })
-        );
+        assert_eq!(parser.feed(other, |_, _| {}), Ok(Progress::Done { consumed: other.len() }));
         assert!(parser.keeps_alive());
         parser.reset();
     }

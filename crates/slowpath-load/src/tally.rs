@@ -59,24 +59,17 @@ impl Tally {
         self.interval.n_requests += 1;
         self.interval.latency.saturating_record(rounded_us(latency_ns));
         if let Some(first_body_byte_ns) = first_body_byte_ns {
-            self.interval
-                .first_body_byte
-                .saturating_record(rounded_us(first_body_byte_ns));
+            self.interval.first_body_byte.saturating_record(rounded_us(first_body_byte_ns));
         }
     }
 
     /// Counts a failed request; `describe` is called for the first of its class only.
     pub(crate) fn add_error(&mut self, class: ErrorClass, describe: impl FnOnce() -> String) {
         self.n_by_error[class as usize] += 1;
-        let Self {
-            samples, redactor, ..
-        } = self;
+        let Self { samples, redactor, .. } = self;
         samples[class as usize].get_or_insert_with(|| {
-            let text: String = redactor
-                .redact(&describe())
-                .chars()
-                .map(|c| if c.is_control() { ' ' } else { c })
-                .collect();
+            let text: String =
+                redactor.redact(&describe()).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
             let mut sample = format!("{class}: {}", text.trim_end());
             while sample.len() > MAX_SAMPLE_BYTES {
                 sample.pop();
@@ -90,14 +83,7 @@ impl Tally {
         let end_ns = clock::now_ns();
         let mut next = Self::new(end_ns, Arc::clone(&self.redactor));
         std::mem::swap(self, &mut next);
-        let Self {
-            mut interval,
-            n_by_status,
-            n_by_error,
-            samples,
-            cpu_at_start_ns,
-            ..
-        } = next;
+        let Self { mut interval, n_by_status, n_by_error, samples, cpu_at_start_ns, .. } = next;
         let cpu_ns = self.cpu_at_start_ns.saturating_sub(cpu_at_start_ns);
         interval.end_ns = end_ns;
         label.clone_into(&mut interval.label);
@@ -105,11 +91,8 @@ impl Tally {
             .zip(n_by_status.iter().copied())
             .filter(|(_, count)| *count > 0)
             .collect::<BTreeMap<_, _>>();
-        interval.errors = ErrorClass::ALL
-            .into_iter()
-            .zip(n_by_error)
-            .filter(|(_, count)| *count > 0)
-            .collect();
+        interval.errors =
+            ErrorClass::ALL.into_iter().zip(n_by_error).filter(|(_, count)| *count > 0).collect();
         interval.error_samples = samples.into_iter().flatten().collect();
         interval.open_connections = open_connections;
         interval.n_unfinished = n_unfinished;
@@ -145,29 +128,15 @@ mod tests {
         tally.add_error(ErrorClass::Timeout, || "ü".repeat(400));
         let interval = tally.cut("x", 3, 1);
         assert_eq!(
-            interval
-                .latency
-                .iter_recorded()
-                .map(|step| step.value_iterated_to())
-                .collect::<Vec<_>>(),
+            interval.latency.iter_recorded().map(|step| step.value_iterated_to()).collect::<Vec<_>>(),
             [1, 2]
         );
         assert_eq!(interval.first_body_byte.len(), 1);
         assert_eq!(interval.status, BTreeMap::from([(200, 1), (999, 1)]));
-        assert_eq!(
-            interval.errors,
-            BTreeMap::from([(ErrorClass::Timeout, 1), (ErrorClass::Status, 2)])
-        );
+        assert_eq!(interval.errors, BTreeMap::from([(ErrorClass::Timeout, 1), (ErrorClass::Status, 2)]));
         assert_eq!(interval.error_samples[1], "status: first  control");
         assert!(interval.error_samples[0].len() <= MAX_SAMPLE_BYTES);
-        assert_eq!(
-            (
-                interval.label.as_str(),
-                interval.open_connections,
-                interval.n_unfinished
-            ),
-            ("x", 3, 1)
-        );
+        assert_eq!((interval.label.as_str(), interval.open_connections, interval.n_unfinished), ("x", 3, 1));
 
         let next = tally.cut("y", 3, 0);
         assert_eq!(next.start_ns, interval.end_ns);

@@ -24,11 +24,7 @@ impl Url {
     /// # Errors
     /// [`LoadError::BadUrl`], which says what to write instead.
     pub fn parse(text: &str) -> Result<Self, LoadError> {
-        let bad = |problem, hint| LoadError::BadUrl {
-            url: Redactor::default().redact(text),
-            problem,
-            hint,
-        };
+        let bad = |problem, hint| LoadError::BadUrl { url: Redactor::default().redact(text), problem, hint };
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(bad("it has no scheme", "write it as `http://host:port/path`"));
         };
@@ -39,10 +35,7 @@ impl Url {
             ));
         }
         if !scheme.eq_ignore_ascii_case("http") {
-            return Err(bad(
-                "its scheme is not http",
-                "write it as `http://host:port/path`",
-            ));
+            return Err(bad("its scheme is not http", "write it as `http://host:port/path`"));
         }
         let rest = rest.split('#').next().unwrap_or_default();
         let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -60,55 +53,30 @@ impl Url {
             ));
         }
         let (host, port) = split_port(authority).map_err(|(problem, hint)| bad(problem, hint))?;
-        let path_and_query = if target.starts_with('/') {
-            target.to_owned()
-        } else {
-            format!("/{target}")
-        };
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-            path_and_query,
-        })
+        let path_and_query = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+        Ok(Self { host: host.to_owned(), port, path_and_query })
     }
 
     /// Returns `host:port` as a `Host` header has it: without the port if it is 80, IPv6 in brackets.
     pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') {
-            format!("[{}]", self.host)
-        } else {
-            self.host.clone()
-        };
-        if self.port == 80 {
-            host
-        } else {
-            format!("{host}:{}", self.port)
-        }
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        if self.port == 80 { host } else { format!("{host}:{}", self.port) }
     }
 }
 
 fn split_port(authority: &str) -> Result<(&str, u16), (&'static str, &'static str)> {
     let (host, port) = if let Some(bracketed) = authority.strip_prefix('[') {
         let Some((address, after)) = bracketed.split_once(']') else {
-            return Err((
-                "its IPv6 address has no closing bracket",
-                "write it as `http://[::1]:3000/`",
-            ));
+            return Err(("its IPv6 address has no closing bracket", "write it as `http://[::1]:3000/`"));
         };
         if address.parse::<std::net::Ipv6Addr>().is_err() {
-            return Err((
-                "what is in brackets is not an IPv6 address",
-                "write it as `http://[::1]:3000/`",
-            ));
+            return Err(("what is in brackets is not an IPv6 address", "write it as `http://[::1]:3000/`"));
         }
         match after.strip_prefix(':') {
             Some(port) => (address, port),
             None if after.is_empty() => (address, ""),
             None => {
-                return Err((
-                    "there is text after the IPv6 address",
-                    "write it as `http://[::1]:3000/`",
-                ));
+                return Err(("there is text after the IPv6 address", "write it as `http://[::1]:3000/`"));
             }
         }
     } else {
@@ -136,10 +104,7 @@ fn split_port(authority: &str) -> Result<(&str, u16), (&'static str, &'static st
     }
     match port.parse::<u16>() {
         Ok(number) if number > 0 && port.bytes().all(|byte| byte.is_ascii_digit()) => Ok((host, number)),
-        _ => Err((
-            "its port is not a number from 1 to 65535",
-            "write it as `http://host:3000/path`",
-        )),
+        _ => Err(("its port is not a number from 1 to 65535", "write it as `http://host:3000/path`")),
     }
 }
 
@@ -171,42 +136,14 @@ mod tests {
                 "{text}"
             );
             assert_eq!(url.to_string(), shown);
-            assert_eq!(
-                Url::parse(shown).unwrap(),
-                url,
-                "what is shown parses to the same"
-            );
+            assert_eq!(Url::parse(shown).unwrap(), url, "what is shown parses to the same");
         }
         check("http://localhost", "localhost", 80, "/", "http://localhost/");
-        check(
-            "http://localhost:3000",
-            "localhost",
-            3000,
-            "/",
-            "http://localhost:3000/",
-        );
-        check(
-            "HTTP://a.b-c:1/x/y?z=1#f",
-            "a.b-c",
-            1,
-            "/x/y?z=1",
-            "http://a.b-c:1/x/y?z=1",
-        );
-        check(
-            "http://h?q=http://x",
-            "h",
-            80,
-            "/?q=http://x",
-            "http://h/?q=http://x",
-        );
+        check("http://localhost:3000", "localhost", 3000, "/", "http://localhost:3000/");
+        check("HTTP://a.b-c:1/x/y?z=1#f", "a.b-c", 1, "/x/y?z=1", "http://a.b-c:1/x/y?z=1");
+        check("http://h?q=http://x", "h", 80, "/?q=http://x", "http://h/?q=http://x");
         check("http://[::1]:3000/v1", "::1", 3000, "/v1", "http://[::1]:3000/v1");
-        check(
-            "http://[2001:db8::1]",
-            "2001:db8::1",
-            80,
-            "/",
-            "http://[2001:db8::1]/",
-        );
+        check("http://[2001:db8::1]", "2001:db8::1", 80, "/", "http://[2001:db8::1]/");
         check("http://h:/x", "h", 80, "/x", "http://h/x");
     }
 
@@ -215,11 +152,7 @@ mod tests {
         fn check(text: &str, problem: &str, hint: &str) {
             let error = Url::parse(text).expect_err(text);
             assert!(error.to_string().contains(problem), "{text}: {error}");
-            assert!(
-                error.hint().unwrap_or_default().contains(hint),
-                "{text}: {:?}",
-                error.hint()
-            );
+            assert!(error.hint().unwrap_or_default().contains(hint), "{text}: {:?}", error.hint());
         }
         check("localhost:3000", "no scheme", "http://host:port/path");
         check("https://x/", "https is not supported", "plain http port");

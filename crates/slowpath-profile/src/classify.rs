@@ -74,20 +74,13 @@ impl AppScope {
 
     /// Returns the scope of a program that runs `main` in `cwd`.
     pub fn new(cwd: &str, main: &str) -> Self {
-        Self {
-            cwd: cwd.trim_end_matches('/').to_owned(),
-            own_package: package_of(main).map(str::to_owned),
-        }
+        Self { cwd: cwd.trim_end_matches('/').to_owned(), own_package: package_of(main).map(str::to_owned) }
     }
 
     /// Returns a path for people: no `file://`, relative to the working directory where it lies below.
     pub fn display_path(&self, url: &str) -> String {
-        let path = url
-            .strip_prefix("file://")
-            .map_or_else(|| url.to_owned(), percent_decode);
-        let below = path
-            .strip_prefix(&self.cwd)
-            .and_then(|rest| rest.strip_prefix('/'));
+        let path = url.strip_prefix("file://").map_or_else(|| url.to_owned(), percent_decode);
+        let below = path.strip_prefix(&self.cwd).and_then(|rest| rest.strip_prefix('/'));
         match below {
             Some(below) if !self.cwd.is_empty() => below.to_owned(),
             _ => path,
@@ -97,14 +90,9 @@ impl AppScope {
 
 /// Returns the npm package of a path: what follows its last `node_modules/`, with the scope.
 pub fn package_of(path: &str) -> Option<&str> {
-    let (_, rest) = path
-        .rsplit_once("/node_modules/")
-        .or_else(|| path.split_once("node_modules/"))?;
+    let (_, rest) = path.rsplit_once("/node_modules/").or_else(|| path.split_once("node_modules/"))?;
     let n_parts = if rest.starts_with('@') { 2 } else { 1 };
-    let end = rest
-        .match_indices('/')
-        .nth(n_parts - 1)
-        .map_or(rest.len(), |(at, _)| at);
+    let end = rest.match_indices('/').nth(n_parts - 1).map_or(rest.len(), |(at, _)| at);
     (end > 0).then(|| &rest[..end])
 }
 
@@ -117,11 +105,7 @@ pub fn classify(scope: &AppScope, name: &str, url: &str) -> (Category, Option<St
         _ => {}
     }
     if url.is_empty() {
-        let category = if name.starts_with("wasm-function") {
-            Category::Wasm
-        } else {
-            Category::Native
-        };
+        let category = if name.starts_with("wasm-function") { Category::Wasm } else { Category::Native };
         return (category, None);
     }
     if url.starts_with("node:") || url.starts_with("internal/") {
@@ -199,11 +183,7 @@ pub fn native_kind(name: &str, caller_file: &str) -> Option<&'static str> {
         return Some("connect/close");
     }
     let by_name = KIND_BY_NAME.iter().find(|(native, _)| *native == name);
-    let by_caller = || {
-        KIND_BY_CALLER
-            .iter()
-            .find(|(prefix, _)| caller_file.starts_with(prefix))
-    };
+    let by_caller = || KIND_BY_CALLER.iter().find(|(prefix, _)| caller_file.starts_with(prefix));
     by_name.or_else(by_caller).map(|(_, kind)| *kind)
 }
 
@@ -212,9 +192,7 @@ fn percent_decode(path: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = bytes
-            .get(at + 1..at + 3)
-            .and_then(|hex| std::str::from_utf8(hex).ok());
+        let hex = bytes.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
         match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             Some(byte) if bytes[at] == b'%' => {
                 decoded.push(byte);
@@ -237,19 +215,10 @@ mod tests {
     fn tells_whose_code_a_function_is() {
         let scope = AppScope::new("/srv", "/srv/src/server.js");
         let check = |name: &str, url: &str, category: Category, package: Option<&str>| {
-            assert_eq!(
-                classify(&scope, name, url),
-                (category, package.map(str::to_owned)),
-                "{name} {url}"
-            );
+            assert_eq!(classify(&scope, name, url), (category, package.map(str::to_owned)), "{name} {url}");
         };
         check("handle", "file:///srv/src/a.mjs", Category::App, None);
-        check(
-            "get",
-            "/srv/node_modules/express/lib/a.js",
-            Category::Dependency,
-            Some("express"),
-        );
+        check("get", "/srv/node_modules/express/lib/a.js", Category::Dependency, Some("express"));
         check(
             "get",
             "/srv/node_modules/.pnpm/@a+b@1/node_modules/@a/b/x.js",
@@ -269,10 +238,7 @@ mod tests {
         let scope = AppScope::new("/srv", main);
         assert_eq!(classify(&scope, "a", main).0, Category::App);
         let hono = "/root/.npm/_npx/1/node_modules/hono/dist/hono.js";
-        assert_eq!(
-            classify(&scope, "a", hono),
-            (Category::Dependency, Some("hono".into()))
-        );
+        assert_eq!(classify(&scope, "a", hono), (Category::Dependency, Some("hono".into())));
     }
 
     #[test]
@@ -287,10 +253,7 @@ mod tests {
     #[test]
     fn tells_what_a_native_leaf_works_on() {
         assert_eq!(native_kind("writeBuffer", "node:fs"), Some("file"));
-        assert_eq!(
-            native_kind("writeBuffer", "node:internal/stream_base_commons"),
-            Some("socket")
-        );
+        assert_eq!(native_kind("writeBuffer", "node:internal/stream_base_commons"), Some("socket"));
         assert_eq!(native_kind("RegExp: (a+)+$", "src/a.js"), Some("RegExp"));
         assert_eq!(native_kind("frobnicate", "src/a.js"), None);
     }

@@ -59,10 +59,7 @@ impl Functions {
 
     /// Iterates over all with their ids.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (FunctionId, &Function)> {
-        self.rows
-            .iter()
-            .enumerate()
-            .map(|(index, function)| (FunctionId(index as u32), function))
+        self.rows.iter().enumerate().map(|(index, function)| (FunctionId(index as u32), function))
     }
 
     /// Number of functions.
@@ -161,11 +158,7 @@ impl Profile {
         let mut profile = Self::default();
         for (&(pid, thread), cpu) in &recording.cpu {
             let scope = AppScope::of(recording, pid);
-            let mut samples = ThreadSamples {
-                pid,
-                thread,
-                ..ThreadSamples::default()
-            };
+            let mut samples = ThreadSamples { pid, thread, ..ThreadSamples::default() };
             for segment in &cpu.segments {
                 profile.add_segment(&scope, segment, &mut samples);
             }
@@ -191,10 +184,7 @@ impl Profile {
             stack_of.push(Some(self.stacks.intern(parent, function)));
         }
         for (index, (start, node)) in segment.samples.iter().enumerate() {
-            let next = segment
-                .samples
-                .get(index + 1)
-                .map_or(segment.end, |(next, _)| *next);
+            let next = segment.samples.get(index + 1).map_or(segment.end, |(next, _)| *next);
             if let Some(stack) = stack_of[*node as usize] {
                 into.start.push(*start);
                 into.duration.push(next.since(*start));
@@ -217,16 +207,9 @@ fn function_of(scope: &AppScope, frame: &CallFrame<'_>, caller: Option<&Function
         Category::Native | Category::Gc => native_kind(&frame.function_name, caller.map_or("", |c| &c.file)),
         _ => None,
     };
-    let name = if frame.function_name.is_empty() {
-        "(anonymous)"
-    } else {
-        &frame.function_name
-    };
+    let name = if frame.function_name.is_empty() { "(anonymous)" } else { &frame.function_name };
     let from_one = |number: i64| u32::try_from(number + 1).unwrap_or(0);
-    let is_code = !matches!(
-        category,
-        Category::Native | Category::Gc | Category::Program | Category::Idle
-    );
+    let is_code = !matches!(category, Category::Native | Category::Gc | Category::Program | Category::Idle);
     Function {
         name: name.to_owned(),
         file: scope.display_path(&frame.url),

@@ -16,10 +16,7 @@ pub(crate) fn render(report: &Report) -> Result<String, serde_json::Error> {
     let data = serde_json::to_string(&report.data)?;
     let profile = serde_json::to_vec(&report.profile)?;
     let mut gzip = GzEncoder::new(Vec::new(), Compression::new(7));
-    let compressed = gzip
-        .write_all(&profile)
-        .and_then(|()| gzip.finish())
-        .map_err(serde_json::Error::io)?;
+    let compressed = gzip.write_all(&profile).and_then(|()| gzip.finish()).map_err(serde_json::Error::io)?;
     let profile = base64::engine::general_purpose::STANDARD.encode(compressed);
     Ok(fill(PAGE, &data, &profile))
 }
@@ -31,8 +28,7 @@ fn fill(page: &str, data: &str, profile: &str) -> String {
     let report_block = format!("<script type=\"application/json\" id=\"slowpath-report\">{data}</script>");
     let profile_block = format!("<script type=\"text/plain\" id=\"slowpath-profile\">{profile}</script>");
     // The profile first: base64 cannot hold the other place.
-    page.replacen(PROFILE_PLACE, &profile_block, 1)
-        .replacen(REPORT_PLACE, &report_block, 1)
+    page.replacen(PROFILE_PLACE, &profile_block, 1).replacen(REPORT_PLACE, &report_block, 1)
 }
 
 #[cfg(test)]

@@ -32,10 +32,7 @@ impl Report {
     pub fn of(recording: &Recording) -> Self {
         let profile = Profile::from_recording(recording);
         let measurements = Measurements::of(recording, &profile);
-        let diagnosis: Diagnosis = diagnose(Facts {
-            measurements: &measurements,
-            profile: &profile,
-        });
+        let diagnosis: Diagnosis = diagnose(Facts { measurements: &measurements, profile: &profile });
         Self {
             data: report_data::build(recording, &profile, &measurements, &diagnosis),
             profile: profile_data::build(recording, &profile),

@@ -7,19 +7,12 @@ const MAX_FUNCTIONS: usize = 15;
 
 /// Renders the report as Markdown.
 pub fn render_markdown(report: &ReportData) -> String {
-    let mut text = format!(
-        "# slowpath: {}\n\n**{}**\n",
-        report.run.title, report.verdict.sentence
-    );
+    let mut text = format!("# slowpath: {}\n\n**{}**\n", report.run.title, report.verdict.sentence);
     if !report.verdict.detail.is_empty() {
         text.push_str(&format!("\n{}\n", report.verdict.detail));
     }
     for warning in &report.warnings {
-        text.push_str(&format!(
-            "\n> note ({}): {}\n",
-            warning.about,
-            warning.text.replace('\n', "\n> ")
-        ));
+        text.push_str(&format!("\n> note ({}): {}\n", warning.about, warning.text.replace('\n', "\n> ")));
     }
     text.push_str(&split(report));
     text.push_str("\n## Findings\n\n");
@@ -30,10 +23,7 @@ pub fn render_markdown(report: &ReportData) -> String {
         text.push_str(&finding_text(index + 1, finding));
     }
     if !report.refuted.is_empty() {
-        text.push_str(&format!(
-            "\nSuspected, but not so: {}.\n",
-            report.refuted.join(" · ")
-        ));
+        text.push_str(&format!("\nSuspected, but not so: {}.\n", report.refuted.join(" · ")));
     }
     text.push_str(&load(report));
     text.push_str(&functions(report));
@@ -45,11 +35,8 @@ fn split(report: &ReportData) -> String {
     let Some(source) = &report.split_source else {
         return String::new();
     };
-    let classes: Vec<_> = report
-        .split
-        .iter()
-        .map(|(class, share)| format!("{class} {:.1} %", share * 100.0))
-        .collect();
+    let classes: Vec<_> =
+        report.split.iter().map(|(class, share)| format!("{class} {:.1} %", share * 100.0)).collect();
     format!(
         "\nMain thread of process {} over {:.1} s: {} ({} samples; {})\n",
         source.pid,
@@ -64,10 +51,7 @@ fn finding_text(number: usize, finding: &FindingData) -> String {
     let mut text = format!("### {number}. {}\n\n", finding.title);
     if let Some(location) = &finding.location {
         let line = location.line.map_or(String::new(), |line| format!(":{line}"));
-        text.push_str(&format!(
-            "- where: `{}` in `{}{line}`\n",
-            location.function, location.file
-        ));
+        text.push_str(&format!("- where: `{}` in `{}{line}`\n", location.function, location.file));
     }
     if let Some(gain) = &finding.predicted_gain {
         text.push_str(&format!(
@@ -115,14 +99,7 @@ fn load(report: &ReportData) -> String {
 }
 
 fn row(name: &str, rate: f64, latency: &LatencyData, cpu_ms: Option<f64>, errors: &str) -> String {
-    let LatencyData {
-        p50,
-        p90,
-        p99,
-        p99_9,
-        max,
-        ..
-    } = latency;
+    let LatencyData { p50, p90, p99, p99_9, max, .. } = latency;
     let cpu = cpu_ms.map_or("–".into(), |cpu| format!("{cpu:.3}"));
     format!(
         "| {name} | {rate:.1} | {p50:.2} | {p90:.2} | {p99:.2} | {p99_9:.2} | {max:.2} | {cpu} | {errors} |\n"
@@ -131,11 +108,7 @@ fn row(name: &str, rate: f64, latency: &LatencyData, cpu_ms: Option<f64>, errors
 
 fn errors(errors: &std::collections::BTreeMap<String, u64>) -> String {
     let all: Vec<_> = errors.iter().map(|(class, n)| format!("{class} {n}")).collect();
-    if all.is_empty() {
-        "none".into()
-    } else {
-        all.join(", ")
-    }
+    if all.is_empty() { "none".into() } else { all.join(", ") }
 }
 
 fn functions(report: &ReportData) -> String {
@@ -152,11 +125,7 @@ fn functions(report: &ReportData) -> String {
             function.total_s,
             function.charged_s,
             function.name.replace('|', "\\|"),
-            if function.file.is_empty() {
-                function.category
-            } else {
-                &function.file
-            }
+            if function.file.is_empty() { function.category } else { &function.file }
         ));
     }
     text
@@ -175,11 +144,7 @@ fn measured(report: &ReportData) -> String {
         run.machine.cpus
     ));
     for recorder in &report.recorders {
-        let why = if recorder.why.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", recorder.why)
-        };
+        let why = if recorder.why.is_empty() { String::new() } else { format!(": {}", recorder.why) };
         text.push_str(&format!(
             "- {} {} ({} records){why}\n",
             recorder.name, recorder.state, recorder.n_records

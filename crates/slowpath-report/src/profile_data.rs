@@ -89,21 +89,11 @@ pub(crate) fn build(recording: &Recording, profile: &Profile) -> ProfileColumns 
         functions.file.push(strings.intern(&function.file));
         functions.line.push(function.line);
         functions.column.push(function.column);
-        functions.category.push(
-            Category::ALL
-                .iter()
-                .position(|c| *c == function.category)
-                .unwrap_or(0),
-        );
-        functions.package.push(
-            function
-                .package
-                .as_deref()
-                .map_or(-1, |package| i64::from(strings.intern(package))),
-        );
+        functions.category.push(Category::ALL.iter().position(|c| *c == function.category).unwrap_or(0));
         functions
-            .kind
-            .push(function.kind.map_or(-1, |kind| i64::from(strings.intern(kind))));
+            .package
+            .push(function.package.as_deref().map_or(-1, |package| i64::from(strings.intern(package))));
+        functions.kind.push(function.kind.map_or(-1, |kind| i64::from(strings.intern(kind))));
     }
     let stacks = StackColumns {
         parent: profile
@@ -112,22 +102,13 @@ pub(crate) fn build(recording: &Recording, profile: &Profile) -> ProfileColumns 
             .iter()
             .map(|parent| parent.map_or(-1, |parent| i64::from(parent.0)))
             .collect(),
-        function: profile
-            .stacks
-            .function
-            .iter()
-            .map(|function| function.0)
-            .collect(),
+        function: profile.stacks.function.iter().map(|function| function.0).collect(),
     };
     ProfileColumns {
         functions,
         stacks,
         categories: Category::ALL.iter().map(|category| category.as_str()).collect(),
-        threads: profile
-            .threads
-            .iter()
-            .map(|thread| thread_columns(recording, thread))
-            .collect(),
+        threads: profile.threads.iter().map(|thread| thread_columns(recording, thread)).collect(),
         lines: line_columns(profile),
         strings: strings.rows,
     }
@@ -148,25 +129,15 @@ fn thread_columns(recording: &Recording, thread: &ThreadSamples) -> ThreadColumn
     ThreadColumns {
         pid: thread.pid,
         thread: thread.thread,
-        name: if thread.thread == 0 {
-            "main".into()
-        } else {
-            format!("worker {}", thread.thread)
-        },
+        name: if thread.thread == 0 { "main".into() } else { format!("worker {}", thread.thread) },
         samples,
-        effective_interval_us: thread
-            .effective_interval()
-            .map_or(0.0, |interval| interval.0 as f64 / 1e3),
+        effective_interval_us: thread.effective_interval().map_or(0.0, |interval| interval.0 as f64 / 1e3),
     }
 }
 
 fn line_columns(profile: &Profile) -> LineColumns {
-    let interval = profile
-        .threads
-        .iter()
-        .filter_map(ThreadSamples::effective_interval)
-        .max()
-        .unwrap_or_default();
+    let interval =
+        profile.threads.iter().filter_map(ThreadSamples::effective_interval).max().unwrap_or_default();
     let mut rows: Vec<_> = profile.line_ticks.iter().collect();
     rows.sort_unstable_by_key(|((function, line), _)| (*function, *line));
     let mut lines = LineColumns::default();

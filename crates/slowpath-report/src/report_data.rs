@@ -52,12 +52,7 @@ pub(crate) fn build(
         load: m.load.as_ref().map(load),
         load_phases: load_phases(m),
         split: split
-            .map(|split| {
-                SplitClass::ALL
-                    .iter()
-                    .map(|class| (class.as_str(), split.share(*class)))
-                    .collect()
-            })
+            .map(|split| SplitClass::ALL.iter().map(|class| (class.as_str(), split.share(*class))).collect())
             .unwrap_or_default(),
         split_source: split.map(|split| SplitSource {
             pid: split.pid,
@@ -65,9 +60,7 @@ pub(crate) fn build(
             thread_name: thread_name(split.thread),
             wall_s: split.wall.as_secs_f64(),
             n_samples: split.n_samples,
-            effective_interval_us: split
-                .effective_interval
-                .map_or(0.0, |interval| interval.0 as f64 / 1e3),
+            effective_interval_us: split.effective_interval.map_or(0.0, |interval| interval.0 as f64 / 1e3),
             recorders: split.recorders.clone(),
         }),
         overhead: m
@@ -172,22 +165,8 @@ fn finding(finding: &Finding) -> FindingData {
 }
 
 fn latency(latency: &Latency) -> LatencyData {
-    let Latency {
-        p50,
-        p90,
-        p99,
-        p99_9,
-        max,
-        mean,
-    } = *latency;
-    LatencyData {
-        p50,
-        p90,
-        p99,
-        p99_9,
-        max,
-        mean,
-    }
+    let Latency { p50, p90, p99, p99_9, max, mean } = *latency;
+    LatencyData { p50, p90, p99, p99_9, max, mean }
 }
 
 fn load(load: &slowpath_analysis::LoadMeasure) -> LoadData {
@@ -197,11 +176,7 @@ fn load(load: &slowpath_analysis::LoadMeasure) -> LoadData {
         duration_s: load.own.seconds,
         latency_ms: latency(&load.own.latency),
         errors: load.errors.clone(),
-        status: load
-            .status
-            .iter()
-            .map(|(code, n)| (code.to_string(), *n))
-            .collect(),
+        status: load.status.iter().map(|(code, n)| (code.to_string(), *n)).collect(),
         bytes_per_second: load.bytes_per_second,
         cpu_ms_per_request: load.own.cpu_ms_per_request,
         generator_cpu_share: load.generator_cpu_share,
@@ -228,11 +203,7 @@ fn load_phases(m: &Measurements) -> Vec<LoadPhaseData> {
 }
 
 fn thread_name(thread: u32) -> String {
-    if thread == 0 {
-        "main".into()
-    } else {
-        format!("worker {thread}")
-    }
+    if thread == 0 { "main".into() } else { format!("worker {thread}") }
 }
 
 fn processes(m: &Measurements) -> Vec<ProcessData> {
@@ -274,14 +245,8 @@ fn warnings(recording: &Recording, m: &Measurements) -> Vec<WarningData> {
     let mut warn = |about, text: String| rows.push(WarningData { text, about });
     match m.phases.outcome {
         Outcome::TargetDied | Outcome::NeverReady => warn("target", m.phases.detail.clone()),
-        Outcome::Interrupted => warn(
-            "recording",
-            "the run was ended early; all until then is here".into(),
-        ),
-        Outcome::Cut => warn(
-            "recording",
-            "slowpath itself was killed; all until about then is here".into(),
-        ),
+        Outcome::Interrupted => warn("recording", "the run was ended early; all until then is here".into()),
+        Outcome::Cut => warn("recording", "slowpath itself was killed; all until about then is here".into()),
         Outcome::Complete => {}
     }
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
@@ -306,29 +271,17 @@ fn warnings(recording: &Recording, m: &Measurements) -> Vec<WarningData> {
         let share = percent(machine.others);
         warn(
             "machine",
-            format!(
-                "other programs used {share} of this machine's {} CPUs meanwhile",
-                machine.n_cpus
-            ),
+            format!("other programs used {share} of this machine's {} CPUs meanwhile", machine.n_cpus),
         );
     }
     if machine.steal > NOISY_STEAL {
         warn(
             "machine",
-            format!(
-                "the hypervisor gave {} of this machine's CPU time to others",
-                percent(machine.steal)
-            ),
+            format!("the hypervisor gave {} of this machine's CPU time to others", percent(machine.steal)),
         );
     }
     if let Some(throttled) = machine.throttled.filter(|share| *share > 0.0) {
-        warn(
-            "machine",
-            format!(
-                "the target's CPU quota ran out for {} of the time",
-                percent(throttled)
-            ),
-        );
+        warn("machine", format!("the target's CPU quota ran out for {} of the time", percent(throttled)));
     }
     for damage in &recording.damage {
         if m.phases.outcome != Outcome::Cut || !damage.starts_with("the recording was cut") {
@@ -355,11 +308,7 @@ fn functions(profile: &Profile, m: &Measurements) -> Vec<FunctionData> {
             package: function.package.clone(),
             self_s: row.self_time.as_secs_f64(),
             total_s: row.total_time.as_secs_f64(),
-            charged_s: m
-                .charges
-                .charged_unfolded
-                .get(&row.function)
-                .map_or(0.0, |time| time.as_secs_f64()),
+            charged_s: m.charges.charged_unfolded.get(&row.function).map_or(0.0, |time| time.as_secs_f64()),
             n_samples: row.n_samples,
         }
     });
@@ -368,11 +317,7 @@ fn functions(profile: &Profile, m: &Measurements) -> Vec<FunctionData> {
 
 fn timeline(profile: &Profile, m: &Measurements) -> TimelineData {
     let phases = &m.phases;
-    let mut stalls: Vec<_> = m
-        .event_loop
-        .as_ref()
-        .map(|l| l.stalls.iter().collect())
-        .unwrap_or_default();
+    let mut stalls: Vec<_> = m.event_loop.as_ref().map(|l| l.stalls.iter().collect()).unwrap_or_default();
     stalls.sort_by_key(|stall: &&slowpath_analysis::Stall| std::cmp::Reverse(stall.end.since(stall.start)));
     stalls.truncate(MAX_STALLS);
     stalls.sort_by_key(|stall| stall.start);
@@ -406,9 +351,7 @@ fn timeline(profile: &Profile, m: &Measurements) -> TimelineData {
                 duration_ms: stall.end.since(stall.start).as_millis_f64(),
                 pid: stall.pid,
                 thread: 0,
-                culprit: stall
-                    .culprit
-                    .map(|function| profile.functions.get(function).name.clone()),
+                culprit: stall.culprit.map(|function| profile.functions.get(function).name.clone()),
                 function_index: stall.culprit.map(|function| function.0),
             })
             .collect(),

@@ -50,9 +50,6 @@ fn write_whole(path: &Path, text: &str) -> Result<(), WriteError> {
     let result = std::fs::write(&temporary, text).and_then(|()| std::fs::rename(&temporary, path));
     result.map_err(|source| {
         let _ = std::fs::remove_file(&temporary);
-        WriteError::Io {
-            path: path.to_owned(),
-            source,
-        }
+        WriteError::Io { path: path.to_owned(), source }
     })
 }

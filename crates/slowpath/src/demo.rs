@@ -16,34 +16,17 @@ use std::time::Duration;
 
 /// The gateway's files.
 const FILES: &[(&str, &str)] = &[
-    (
-        "src/server.js",
-        include_str!("../../../fixtures/demo/src/server.js"),
-    ),
-    (
-        "src/convert.js",
-        include_str!("../../../fixtures/demo/src/convert.js"),
-    ),
-    (
-        "src/prompt/rules.js",
-        include_str!("../../../fixtures/demo/src/prompt/rules.js"),
-    ),
-    (
-        "package.json",
-        include_str!("../../../fixtures/demo/package.json"),
-    ),
+    ("src/server.js", include_str!("../../../fixtures/demo/src/server.js")),
+    ("src/convert.js", include_str!("../../../fixtures/demo/src/convert.js")),
+    ("src/prompt/rules.js", include_str!("../../../fixtures/demo/src/prompt/rules.js")),
+    ("package.json", include_str!("../../../fixtures/demo/package.json")),
 ];
 
 /// What each request asks.
 const BODY: &str = r#"{"model":"gpt-4","messages":[{"role":"user","content":"Why is my service slow?"}]}"#;
 
 pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
-    if Command::new("node")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .status()
-        .is_err()
-    {
+    if Command::new("node").arg("--version").stdout(Stdio::null()).status().is_err() {
         return Err(explained(
             ExitCode::Usage,
             "the demo needs Node.js: `node` is not in the PATH",
@@ -66,24 +49,12 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     let env = vec![
         ("PORT".to_owned(), port.to_string()),
         ("UPSTREAM_PORT".to_owned(), upstream.port().to_string()),
-        (
-            "DEMO_FIXED".to_owned(),
-            if options.fixed { "1" } else { "" }.to_owned(),
-        ),
+        ("DEMO_FIXED".to_owned(), if options.fixed { "1" } else { "" }.to_owned()),
     ];
     let command = vec!["node".to_owned(), "src/server.js".to_owned()];
     let prepared = Prepared {
-        target: LaunchPlan {
-            command,
-            env,
-            cwd: Some(service.path().to_owned()),
-        },
-        title: if options.fixed {
-            "demo-gateway-fixed"
-        } else {
-            "demo-gateway"
-        }
-        .into(),
+        target: LaunchPlan { command, env, cwd: Some(service.path().to_owned()) },
+        title: if options.fixed { "demo-gateway-fixed" } else { "demo-gateway" }.into(),
         shown_url: Some(url),
         load: Some(load),
         phases: phase_plan::plan(options.duration, None, None)?,
@@ -120,7 +91,5 @@ fn write_service(dir: &Path) -> std::io::Result<()> {
 
 /// Picks a port that is free now. Another program could take it before the demo does; the run then says so.
 fn free_port() -> std::io::Result<u16> {
-    TcpListener::bind("127.0.0.1:0")?
-        .local_addr()
-        .map(|address| address.port())
+    TcpListener::bind("127.0.0.1:0")?.local_addr().map(|address| address.port())
 }

@@ -49,18 +49,10 @@ pub(crate) fn explained(
     message: impl Into<String>,
     hint: impl Into<String>,
 ) -> anyhow::Error {
-    Explained {
-        message: message.into(),
-        code,
-        hint: Some(hint.into()),
-    }
-    .into()
+    Explained { message: message.into(), code, hint: Some(hint.into()) }.into()
 }
 
 /// Returns the exit code of an error that reached `main`.
 pub(crate) fn of_error(error: &anyhow::Error) -> ExitCode {
-    error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<Explained>())
-        .map_or(ExitCode::Failed, |e| e.code)
+    error.chain().find_map(|cause| cause.downcast_ref::<Explained>()).map_or(ExitCode::Failed, |e| e.code)
 }

@@ -53,31 +53,20 @@ impl LiveLoad {
     /// Returns the last second, with the errors of the whole run.
     pub(crate) fn last(&self) -> LoadReading {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        LoadReading {
-            n_errors: state.n_errors,
-            ..state.last
-        }
+        LoadReading { n_errors: state.n_errors, ..state.last }
     }
 
     /// Returns what is known of the phase that is under way or has just ended.
     pub(crate) fn phase(&self, name: &str) -> Option<LoadReading> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state
-            .phase
-            .as_ref()
-            .filter(|phase| phase.label == name)
-            .map(reading)
+        state.phase.as_ref().filter(|phase| phase.label == name).map(reading)
     }
 }
 
 fn reading(interval: &Interval) -> LoadReading {
     let seconds = (interval.end_ns.saturating_sub(interval.start_ns)) as f64 / 1e9;
     LoadReading {
-        requests_per_second: if seconds > 0.0 {
-            interval.n_requests as f64 / seconds
-        } else {
-            0.0
-        },
+        requests_per_second: if seconds > 0.0 { interval.n_requests as f64 / seconds } else { 0.0 },
         p99_ms: interval.latency.value_at_quantile(0.99) as f64 / 1e3,
         n_errors: interval.errors.values().sum(),
     }

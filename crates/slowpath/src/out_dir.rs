@@ -6,34 +6,21 @@ use slowpath_profile::recording::Layout;
 use std::path::{Path, PathBuf};
 
 /// Program names that say nothing of the target.
-const LAUNCHERS: &[&str] = &[
-    "node", "npm", "npx", "pnpm", "yarn", "tsx", "bash", "sh", "env", "exec", "run", "start",
-];
+const LAUNCHERS: &[&str] =
+    &["node", "npm", "npx", "pnpm", "yarn", "tsx", "bash", "sh", "env", "exec", "run", "start"];
 
 /// Longest title.
 const MAX_TITLE: usize = 40;
 
 /// Names the target after its script, or after the whole command where there is none.
 pub(crate) fn title_of(command: &[String]) -> String {
-    let stem = |arg: &String| {
-        Path::new(arg)
-            .file_stem()
-            .map(|stem| stem.to_string_lossy().into_owned())
-    };
+    let stem = |arg: &String| Path::new(arg).file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let is_word = |arg: &&String| !arg.starts_with('-') && !arg.contains('=');
     let words: Vec<String> = command.iter().filter(is_word).filter_map(stem).collect();
     let named = words.iter().find(|word| !LAUNCHERS.contains(&word.as_str()));
     let title = named.or(words.last()).cloned().unwrap_or_else(|| "target".into());
-    let title: String = title
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
-                c
-            } else {
-                '-'
-            }
-        })
-        .collect();
+    let title: String =
+        title.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
     title.trim_matches('-').chars().take(MAX_TITLE).collect()
 }
 
@@ -51,15 +38,13 @@ pub(crate) fn create(out: Option<&Path>, title: &str, now: Timestamp) -> anyhow:
             "pass another directory to `--out`; recordings are never overwritten",
         ));
     }
-    std::fs::create_dir_all(&dir)
-        .and_then(|()| probe(&dir))
-        .map_err(|source| {
-            anyhow::Error::new(source).context(Explained {
-                message: format!("cannot write the recording into `{}`", dir.display()),
-                code: ExitCode::Failed,
-                hint: Some("pass a directory that you may write to with `--out DIR`".into()),
-            })
-        })?;
+    std::fs::create_dir_all(&dir).and_then(|()| probe(&dir)).map_err(|source| {
+        anyhow::Error::new(source).context(Explained {
+            message: format!("cannot write the recording into `{}`", dir.display()),
+            code: ExitCode::Failed,
+            hint: Some("pass a directory that you may write to with `--out DIR`".into()),
+        })
+    })?;
     Ok(layout)
 }
 
@@ -77,11 +62,7 @@ fn default_dir(title: &str, now: Timestamp) -> PathBuf {
 /// Checks that files can be created, before a target is started for nothing.
 fn probe(dir: &Path) -> std::io::Result<()> {
     let path = dir.join("session.jsonl");
-    std::fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .map(|_| ())
+    std::fs::OpenOptions::new().append(true).create(true).open(path).map(|_| ())
 }
 
 #[cfg(test)]

@@ -19,12 +19,7 @@ const MIN_SECONDS: f64 = 1.0;
 pub(crate) fn recorders_of(phase: &str) -> &'static [RecorderKind] {
     match phase {
         "baseline" | "baseline again" => &[RecorderKind::Loop, RecorderKind::Gc, RecorderKind::HeapUsage],
-        "cpu" => &[
-            RecorderKind::Loop,
-            RecorderKind::Gc,
-            RecorderKind::HeapUsage,
-            RecorderKind::Cpu,
-        ],
+        "cpu" => &[RecorderKind::Loop, RecorderKind::Gc, RecorderKind::HeapUsage, RecorderKind::Cpu],
         _ => &[],
     }
 }
@@ -37,10 +32,7 @@ pub(crate) fn plan(
 ) -> anyhow::Result<Vec<PhasePlan>> {
     let total = duration.as_secs_f64();
     if total < 2.0 * MIN_SECONDS {
-        return Err(usage(
-            format!("a run of {total} s is too short"),
-            "pass `-d 2` or more",
-        ));
+        return Err(usage(format!("a run of {total} s is too short"), "pass `-d 2` or more"));
     }
     let warm_up = (total * WARM_UP.0).clamp(WARM_UP.1, WARM_UP.2);
     let wanted: Vec<(String, Option<f64>)> = match (phases, only) {
@@ -52,22 +44,12 @@ pub(crate) fn plan(
         }
         (None, None) => FULL.iter().map(|(name, _)| ((*name).to_owned(), None)).collect(),
     };
-    let weight = |name: &str| {
-        FULL.iter()
-            .find(|(full, _)| *full == name)
-            .map_or(0.0, |(_, weight)| *weight)
-    };
+    let weight = |name: &str| FULL.iter().find(|(full, _)| *full == name).map_or(0.0, |(_, weight)| *weight);
     let given: f64 = wanted.iter().filter_map(|(_, seconds)| *seconds).sum();
-    let open: f64 = wanted
-        .iter()
-        .filter(|(_, seconds)| seconds.is_none())
-        .map(|(name, _)| weight(name))
-        .sum();
+    let open: f64 =
+        wanted.iter().filter(|(_, seconds)| seconds.is_none()).map(|(name, _)| weight(name)).sum();
     let left = (total - warm_up - given).max(0.0);
-    let mut planned = vec![PhasePlan {
-        name: "warm-up".into(),
-        seconds: warm_up,
-    }];
+    let mut planned = vec![PhasePlan { name: "warm-up".into(), seconds: warm_up }];
     for (name, seconds) in wanted {
         let seconds = seconds.unwrap_or_else(|| left * weight(&name) / open);
         // A name may come twice: phases are told apart by it.
@@ -76,15 +58,9 @@ pub(crate) fn plan(
             _ => name,
         };
         if planned.iter().any(|phase| phase.name == name) {
-            return Err(usage(
-                format!("phase `{name}` is planned twice"),
-                "name each phase once",
-            ));
+            return Err(usage(format!("phase `{name}` is planned twice"), "name each phase once"));
         }
-        planned.push(PhasePlan {
-            name,
-            seconds: seconds.max(MIN_SECONDS),
-        });
+        planned.push(PhasePlan { name, seconds: seconds.max(MIN_SECONDS) });
     }
     Ok(planned)
 }
@@ -106,10 +82,7 @@ fn known(name: &str) -> anyhow::Result<&str> {
         return Ok(name);
     }
     let names: Vec<_> = FULL.iter().map(|(name, _)| format!("`{name}`")).collect();
-    Err(usage(
-        format!("there is no phase `{name}`"),
-        format!("the phases are {}", names.join(", ")),
-    ))
+    Err(usage(format!("there is no phase `{name}`"), format!("the phases are {}", names.join(", "))))
 }
 
 #[cfg(test)]
@@ -118,10 +91,7 @@ mod tests {
 
     fn check(seconds: u64, phases: Option<&str>, only: Option<&str>, expected: &[(&str, f64)]) {
         let planned = plan(Duration::from_secs(seconds), phases, only).unwrap();
-        let found: Vec<_> = planned
-            .iter()
-            .map(|phase| (phase.name.as_str(), phase.seconds))
-            .collect();
+        let found: Vec<_> = planned.iter().map(|phase| (phase.name.as_str(), phase.seconds)).collect();
         assert_eq!(found.len(), expected.len(), "{found:?}");
         for (found, expected) in found.iter().zip(expected) {
             assert_eq!(found.0, expected.0);
@@ -131,40 +101,20 @@ mod tests {
 
     #[test]
     fn a_full_run_divides_what_the_warm_up_leaves() {
-        let all = [
-            ("warm-up", 3.0),
-            ("baseline", 8.1),
-            ("cpu", 12.15),
-            ("baseline again", 6.75),
-        ];
+        let all = [("warm-up", 3.0), ("baseline", 8.1), ("cpu", 12.15), ("baseline again", 6.75)];
         check(30, None, None, &all);
     }
 
     #[test]
     fn plans_can_be_given() {
         check(30, None, Some("cpu"), &[("warm-up", 3.0), ("cpu", 27.0)]);
-        check(
-            30,
-            Some("baseline:5,cpu:20"),
-            None,
-            &[("warm-up", 3.0), ("baseline", 5.0), ("cpu", 20.0)],
-        );
-        check(
-            30,
-            Some("cpu:20, baseline"),
-            None,
-            &[("warm-up", 3.0), ("cpu", 20.0), ("baseline", 7.0)],
-        );
+        check(30, Some("baseline:5,cpu:20"), None, &[("warm-up", 3.0), ("baseline", 5.0), ("cpu", 20.0)]);
+        check(30, Some("cpu:20, baseline"), None, &[("warm-up", 3.0), ("cpu", 20.0), ("baseline", 7.0)]);
     }
 
     #[test]
     fn a_short_run_keeps_what_matters() {
-        check(
-            3,
-            None,
-            None,
-            &[("warm-up", 1.0), ("baseline", 1.0), ("cpu", 1.2)],
-        );
+        check(3, None, None, &[("warm-up", 1.0), ("baseline", 1.0), ("cpu", 1.2)]);
     }
 
     #[test]

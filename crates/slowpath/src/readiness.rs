@@ -80,9 +80,7 @@ impl Readiness {
             ));
         }
         match &self.ready_url {
-            Some(url) => Ok(get_once(url, PROBE_TIMEOUT)
-                .is_ok_and(|status| status < 500)
-                .then_some(pid)),
+            Some(url) => Ok(get_once(url, PROBE_TIMEOUT).is_ok_and(|status| status < 500).then_some(pid)),
             None => Ok(Some(pid)),
         }
     }
@@ -104,9 +102,7 @@ impl Readiness {
 
 fn stranger(port: u16, owner: &PortOwner) -> anyhow::Error {
     let who = match owner {
-        PortOwner::Stranger {
-            process: Some((pid, command)),
-        } => format!("process {pid} (`{command}`)"),
+        PortOwner::Stranger { process: Some((pid, command)) } => format!("process {pid} (`{command}`)"),
         _ => "a process of another user".into(),
     };
     explained(

@@ -29,17 +29,12 @@ fn explain(error: RecordingError) -> anyhow::Error {
             ExitCode::Usage,
             "pass the directory that `slowpath run` printed, such as `.slowpath/20261123-140200-server`",
         ),
-        RecordingError::Newer { .. } => (
-            ExitCode::Failed,
-            "update slowpath, or use the version that recorded it",
-        ),
+        RecordingError::Newer { .. } => {
+            (ExitCode::Failed, "update slowpath, or use the version that recorded it")
+        }
         RecordingError::Manifest { .. } => (ExitCode::Failed, "the manifest cannot be rebuilt; record again"),
         RecordingError::Io { .. } => (ExitCode::Failed, "check that the files can be read"),
     };
-    let context = Explained {
-        message: "cannot read the recording".into(),
-        code,
-        hint: Some(hint.into()),
-    };
+    let context = Explained { message: "cannot read the recording".into(), code, hint: Some(hint.into()) };
     anyhow::Error::new(error).context(context)
 }

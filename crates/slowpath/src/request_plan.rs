@@ -18,8 +18,7 @@ pub(crate) fn request_plan(options: &LoadOptions) -> anyhow::Result<Option<LoadP
     let mut plan = LoadPlan::new(Url::parse(url).map_err(|error| load_error(&error))?);
     plan.method = options.method.to_ascii_uppercase();
     for header in &options.headers {
-        plan.headers
-            .push(parse_header(header).map_err(|error| load_error(&error))?);
+        plan.headers.push(parse_header(header).map_err(|error| load_error(&error))?);
     }
     if let Some(path) = &options.input {
         plan.body = std::fs::read(path).map_err(|source| {
@@ -43,10 +42,5 @@ pub(crate) fn request_plan(options: &LoadOptions) -> anyhow::Result<Option<LoadP
 /// Turns a mistake in the plan into a usage error.
 pub(crate) fn load_error(error: &LoadError) -> anyhow::Error {
     let hint = error.hint();
-    Explained {
-        message: error.to_string(),
-        code: ExitCode::Usage,
-        hint,
-    }
-    .into()
+    Explained { message: error.to_string(), code: ExitCode::Usage, hint }.into()
 }

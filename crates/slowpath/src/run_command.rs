@@ -25,23 +25,11 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
     }
     let load = request_plan(&options.load)?;
     let session = &options.session;
-    let phases = phase_plan::plan(
-        options.load.duration,
-        session.phases.as_deref(),
-        session.only.as_deref(),
-    )?;
-    let ready_url = session
-        .ready_url
-        .as_deref()
-        .map(Url::parse)
-        .transpose()
-        .map_err(|error| load_error(&error))?;
+    let phases = phase_plan::plan(options.load.duration, session.phases.as_deref(), session.only.as_deref())?;
+    let ready_url =
+        session.ready_url.as_deref().map(Url::parse).transpose().map_err(|error| load_error(&error))?;
     let prepared = Prepared {
-        target: LaunchPlan {
-            command: options.command.clone(),
-            env: Vec::new(),
-            cwd: None,
-        },
+        target: LaunchPlan { command: options.command.clone(), env: Vec::new(), cwd: None },
         title: out_dir::title_of(&options.command),
         shown_url: options.load.url.clone(),
         load,
@@ -83,11 +71,7 @@ pub(crate) fn run_prepared(
     let text = serde_json::to_vec_pretty(&manifest)?;
     std::fs::write(layout.manifest(), text)
         .with_context(|| format!("cannot write `{}`", layout.manifest().display()))?;
-    let talk = if output.quiet || output.json {
-        Talk::Quiet
-    } else {
-        Talk::Normal
-    };
+    let talk = if output.quiet || output.json { Talk::Quiet } else { Talk::Normal };
     let mut terminal = Terminal::new(talk);
     let stop_requests = StopRequests::listen()?;
     let dir = layout.dir.clone();
@@ -144,10 +128,7 @@ fn conclude(dir: &Path, outcome: &SessionOutcome, output: &OutputOptions) -> any
 
 fn answered_only_errors(report: &ReportData) -> bool {
     let n_requests: u64 = report.load_phases.iter().map(|phase| phase.requests).sum();
-    report
-        .load
-        .as_ref()
-        .is_some_and(|load| n_requests == 0 && load.errors.values().sum::<u64>() > 0)
+    report.load.as_ref().is_some_and(|load| n_requests == 0 && load.errors.values().sum::<u64>() > 0)
 }
 
 /// Takes secrets out of the target's output now that nobody writes to it any more.

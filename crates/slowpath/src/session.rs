@@ -125,10 +125,8 @@ impl Session<'_> {
             return Ok(ended);
         }
         if let Some(load) = &self.plan.load {
-            let sink = self
-                .live_load
-                .sink(&self.plan.layout, &self.log)
-                .context("cannot write the load log")?;
+            let sink =
+                self.live_load.sink(&self.plan.layout, &self.log).context("cannot write the load log")?;
             self.load = Some(slowpath_load::start(load.clone(), sink).map_err(|error| load_error(&error))?);
         }
         let planned: f64 = self.plan.phases.iter().map(|phase| phase.seconds).sum();
@@ -142,19 +140,15 @@ impl Session<'_> {
     }
 
     fn wait_until_ready(&mut self) -> anyhow::Result<Option<(Ended, String)>> {
-        let mut readiness = Readiness::new(
-            self.plan.load.as_ref(),
-            self.plan.ready_url.as_ref(),
-            self.target.pid,
-        );
+        let mut readiness =
+            Readiness::new(self.plan.load.as_ref(), self.plan.ready_url.as_ref(), self.target.pid);
         let deadline = Instant::now() + self.plan.ready_timeout;
         loop {
             if let Some(pid) = readiness.poll(&self.collector)? {
                 self.log.push(Event::Ready { pid });
                 let seconds = self.started.elapsed().as_secs_f64();
-                self.terminal.say(&format!(
-                    "slowpath: the target is ready after {seconds:.1} s (process {pid})"
-                ));
+                self.terminal
+                    .say(&format!("slowpath: the target is ready after {seconds:.1} s (process {pid})"));
                 return Ok(None);
             }
             if let Some(ended) = self.watch()? {
@@ -179,19 +173,13 @@ impl Session<'_> {
         planned: f64,
     ) -> anyhow::Result<Option<(Ended, String)>> {
         self.cut(BETWEEN);
-        let silent = self
-            .collector
-            .set_recorders(recorders_of(&phase.name), AGENT_PATIENCE);
+        let silent = self.collector.set_recorders(recorders_of(&phase.name), AGENT_PATIENCE);
         if !silent.is_empty() {
-            self.log.warn(format!(
-                "process {silent:?} did not answer at the start of phase `{}`",
-                phase.name
-            ));
+            self.log
+                .warn(format!("process {silent:?} did not answer at the start of phase `{}`", phase.name));
         }
         self.cut(&phase.name);
-        self.log.push(Event::PhaseStarted {
-            phase: phase.name.clone(),
-        });
+        self.log.push(Event::PhaseStarted { phase: phase.name.clone() });
         self.sample_now();
         let end = Instant::now() + Duration::from_secs_f64(phase.seconds);
         let mut ended = None;
@@ -202,9 +190,7 @@ impl Session<'_> {
             std::thread::sleep(POLL.min(end.saturating_duration_since(Instant::now())));
         }
         self.sample_now();
-        self.log.push(Event::PhaseEnded {
-            phase: phase.name.clone(),
-        });
+        self.log.push(Event::PhaseEnded { phase: phase.name.clone() });
         if !self.terminal.is_live() {
             let numbers = self.live_load.phase(&phase.name).map_or(String::new(), |load| {
                 format!(
@@ -212,10 +198,7 @@ impl Session<'_> {
                     load.requests_per_second, load.p99_ms, load.n_errors
                 )
             });
-            self.terminal.say(&format!(
-                "slowpath: {} {:.1} s{numbers}",
-                phase.name, phase.seconds
-            ));
+            self.terminal.say(&format!("slowpath: {} {:.1} s{numbers}", phase.name, phase.seconds));
         }
         Ok(ended)
     }
@@ -268,10 +251,7 @@ impl Session<'_> {
         if lines.is_empty() {
             return String::new();
         }
-        let lines: Vec<_> = lines
-            .iter()
-            .map(|line| format!("\n  | {}", redact_text(line)))
-            .collect();
+        let lines: Vec<_> = lines.iter().map(|line| format!("\n  | {}", redact_text(line))).collect();
         format!("; its last output:{}", lines.concat())
     }
 
@@ -306,10 +286,7 @@ impl Session<'_> {
         let mut parts = vec![format!("{phase} · {elapsed:.0}/{planned:.0} s")];
         if self.load.is_some() {
             let load = self.live_load.last();
-            parts.push(format!(
-                "{:.0} req/s · p99 {:.1} ms",
-                load.requests_per_second, load.p99_ms
-            ));
+            parts.push(format!("{:.0} req/s · p99 {:.1} ms", load.requests_per_second, load.p99_ms));
             if load.n_errors > 0 {
                 parts.push(format!("{} errors", load.n_errors));
             }
@@ -329,10 +306,7 @@ impl Session<'_> {
             Ok((ended, detail)) => (*ended, detail.clone()),
             Err(error) => (Ended::Interrupted, format!("{error:#}")),
         };
-        self.log.push(Event::Stopping {
-            ended,
-            detail: detail.clone(),
-        });
+        self.log.push(Event::Stopping { ended, detail: detail.clone() });
         if let Some(sampler) = &self.sampler {
             sampler.set_stopping();
         }
@@ -368,25 +342,19 @@ impl Session<'_> {
                 "free some space, or pass another directory with `--out DIR`",
             ));
         }
-        Ok(SessionOutcome {
-            ended,
-            detail,
-            aborted: self.stop_requests.abort(),
-        })
+        Ok(SessionOutcome { ended, detail, aborted: self.stop_requests.abort() })
     }
 }
 
 fn explain_launch(error: &LaunchError) -> anyhow::Error {
     let (code, hint) = match error {
-        LaunchError::NoCommand => (
-            ExitCode::Usage,
-            "put the command after `--`, as in `slowpath run -- node server.js`",
-        ),
+        LaunchError::NoCommand => {
+            (ExitCode::Usage, "put the command after `--`, as in `slowpath run -- node server.js`")
+        }
         LaunchError::NotFound { .. } => (ExitCode::Usage, "check the spelling and the PATH"),
-        LaunchError::NotExecutable { .. } => (
-            ExitCode::Usage,
-            "put `node` in front of a script, as in `-- node server.js`",
-        ),
+        LaunchError::NotExecutable { .. } => {
+            (ExitCode::Usage, "put `node` in front of a script, as in `-- node server.js`")
+        }
         LaunchError::Prepare { .. } => (ExitCode::Failed, "check the directory of the recording"),
     };
     match std::error::Error::source(error) {

@@ -30,13 +30,7 @@ impl Terminal {
     pub(crate) fn new(talk: Talk) -> Self {
         let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
         let is_live = talk == Talk::Normal && io::stderr().is_terminal() && !dumb;
-        Self {
-            talk,
-            is_live,
-            status: String::new(),
-            is_drawn: false,
-            at_line_start: true,
-        }
+        Self { talk, is_live, status: String::new(), is_drawn: false, at_line_start: true }
     }
 
     /// Whether a status line is drawn.
@@ -120,30 +114,20 @@ impl Terminal {
 /// Wraps `text` in an SGR code where colour is wanted.
 fn style(text: &str, code: &str, terminal: bool) -> String {
     let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if colour {
-        format!("\x1b[{code}m{text}\x1b[0m")
-    } else {
-        text.to_owned()
-    }
+    if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 /// Prints the closing lines: the verdict, the place, the path.
 pub(crate) fn print_conclusion(report: &slowpath_report::ReportData, path: &std::path::Path) {
     let terminal = io::stderr().is_terminal();
     eprintln!("\n{}", style(&report.verdict.sentence, "1", terminal));
-    let finding = report
-        .findings
-        .iter()
-        .find(|finding| finding.predicted_gain.is_some())
-        .or(report.findings.first());
-    match finding {
+    let finding =
+        report.findings.iter().find(|finding| finding.predicted_gain.is_some()).or(report.findings.first());
+    match finding.filter(|_| report.verdict.class != "healthy") {
         Some(finding) => eprintln!("{}", finding.advice),
         None => eprintln!("{}", report.verdict.detail),
     }
-    eprintln!(
-        "{}",
-        style(&format!("report: {}", path.display()), "36", terminal)
-    );
+    eprintln!("{}", style(&format!("report: {}", path.display()), "36", terminal));
 }
 
 /// Prints an error with its causes and its hint.
@@ -153,9 +137,7 @@ pub(crate) fn print_error(error: &anyhow::Error) {
     for cause in error.chain().skip(1) {
         eprintln!("  caused by: {cause}");
     }
-    let hint = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<Explained>()?.hint.clone());
+    let hint = error.chain().find_map(|cause| cause.downcast_ref::<Explained>()?.hint.clone());
     if let Some(hint) = hint {
         eprintln!("\n{} {hint}", style("hint:", "1", terminal));
     }

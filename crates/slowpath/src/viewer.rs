@@ -13,25 +13,17 @@ pub(crate) fn wanted(options: &OutputOptions) -> bool {
     if options.no_open {
         return false;
     }
-    let desktop = ["DISPLAY", "WAYLAND_DISPLAY"]
-        .iter()
-        .any(|name| std::env::var_os(name).is_some());
+    let desktop = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
     options.open || (desktop && !options.quiet && !options.json && std::io::stdout().is_terminal())
 }
 
 /// Opens a file; answers whether some program took it. Does not wait for it.
 pub(crate) fn open(path: &Path) -> bool {
-    let own = std::env::var("BROWSER")
-        .ok()
-        .filter(|browser| !browser.contains([' ', '%', ':']));
+    let own = std::env::var("BROWSER").ok().filter(|browser| !browser.contains([' ', '%', ':']));
     let openers = own.iter().map(String::as_str).chain(OPENERS.iter().copied());
     for opener in openers {
         let mut command = Command::new(opener);
-        command
-            .arg(path)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if command.spawn().is_ok() {
             return true;
         }

@@ -1,7 +1,7 @@
 /** The findings, most important first; each row opens to its evidence, advice and links. */
 import type { Context } from "../context.ts";
 import type { Finding } from "../contract.ts";
-import { count, factor, interval, percent, quantity } from "../logic/format.ts";
+import { count, factor, interval, percent } from "../logic/format.ts";
 import { functionLabel, keepEnd, place, shortenWords } from "../logic/place.ts";
 import { S } from "../strings.ts";
 import { absent, fill, h, table } from "./dom.ts";
@@ -112,11 +112,9 @@ function findingRows(context: Context, finding: Finding, rank: number): HTMLTabl
 function findingBody({ report, showFunction, showInterval }: Context, finding: Finding): HTMLElement {
   const { where, function_index: fn, intervals } = finding;
   const evidence = finding.evidence.map((piece) => {
-    const facts = [
-      piece.value === null ? null : quantity(piece.value, piece.unit),
-      piece.n_samples === null ? null : S.samples(count(piece.n_samples)),
-      piece.recorder,
-    ].filter((fact) => fact !== null && fact !== "");
+    const facts = [piece.n_samples === null ? null : S.samples(count(piece.n_samples)), piece.recorder].filter(
+      (fact) => fact !== null && fact !== "",
+    );
     return h("li", {}, piece.text, " ", h("span", { class: "source" }, facts.join(" · ")));
   });
   const links: Node[] = [];

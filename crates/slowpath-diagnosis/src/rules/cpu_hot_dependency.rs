@@ -37,17 +37,9 @@ faster, or what the application asks of it.
 
 fn check(facts: Facts<'_>) -> Vec<Finding> {
     let charges = &facts.measurements.charges;
-    let utilisation = facts
-        .measurements
-        .split
-        .as_ref()
-        .map_or(0.0, slowpath_analysis::Split::utilisation);
-    let packages: std::collections::BTreeSet<_> = facts
-        .profile
-        .functions
-        .iter()
-        .filter_map(|(_, function)| function.package.as_deref())
-        .collect();
+    let utilisation = facts.measurements.split.as_ref().map_or(0.0, slowpath_analysis::Split::utilisation);
+    let packages: std::collections::BTreeSet<_> =
+        facts.profile.functions.iter().filter_map(|(_, function)| function.package.as_deref()).collect();
     let hot = charges.unowned.iter().filter(|unowned| {
         unowned.share >= MIN_SHARE
             && unowned.share * utilisation >= MIN_SHARE_OF_WALL

@@ -13,6 +13,9 @@ const MIN_SHARE: f64 = 0.10;
 /// Least share of wall time: a function that is hot in a thread that idles is not why the service is slow.
 const MIN_SHARE_OF_WALL: f64 = 0.05;
 
+/// Least predicted gain: less than 5 % is below what a load test can tell.
+const MIN_GAIN: f64 = 1.05;
+
 /// Least samples: at fewer, the share is uncertain by more than a third.
 const MIN_SAMPLES: u64 = 30;
 
@@ -51,25 +54,22 @@ worker thread.
 
 fn check(facts: Facts<'_>) -> Vec<Finding> {
     let charges = &facts.measurements.charges;
-    charges
-        .functions
-        .iter()
-        .filter(|function| is_hot(facts, function))
-        .map(|f| finding(facts, f))
-        .collect()
+    let hot = charges.functions.iter().filter(|function| is_hot(facts, function));
+    hot.map(|function| finding(facts, function)).filter(is_worth_it).collect()
 }
 
 fn is_hot(facts: Facts<'_>, function: &AppFunction) -> bool {
-    let utilisation = facts
-        .measurements
-        .split
-        .as_ref()
-        .map_or(0.0, slowpath_analysis::Split::utilisation);
+    let utilisation = facts.measurements.split.as_ref().map_or(0.0, slowpath_analysis::Split::utilisation);
     let in_sync_calls = function.in_sync_calls.0 as f64 / function.charged.0.max(1) as f64;
     function.share >= MIN_SHARE
         && function.share * utilisation >= MIN_SHARE_OF_WALL
         && function.n_samples >= MIN_SAMPLES
         && in_sync_calls < MOSTLY_SYNC_CALLS
+}
+
+/// A function that is hot in a thread that idles and whose removal no request would notice is not a finding.
+fn is_worth_it(finding: &Finding) -> bool {
+    finding.predicted_gain.is_none_or(|gain| gain.throughput >= MIN_GAIN)
 }
 
 fn finding(facts: Facts<'_>, hot: &AppFunction) -> Finding {
@@ -80,22 +80,19 @@ fn finding(facts: Facts<'_>, hot: &AppFunction) -> Finding {
     let severity = Severity::of_gain(predicted_gain.map_or(1.0, |gain| gain.throughput));
     let mut advice = format!("Look at {name} in {}", place(function));
     if let Some((label, share)) = hot.spent_in.first().filter(|(_, share)| *share > hot.share / 3.0) {
-        advice.push_str(&format!(
-            "; {} of the busy time below it is {label}",
-            percent(*share)
-        ));
+        advice.push_str(&format!("; {} of the busy time below it is {label}", percent(*share)));
     }
     advice.push_str(
         ". Do the work once instead of for each request, do less of it, or move it to a worker thread",
     );
     match predicted_gain {
-        Some(gain) if gain.throughput >= 1.05 => {
+        Some(gain) => {
             advice.push_str(&format!(
                 "; without it the service would do about {} the requests.",
                 factor(gain.throughput)
             ));
         }
-        _ => advice.push('.'),
+        None => advice.push('.'),
     }
     Finding {
         rule: RULE.id,
@@ -106,10 +103,7 @@ fn finding(facts: Facts<'_>, hot: &AppFunction) -> Finding {
         share: Some(hot.share),
         share_of: "busy main-thread time",
         predicted_gain,
-        location: Some(Location::of(
-            function,
-            facts.measurements.serving.first().map(|thread| thread.pid),
-        )),
+        location: Some(Location::of(function, facts.measurements.serving.first().map(|thread| thread.pid))),
         evidence: evidence(facts, hot),
         advice,
         function: Some(hot.function),
@@ -153,29 +147,15 @@ fn evidence(facts: Facts<'_>, hot: &AppFunction) -> Vec<Evidence> {
     }
     let own = hot.own_code.0 as f64 / facts.measurements.charges.busy.0.max(1) as f64;
     if own >= MIN_PART {
-        rows.push(cpu(
-            format!("{} of the busy time is its own code", percent(own)),
-            own,
-            "share",
-            None,
-        ));
+        rows.push(cpu(format!("{} of the busy time is its own code", percent(own)), own, "share", None));
     }
     for (label, share) in hot.spent_in.iter().filter(|(_, share)| *share >= MIN_PART) {
-        rows.push(cpu(
-            format!("{} below it in {label}", percent(*share)),
-            *share,
-            "share",
-            None,
-        ));
+        rows.push(cpu(format!("{} below it in {label}", percent(*share)), *share, "share", None));
     }
     for (folded, share) in hot.folded.iter().filter(|(_, share)| *share >= MIN_PART) {
         let helper = functions.get(*folded);
-        let text = format!(
-            "{} in its helper {} at {}",
-            percent(*share),
-            function_name(helper),
-            place(helper)
-        );
+        let text =
+            format!("{} in its helper {} at {}", percent(*share), function_name(helper), place(helper));
         rows.push(cpu(text, *share, "share", None));
     }
     for (caller, share) in hot.callers.iter().filter(|(_, share)| *share >= MIN_SHARE) {
@@ -189,29 +169,18 @@ fn evidence(facts: Facts<'_>, hot: &AppFunction) -> Vec<Evidence> {
         rows.push(cpu(text, *share, "share", None));
     }
     rows.extend(hot_lines(facts, hot.function).into_iter().map(|(line, share)| {
-        cpu(
-            format!("line {line} has {} of its own samples", percent(share)),
-            share,
-            "share",
-            None,
-        )
+        cpu(format!("line {line} has {} of its own samples", percent(share)), share, "share", None)
     }));
     rows
 }
 
 /// Returns the lines with most samples, with their share of the function's line samples.
 fn hot_lines(facts: Facts<'_>, function: FunctionId) -> Vec<(u32, f64)> {
-    let of_function = facts
-        .profile
-        .line_ticks
-        .iter()
-        .filter(|((f, _), _)| *f == function);
+    let of_function = facts.profile.line_ticks.iter().filter(|((f, _), _)| *f == function);
     let mut lines: Vec<(u32, u64)> = of_function.map(|((_, line), ticks)| (*line, *ticks)).collect();
     let total: u64 = lines.iter().map(|(_, ticks)| ticks).sum();
     lines.sort_by_key(|(line, ticks)| (std::cmp::Reverse(*ticks), *line));
     lines.truncate(MAX_LINES);
-    let shares = lines
-        .into_iter()
-        .map(|(line, ticks)| (line, ticks as f64 / total.max(1) as f64));
+    let shares = lines.into_iter().map(|(line, ticks)| (line, ticks as f64 / total.max(1) as f64));
     shares.filter(|(_, share)| *share >= MIN_SHARE).collect()
 }

@@ -76,11 +76,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     vec![Finding {
         rule: RULE.id,
         title: format!("the main thread waited for a CPU {} of the time", percent(share)),
-        severity: if share >= HIGH_SHARE {
-            Severity::High
-        } else {
-            Severity::Low
-        },
+        severity: if share >= HIGH_SHARE { Severity::High } else { Severity::Info },
         confidence: Confidence::High,
         confidence_why: "counted by the kernel".into(),
         share: Some(share),

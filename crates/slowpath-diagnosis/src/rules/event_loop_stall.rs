@@ -13,6 +13,16 @@ use std::collections::BTreeMap;
 /// Shortest stall that a person would call one: requests that it catches wait at least this long.
 const MIN_STALL: Nanos = Nanos(50_000_000);
 
+/// Fewer stalls than this are incidents: a pause of the machine, a first compilation. Unless they take a good part of
+/// the time.
+const MIN_STALLS: usize = 3;
+
+/// Share of the time from which on even a single stall counts.
+const MUCH_TIME: f64 = 0.05;
+
+/// A stall in which the thread was seen running for less than this share was the machine's doing, not the target's.
+const MIN_SAMPLED: f64 = 0.3;
+
 /// Stalls below this share of the time in all are incidents, not a cause.
 const MIN_SHARE: f64 = 0.01;
 
@@ -42,28 +52,20 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     let Some(event_loop) = &facts.measurements.event_loop else {
         return Vec::new();
     };
-    let saturated = facts
-        .measurements
-        .split
-        .as_ref()
-        .is_some_and(|split| split.utilisation() >= SATURATED);
-    let counts =
-        |stall: &&Stall| stall.end.since(stall.start) >= MIN_STALL && (stall.never_ended || !saturated);
+    let saturated = facts.measurements.split.as_ref().is_some_and(|split| split.utilisation() >= SATURATED);
+    let own_doing = |stall: &Stall| stall.sampled_share.is_none_or(|share| share >= MIN_SAMPLED);
+    let counts = |stall: &&Stall| {
+        stall.end.since(stall.start) >= MIN_STALL && (stall.never_ended || (!saturated && own_doing(stall)))
+    };
     let mut by_culprit: BTreeMap<Option<FunctionId>, Vec<&Stall>> = BTreeMap::new();
     // Stalls outside the cpu phase have no samples; they most likely have the culprit of those that do.
     let stalls: Vec<&Stall> = event_loop.stalls.iter().filter(counts).collect();
     let known: std::collections::BTreeSet<_> = stalls.iter().filter_map(|stall| stall.culprit).collect();
-    let only = if known.len() == 1 {
-        known.first().copied()
-    } else {
-        None
-    };
+    let only = if known.len() == 1 { known.first().copied() } else { None };
     for stall in stalls {
         by_culprit.entry(stall.culprit.or(only)).or_default().push(stall);
     }
-    let findings = by_culprit
-        .into_iter()
-        .filter_map(|(culprit, stalls)| finding(facts, culprit, &stalls));
+    let findings = by_culprit.into_iter().filter_map(|(culprit, stalls)| finding(facts, culprit, &stalls));
     findings.collect()
 }
 
@@ -74,37 +76,23 @@ fn finding(facts: Facts<'_>, culprit: Option<FunctionId>, stalls: &[&Stall]) -> 
     let total: f64 = stalls.iter().map(length).sum();
     let longest = stalls.iter().map(length).fold(0.0, f64::max);
     let share = (total / measured).min(1.0);
-    if share < MIN_SHARE {
+    let never_ended = stalls.iter().any(|stall| stall.never_ended);
+    let few = stalls.len() < MIN_STALLS && share < MUCH_TIME && !never_ended;
+    if share < MIN_SHARE || few {
         return None;
     }
     let function = culprit.map(|id| facts.profile.functions.get(id));
     let by = function.map_or("code that was not sampled".into(), function_name);
-    let never_ended = stalls.iter().any(|stall| stall.never_ended);
     let title = if never_ended {
-        format!(
-            "the event loop hangs in {by} since {:.1} s",
-            phases.since_start(stalls[0].start)
-        )
+        format!("the event loop hangs in {by} since {:.1} s", phases.since_start(stalls[0].start))
     } else {
-        format!(
-            "{by} held the event loop {} times, up to {}",
-            stalls.len(),
-            millis(longest * 1e3)
-        )
+        format!("{by} held the event loop {} times, up to {}", stalls.len(), millis(longest * 1e3))
     };
     Some(Finding {
         rule: RULE.id,
         title,
-        severity: if never_ended || longest >= 0.1 {
-            Severity::High
-        } else {
-            Severity::Medium
-        },
-        confidence: if function.is_some() {
-            Confidence::High
-        } else {
-            Confidence::Medium
-        },
+        severity: if never_ended || longest >= 0.1 { Severity::High } else { Severity::Medium },
+        confidence: if function.is_some() { Confidence::High } else { Confidence::Medium },
         confidence_why: match function {
             Some(_) => "the stalls were seen, and CPU samples taken in them".into(),
             None => "the stalls were seen, but no CPU samples were taken in them".into(),
@@ -137,9 +125,6 @@ fn finding(facts: Facts<'_>, culprit: Option<FunctionId>, stalls: &[&Stall]) -> 
             }
         },
         function: culprit,
-        intervals: stalls
-            .iter()
-            .map(|s| (phases.since_start(s.start), phases.since_start(s.end)))
-            .collect(),
+        intervals: stalls.iter().map(|s| (phases.since_start(s.start), phases.since_start(s.end))).collect(),
     })
 }

@@ -44,15 +44,10 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     }
     let charges = &facts.measurements.charges;
     let allocates = charges.functions.iter().filter_map(|function| {
-        let (_, share) = function
-            .spent_in
-            .iter()
-            .find(|(label, _)| label == "garbage collection")?;
+        let (_, share) = function.spent_in.iter().find(|(label, _)| label == "garbage collection")?;
         Some((function.function, *share))
     });
-    let top = allocates
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .filter(|(_, gc)| *gc > share / 3.0);
+    let top = allocates.max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, gc)| *gc > share / 3.0);
     let mut evidence = vec![Evidence {
         text: format!("{} of the busy time is garbage collection", percent(share)),
         value: Some(share),
@@ -88,22 +83,13 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
             recorder: "cpu",
         });
     }
-    let whom = function.map_or("the functions that allocate".into(), |f| {
-        format!("{} in {}", function_name(f), place(f))
-    });
+    let whom = function
+        .map_or("the functions that allocate".into(), |f| format!("{} in {}", function_name(f), place(f)));
     vec![Finding {
         rule: RULE.id,
         title: format!("garbage collection takes {} of the busy time", percent(share)),
-        severity: if share >= HIGH_SHARE {
-            Severity::High
-        } else {
-            Severity::Medium
-        },
-        confidence: if split.n_samples > 0 {
-            Confidence::High
-        } else {
-            Confidence::Medium
-        },
+        severity: if share >= HIGH_SHARE { Severity::High } else { Severity::Medium },
+        confidence: if split.n_samples > 0 { Confidence::High } else { Confidence::Medium },
         confidence_why: "V8 reports every collection".into(),
         share: Some(share),
         share_of: "busy main-thread time",

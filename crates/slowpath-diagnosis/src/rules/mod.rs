@@ -45,23 +45,12 @@ mod tests {
     #[test]
     fn every_rule_documents_itself() {
         for rule in RULES {
-            for section in [
-                "## What it is",
-                "## How it is recognised",
-                "## What else looks like it",
-                "## What to do",
-            ] {
-                assert!(
-                    rule.documentation.contains(section),
-                    "`{}` lacks {section}",
-                    rule.id
-                );
+            for section in
+                ["## What it is", "## How it is recognised", "## What else looks like it", "## What to do"]
+            {
+                assert!(rule.documentation.contains(section), "`{}` lacks {section}", rule.id);
             }
-            assert!(
-                rule.id.chars().all(|c| c.is_ascii_lowercase() || c == '-'),
-                "{}",
-                rule.id
-            );
+            assert!(rule.id.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", rule.id);
         }
     }
 }

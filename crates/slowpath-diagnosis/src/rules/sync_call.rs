@@ -15,11 +15,7 @@ const MIN_SAMPLES: u64 = 20;
 
 /// Returns findings for calls of functions in files that start with one of `modules`.
 pub(super) fn findings(facts: Facts<'_>, rule: &'static str, modules: &[&str], remedy: &str) -> Vec<Finding> {
-    let utilisation = facts
-        .measurements
-        .split
-        .as_ref()
-        .map_or(0.0, slowpath_analysis::Split::utilisation);
+    let utilisation = facts.measurements.split.as_ref().map_or(0.0, slowpath_analysis::Split::utilisation);
     let functions = &facts.profile.functions;
     let calls = facts.measurements.charges.sync_calls.iter().filter(|call| {
         let file = &functions.get(call.call).file;
@@ -39,16 +35,9 @@ pub(super) fn findings(facts: Facts<'_>, rule: &'static str, modules: &[&str], r
             let (confidence, confidence_why) =
                 Confidence::of_share(call.share, call.share_interval, call.n_samples);
             let pid = facts.measurements.serving.first().map(|thread| thread.pid);
-            let slept = facts
-                .measurements
-                .split
-                .as_ref()
-                .and_then(|split| split.slept_while_busy);
+            let slept = facts.measurements.split.as_ref().and_then(|split| split.slept_while_busy);
             let mut evidence = vec![Evidence {
-                text: format!(
-                    "{} of the busy time inside {name}, called by {by}",
-                    percent(call.share)
-                ),
+                text: format!("{} of the busy time inside {name}, called by {by}", percent(call.share)),
                 value: Some(call.share),
                 unit: "share",
                 n_samples: Some(call.n_samples),
@@ -56,10 +45,7 @@ pub(super) fn findings(facts: Facts<'_>, rule: &'static str, modules: &[&str], r
             }];
             if let Some(slept) = slept.filter(|slept| *slept >= MIN_SHARE_OF_WALL) {
                 evidence.push(Evidence {
-                    text: format!(
-                        "the thread slept inside calls for {} of the wall time",
-                        percent(slept)
-                    ),
+                    text: format!("the thread slept inside calls for {} of the wall time", percent(slept)),
                     value: Some(slept),
                     unit: "share",
                     n_samples: None,
@@ -68,10 +54,7 @@ pub(super) fn findings(facts: Facts<'_>, rule: &'static str, modules: &[&str], r
             }
             Finding {
                 rule,
-                title: format!(
-                    "{name} blocks the main thread for {} of its busy time",
-                    percent(call.share)
-                ),
+                title: format!("{name} blocks the main thread for {} of its busy time", percent(call.share)),
                 // It blocks every other request too: never less than worth doing.
                 severity: Severity::of_gain(predicted_gain.map_or(1.0, |gain| gain.throughput))
                     .max(Severity::Medium),

@@ -50,16 +50,9 @@ pub(super) fn answer_to(request: &Request, number: u64) -> Answer {
                     model: serde_json::Value::from(model).to_string(),
                     n_prompt_tokens: request.body.len() / 4,
                 };
-                if chat_request.stream == Some(true) {
-                    Answer::Stream(chat)
-                } else {
-                    Answer::Json(chat)
-                }
+                if chat_request.stream == Some(true) { Answer::Stream(chat) } else { Answer::Json(chat) }
             }
-            Err(_) => error(
-                400,
-                "the body is not a JSON object with `model`, `messages` and `stream`",
-            ),
+            Err(_) => error(400, "the body is not a JSON object with `model`, `messages` and `stream`"),
         },
         ("GET", "/v1/models") => Answer::Now {
             status: 200,
@@ -67,10 +60,7 @@ pub(super) fn answer_to(request: &Request, number: u64) -> Answer {
                 r#"{{"object":"list","data":[{{"id":"{DEFAULT_MODEL}","object":"model","created":{CREATED_UNIX_S},"owned_by":"slowpath"}}]}}"#
             ),
         },
-        _ => error(
-            404,
-            "the mock upstream answers POST /v1/chat/completions and GET /v1/models",
-        ),
+        _ => error(404, "the mock upstream answers POST /v1/chat/completions and GET /v1/models"),
     }
 }
 
@@ -203,10 +193,7 @@ mod tests {
         check(r#"{"model":"gpt-4o","messages":[]}"#, r#"json "gpt-4o""#);
         check(r#"{"stream" : true}"#, r#"stream "slowpath-mock""#);
         check(r#"{"model":"a\"b","stream":false}"#, r#"json "a\"b""#);
-        check(
-            r#"{"messages":[{"content":"\"stream\":true"}]}"#,
-            r#"json "slowpath-mock""#,
-        );
+        check(r#"{"messages":[{"content":"\"stream\":true"}]}"#, r#"json "slowpath-mock""#);
         check(r#"{"metadata":{"stream":true}}"#, r#"json "slowpath-mock""#);
         check("{", "now 400");
         check("", "now 400");
@@ -214,27 +201,21 @@ mod tests {
 
     #[test]
     fn answers_are_json_of_openais_shape() {
-        let Answer::Json(chat) = post(r#"{"model":"m"}"#) else {
-            panic!("not a JSON answer")
-        };
+        let Answer::Json(chat) = post(r#"{"model":"m"}"#) else { panic!("not a JSON answer") };
         let json: serde_json::Value = serde_json::from_str(&chat.json(2)).unwrap();
         assert_eq!(json["choices"][0]["message"]["content"], "word0 word1 ");
         assert_eq!(json["usage"]["total_tokens"], 5);
         assert_eq!(json["model"], "m");
 
         for event in [chat.role_event(), chat.content_event(0), chat.end_of_stream(2)] {
-            for line in event
-                .lines()
-                .filter_map(|line| line.strip_prefix("data: "))
-                .filter(|line| *line != "[DONE]")
+            for line in
+                event.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|line| *line != "[DONE]")
             {
                 let json: serde_json::Value = serde_json::from_str(line).unwrap();
                 assert_eq!(json["object"], "chat.completion.chunk");
             }
         }
-        let Answer::Now { body, .. } = error(404, "no") else {
-            panic!("an error is answered at once")
-        };
+        let Answer::Now { body, .. } = error(404, "no") else { panic!("an error is answered at once") };
         assert!(serde_json::from_str::<serde_json::Value>(&body).is_ok());
     }
 }

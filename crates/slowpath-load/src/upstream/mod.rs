@@ -89,10 +89,8 @@ struct Counts {
 
 /// Starts a mock upstream on 127.0.0.1, with a thread of its own.
 pub fn serve(options: UpstreamOptions) -> Result<UpstreamHandle, UpstreamError> {
-    let (listener, port) = listen(options.port).map_err(|source| UpstreamError::Listen {
-        port: options.port,
-        source,
-    })?;
+    let (listener, port) =
+        listen(options.port).map_err(|source| UpstreamError::Listen { port: options.port, source })?;
     let start_failed = |source| UpstreamError::Start { source };
     let counts = Arc::new(Counts::default());
     let (server, waker) =
@@ -101,12 +99,7 @@ pub fn serve(options: UpstreamOptions) -> Result<UpstreamHandle, UpstreamError> 
         .name("slowpath-upstream".to_owned())
         .spawn(move || server.run())
         .map_err(start_failed)?;
-    Ok(UpstreamHandle {
-        port,
-        counts,
-        waker,
-        thread: Some(thread),
-    })
+    Ok(UpstreamHandle { port, counts, waker, thread: Some(thread) })
 }
 
 impl UpstreamHandle {

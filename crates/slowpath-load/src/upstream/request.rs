@@ -47,10 +47,7 @@ enum Framing {
 
 impl RequestReader {
     pub(super) fn new() -> Self {
-        Self {
-            input: Vec::new(),
-            state: State::Head,
-        }
+        Self { input: Vec::new(), state: State::Head }
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
@@ -69,10 +66,7 @@ impl RequestReader {
                     self.input.drain(..length);
                     self.state = match framing {
                         Framing::Length(length) => State::Length { request, length },
-                        Framing::Chunked => State::Chunked {
-                            request,
-                            decoder: ChunkDecoder::new(),
-                        },
+                        Framing::Chunked => State::Chunked { request, decoder: ChunkDecoder::new() },
                     };
                 }
                 State::Length { mut request, length } => {
@@ -84,10 +78,7 @@ impl RequestReader {
                     request.body = std::mem::replace(&mut self.input, rest);
                     return Ok(Some(request));
                 }
-                State::Chunked {
-                    mut request,
-                    mut decoder,
-                } => {
+                State::Chunked { mut request, mut decoder } => {
                     let body = &mut request.body;
                     let consumed = decoder
                         .feed(&self.input, &mut |piece| body.extend_from_slice(piece))
@@ -109,21 +100,12 @@ impl RequestReader {
 
 /// Returns the length of the head with the empty line that ends it, or `None` if that has not come yet.
 fn head_length(input: &[u8]) -> Result<Option<usize>, BadRequest> {
-    let end = input
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .map(|start| start + 4);
-    if end.unwrap_or(input.len()) > MAX_HEAD_BYTES {
-        Err(BadRequest { status: 431 })
-    } else {
-        Ok(end)
-    }
+    let end = input.windows(4).position(|window| window == b"\r\n\r\n").map(|start| start + 4);
+    if end.unwrap_or(input.len()) > MAX_HEAD_BYTES { Err(BadRequest { status: 431 }) } else { Ok(end) }
 }
 
 fn parse_head(head: &[u8]) -> Result<(Request, Framing), BadRequest> {
-    let mut lines = head
-        .split(|&byte| byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let mut lines = head.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let request_line = std::str::from_utf8(lines.next().unwrap_or_default()).map_err(|_| MALFORMED)?;
     let mut words = request_line.split(' ');
     let (Some(method), Some(target), Some(version), None) =
@@ -157,14 +139,7 @@ fn parse_head(head: &[u8]) -> Result<(Request, Framing), BadRequest> {
         keeps_alive: !asks_close && (!is_http_1_0 || asks_keep_alive),
         body: Vec::new(),
     };
-    Ok((
-        request,
-        if is_chunked {
-            Framing::Chunked
-        } else {
-            Framing::Length(length as usize)
-        },
-    ))
+    Ok((request, if is_chunked { Framing::Chunked } else { Framing::Length(length as usize) }))
 }
 
 #[cfg(test)]
@@ -196,42 +171,23 @@ mod tests {
             let seen: Vec<_> = seen
                 .iter()
                 .map(|r| {
-                    (
-                        r.method.as_str(),
-                        r.path.as_str(),
-                        r.keeps_alive,
-                        std::str::from_utf8(&r.body).unwrap(),
-                    )
+                    (r.method.as_str(), r.path.as_str(), r.keeps_alive, std::str::from_utf8(&r.body).unwrap())
                 })
                 .collect();
-            assert_eq!(
-                outcome.map(|()| seen.as_slice()),
-                expected,
-                "{input:?} cut at {position}"
-            );
+            assert_eq!(outcome.map(|()| seen.as_slice()), expected, "{input:?} cut at {position}");
         }
     }
 
     #[test]
     fn cuts_the_stream_into_requests() {
-        check(
-            "GET /v1/models?x=1 HTTP/1.1\r\nHost: h\r\n\r\n",
-            Ok(&[("GET", "/v1/models", true, "")]),
-        );
+        check("GET /v1/models?x=1 HTTP/1.1\r\nHost: h\r\n\r\n", Ok(&[("GET", "/v1/models", true, "")]));
         check(
             "POST /a HTTP/1.1\r\nContent-Length: 2\r\n\r\nhiPOST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n\
              1\r\nx\r\n2\r\nyz\r\n0\r\n\r\nGET /c HTTP/1.1\r\nConnection: close\r\n\r\n",
-            Ok(&[
-                ("POST", "/a", true, "hi"),
-                ("POST", "/b", true, "xyz"),
-                ("GET", "/c", false, ""),
-            ]),
+            Ok(&[("POST", "/a", true, "hi"), ("POST", "/b", true, "xyz"), ("GET", "/c", false, "")]),
         );
         check("GET / HTTP/1.0\r\n\r\n", Ok(&[("GET", "/", false, "")]));
-        check(
-            "GET / HTTP/1.0\r\nconnection: Keep-Alive\r\n\r\n",
-            Ok(&[("GET", "/", true, "")]),
-        );
+        check("GET / HTTP/1.0\r\nconnection: Keep-Alive\r\n\r\n", Ok(&[("GET", "/", true, "")]));
         check("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nhi", Ok(&[]));
     }
 
@@ -242,9 +198,6 @@ mod tests {
         check("GET / HTTP/1.1\r\nno colon\r\n\r\n", Err(400));
         check("POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n", Err(400));
         check("POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", Err(413));
-        check(
-            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-            Err(400),
-        );
+        check("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", Err(400));
     }
 }

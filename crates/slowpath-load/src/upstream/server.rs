@@ -59,10 +59,8 @@ impl Server {
         let (epoll, waker) = socket::epoll_with_waker(WAKE_TOKEN)?;
         let waker = Arc::new(waker);
         // A timer and not epoll's own timeout, which counts in whole milliseconds.
-        let timer = timerfd_create(
-            TimerfdClockId::Monotonic,
-            TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
-        )?;
+        let timer =
+            timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         socket::watch(&epoll, &listener, LISTENER_TOKEN)?;
         socket::watch(&epoll, &timer, TIMER_TOKEN)?;
         let server = Self {
@@ -117,9 +115,7 @@ impl Server {
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 // No file is free. The listener is edge-triggered and would not report again who waits already.
                 Err(_) => {
-                    return self
-                        .due
-                        .push(Reverse((clock::now_ns() + ACCEPT_PAUSE_NS, LISTENER_TOKEN)));
+                    return self.due.push(Reverse((clock::now_ns() + ACCEPT_PAUSE_NS, LISTENER_TOKEN)));
                 }
             }
         }
@@ -161,10 +157,7 @@ impl Server {
     /// Calls a session, if it is still there, and does what it asks for.
     fn call(&mut self, token: u64, action: impl FnOnce(&mut Session, &mut Surroundings<'_>) -> Next) {
         let index = (token & u64::from(u32::MAX)) as usize;
-        let Some(slot) = self
-            .slots
-            .get_mut(index)
-            .filter(|slot| u64::from(slot.generation) == token >> 32)
+        let Some(slot) = self.slots.get_mut(index).filter(|slot| u64::from(slot.generation) == token >> 32)
         else {
             return;
         };
@@ -186,18 +179,9 @@ impl Server {
     }
 
     fn set_timer(&self, at_ns: u64) {
-        let at = Timespec {
-            tv_sec: (at_ns / NS_PER_S) as i64,
-            tv_nsec: (at_ns % NS_PER_S) as i64,
-        };
-        let never = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        let once = Itimerspec {
-            it_interval: never,
-            it_value: at,
-        };
+        let at = Timespec { tv_sec: (at_ns / NS_PER_S) as i64, tv_nsec: (at_ns % NS_PER_S) as i64 };
+        let never = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let once = Itimerspec { it_interval: never, it_value: at };
         if let Err(errno) = timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &once) {
             // It fails only on a bad descriptor or time: a defect of this crate.
             panic!("cannot set the timer: {errno}");

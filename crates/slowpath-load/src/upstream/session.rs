@@ -25,16 +25,8 @@ pub(super) enum Next {
 /// The answer under way.
 enum Pending {
     Nothing,
-    Json {
-        chat: Chat,
-        keeps_alive: bool,
-    },
-    Stream {
-        chat: Chat,
-        keeps_alive: bool,
-        n_sent: u32,
-        first_due_ns: u64,
-    },
+    Json { chat: Chat, keeps_alive: bool },
+    Stream { chat: Chat, keeps_alive: bool, n_sent: u32, first_due_ns: u64 },
 }
 
 pub(super) struct Session {
@@ -88,16 +80,10 @@ impl Session {
         let keeps_alive = match &mut self.pending {
             Pending::Nothing => return Next::Wait,
             Pending::Json { chat, keeps_alive } => {
-                self.output
-                    .extend(answer::with_length(200, *keeps_alive, &chat.json(n_chunks)).bytes());
+                self.output.extend(answer::with_length(200, *keeps_alive, &chat.json(n_chunks)).bytes());
                 *keeps_alive
             }
-            Pending::Stream {
-                chat,
-                keeps_alive,
-                n_sent,
-                first_due_ns,
-            } => {
+            Pending::Stream { chat, keeps_alive, n_sent, first_due_ns } => {
                 if *n_sent == 0 {
                     self.output.extend(answer::stream_head(*keeps_alive).bytes());
                     self.output.extend(chat.role_event().bytes());
@@ -110,11 +96,7 @@ impl Session {
                     // Counted from the first chunk, so that delays do not add up.
                     let at_ns =
                         *first_due_ns + u64::from(*n_sent) * nanoseconds(around.options.chunk_interval);
-                    return if self.flush() == Next::Close {
-                        Next::Close
-                    } else {
-                        Next::DueAt { at_ns }
-                    };
+                    return if self.flush() == Next::Close { Next::Close } else { Next::DueAt { at_ns } };
                 }
                 self.output.extend(chat.end_of_stream(n_chunks).bytes());
                 *keeps_alive
@@ -143,8 +125,7 @@ impl Session {
                     if let Answer::Now { status, body } =
                         answer::error(bad.status, "this is not a valid request")
                     {
-                        self.output
-                            .extend(answer::with_length(status, false, &body).bytes());
+                        self.output.extend(answer::with_length(status, false, &body).bytes());
                     }
                     self.closes_after_output = true;
                     return self.flush();
@@ -159,18 +140,12 @@ impl Session {
         let first_due_ns = around.now_ns + nanoseconds(around.options.latency);
         self.pending = match answer::answer_to(request, *around.n_requests) {
             Answer::Now { status, body } => {
-                self.output
-                    .extend(answer::with_length(status, keeps_alive, &body).bytes());
+                self.output.extend(answer::with_length(status, keeps_alive, &body).bytes());
                 self.closes_after_output = !keeps_alive;
                 return self.closes_after_output.then(|| self.flush());
             }
             Answer::Json(chat) => Pending::Json { chat, keeps_alive },
-            Answer::Stream(chat) => Pending::Stream {
-                chat,
-                keeps_alive,
-                n_sent: 0,
-                first_due_ns,
-            },
+            Answer::Stream(chat) => Pending::Stream { chat, keeps_alive, n_sent: 0, first_due_ns },
         };
         Some(Next::DueAt { at_ns: first_due_ns })
     }
@@ -200,11 +175,7 @@ impl Session {
             }
         }
         self.output.drain(..n_written);
-        if self.closes_after_output && self.output.is_empty() {
-            Next::Close
-        } else {
-            Next::Wait
-        }
+        if self.closes_after_output && self.output.is_empty() { Next::Close } else { Next::Wait }
     }
 }
 

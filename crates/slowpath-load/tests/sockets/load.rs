@@ -28,24 +28,11 @@ fn n_errors(interval: &Interval, class: ErrorClass) -> u64 {
 fn check_only_error(mut load: TestLoad, class: ErrorClass, sample: &str) -> Interval {
     load.wait_until(|seen| n_errors(seen, class) >= 3);
     let whole = load.stop().0.whole;
-    assert_eq!(
-        whole.errors.keys().collect::<Vec<_>>(),
-        [&class],
-        "{:?}",
-        whole.error_samples
-    );
+    assert_eq!(whole.errors.keys().collect::<Vec<_>>(), [&class], "{:?}", whole.error_samples);
     assert_eq!(whole.error_samples.len(), 1);
     let expected = format!("{class}: ");
-    assert!(
-        whole.error_samples[0].starts_with(&expected),
-        "{:?}",
-        whole.error_samples
-    );
-    assert!(
-        whole.error_samples[0].contains(sample),
-        "{:?}",
-        whole.error_samples
-    );
+    assert!(whole.error_samples[0].starts_with(&expected), "{:?}", whole.error_samples);
+    assert!(whole.error_samples[0].contains(sample), "{:?}", whole.error_samples);
     whole
 }
 
@@ -74,12 +61,9 @@ fn keeps_connections_alive_and_counts_everything() {
 fn reads_chunked_answers_that_arrive_in_pieces() {
     let server = Server::new(|mut stream, _| {
         while read_request(&mut stream).is_some() {
-            for piece in [
-                "HTTP/1.1 200 OK\r\nTransfer-Enc",
-                "oding: chunked\r\n\r\n4\r\nda",
-                "ta\r\n0\r\n",
-                "\r\n",
-            ] {
+            for piece in
+                ["HTTP/1.1 200 OK\r\nTransfer-Enc", "oding: chunked\r\n\r\n4\r\nda", "ta\r\n0\r\n", "\r\n"]
+            {
                 if stream.write_all(piece.as_bytes()).is_err() {
                     return;
                 }
@@ -88,10 +72,7 @@ fn reads_chunked_answers_that_arrive_in_pieces() {
         }
     });
     let whole = run(&server, 20);
-    assert_eq!(
-        (n_ended(&whole), whole.n_requests),
-        (whole.n_requests, whole.status[&200])
-    );
+    assert_eq!((n_ended(&whole), whole.n_requests), (whole.n_requests, whole.status[&200]));
     assert_eq!(server.n_connections(), 1);
     // On a busy machine all pieces may be read at once.
     assert!(whole.first_body_byte.mean() <= whole.latency.mean());
@@ -108,12 +89,7 @@ fn connects_anew_after_connection_close_and_after_http_1_0() {
             let _ = stream.write_all(answer.as_bytes());
         });
         let whole = run(&server, 20);
-        assert_eq!(
-            (n_ended(&whole), whole.n_reconnects),
-            (whole.n_requests, 0),
-            "{:?}",
-            whole.error_samples
-        );
+        assert_eq!((n_ended(&whole), whole.n_reconnects), (whole.n_requests, 0), "{:?}", whole.error_samples);
         assert!(server.n_connections() as u64 >= whole.n_requests);
     }
 }
@@ -138,11 +114,7 @@ fn a_connection_that_was_never_used_is_not_retried() {
     let server = Server::new(|mut stream, _| {
         read_request(&mut stream);
     });
-    let whole = check_only_error(
-        load(&server.url(), |_| {}),
-        ErrorClass::Reset,
-        "closed without an answer",
-    );
+    let whole = check_only_error(load(&server.url(), |_| {}), ErrorClass::Reset, "closed without an answer");
     assert_eq!(whole.n_reconnects, 0);
 }
 
@@ -154,10 +126,7 @@ fn skips_interim_answers_and_knows_answers_without_body() {
     let mut load = load(&server.url(), |plan| plan.method = "HEAD".to_owned());
     load.wait_until(|seen| seen.n_requests >= 20);
     let whole = load.stop().0.whole;
-    assert_eq!(
-        (n_ended(&whole), whole.first_body_byte.len()),
-        (whole.n_requests, 0)
-    );
+    assert_eq!((n_ended(&whole), whole.first_body_byte.len()), (whole.n_requests, 0));
 }
 
 #[test]
@@ -193,9 +162,8 @@ fn read_large(stream: &mut std::net::TcpStream) -> Option<usize> {
     let n_bytes = stream.read(&mut buffer).ok().filter(|n_bytes| *n_bytes > 0)?;
     let text = String::from_utf8_lossy(&buffer[..n_bytes]).into_owned();
     let (head, body) = text.split_once("\r\n\r\n")?;
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok())?;
+    let length =
+        head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok())?;
     let mut n_missing = length - body.len();
     while n_missing > 0 {
         n_missing -= stream.read(&mut buffer).ok().filter(|n_bytes| *n_bytes > 0)?;
@@ -218,19 +186,12 @@ fn backs_off_from_a_port_that_refuses() {
         50 * ((1 << (n_attempts - 1).min(6)) - 1) <= elapsed_ms,
         "{n_attempts} attempts in {elapsed_ms} ms"
     );
-    assert_eq!(
-        (whole.n_requests, whole.open_connections, whole.latency.len()),
-        (0, 0, 0)
-    );
+    assert_eq!((whole.n_requests, whole.open_connections, whole.latency.len()), (0, 0, 0));
 }
 
 #[test]
 fn comes_back_when_the_server_does() {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut load = load(&format!("http://127.0.0.1:{port}/"), |plan| plan.connections = 3);
     load.wait_until(|seen| n_errors(seen, ErrorClass::Connect) >= 3);
     let _server = Server::on(&format!("127.0.0.1:{port}"), |mut stream, _| {
@@ -250,11 +211,7 @@ fn gives_up_on_a_silent_server_after_the_timeout() {
         read_request(&mut stream);
     });
     let load = load(&server.url(), |plan| plan.timeout = Duration::from_millis(60));
-    check_only_error(
-        load,
-        ErrorClass::Timeout,
-        "GET /: no byte for 0.06 s, no answer has begun",
-    );
+    check_only_error(load, ErrorClass::Timeout, "GET /: no byte for 0.06 s, no answer has begun");
 }
 
 #[test]
@@ -272,20 +229,13 @@ fn an_answer_that_drips_is_no_timeout() {
     load.wait_until(|seen| n_ended(seen) >= 1);
     let whole = load.stop().0.whole;
     assert_eq!((whole.n_requests, whole.errors.len()), (1, 0));
-    assert!(
-        whole.latency.max() >= 400_000,
-        "{} µs for the whole answer",
-        whole.latency.max()
-    );
+    assert!(whole.latency.max() >= 400_000, "{} µs for the whole answer", whole.latency.max());
 }
 
 #[test]
 fn tells_truncated_from_complete() {
     for (answer, sample) in [
-        (
-            "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\npart",
-            "within the answer with status 200",
-        ),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\npart", "within the answer with status 200"),
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ndata\r\n",
             "within the answer with status 200",
@@ -320,10 +270,7 @@ fn status_errors_keep_the_connection_and_stay_out_of_the_latency() {
 fn what_is_not_http_is_malformed() {
     for (answer, sample) in [
         ("SSH-2.0-OpenSSH_9.2p1\r\n", "status line"),
-        (
-            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi there",
-            "bytes follow its end",
-        ),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi there", "bytes follow its end"),
     ] {
         let server = Server::answering(answer.as_bytes());
         check_only_error(load(&server.url(), |_| {}), ErrorClass::Malformed, sample);
@@ -349,11 +296,7 @@ fn a_reset_within_an_answer_is_a_reset() {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n");
         std::thread::sleep(Duration::from_millis(5));
     });
-    check_only_error(
-        load(&server.url(), |_| {}),
-        ErrorClass::Reset,
-        "within the answer with status 200",
-    );
+    check_only_error(load(&server.url(), |_| {}), ErrorClass::Reset, "within the answer with status 200");
 }
 
 #[test]
@@ -388,11 +331,7 @@ fn stops_at_once_although_the_server_hangs() {
     let (totals, rest) = load.stop();
     assert!(before.elapsed() < Duration::from_secs(1));
     assert_eq!((totals.whole.n_unfinished, n_ended(&totals.whole)), (4, 0));
-    assert_eq!(
-        rest.last().map(|interval| interval.n_unfinished),
-        Some(4),
-        "the last interval was delivered"
-    );
+    assert_eq!(rest.last().map(|interval| interval.n_unfinished), Some(4), "the last interval was delivered");
 }
 
 #[test]
@@ -410,10 +349,7 @@ fn a_cut_begins_a_labelled_interval_and_nothing_is_lost() {
     let (totals, rest) = load.stop();
     let labels: Vec<&str> = rest.iter().map(|interval| interval.label.as_str()).collect();
     assert_eq!(labels, ["warm-up", "baseline", "cpu"]);
-    assert!(
-        rest.windows(2).all(|pair| pair[0].end_ns == pair[1].start_ns),
-        "intervals join without a gap"
-    );
+    assert!(rest.windows(2).all(|pair| pair[0].end_ns == pair[1].start_ns), "intervals join without a gap");
     assert_eq!(totals.n_intervals, 4);
     let n_in_rest: u64 = rest.iter().map(|interval| interval.n_requests).sum();
     assert!(n_in_rest <= totals.whole.n_requests);
@@ -450,13 +386,7 @@ fn a_readiness_probe_returns_any_status() {
     let timeout = Duration::from_secs(10);
     let get = |server: &Server| get_once(&Url::parse(&server.url()).unwrap(), timeout);
     assert_eq!(get(&Server::answering(OK)).unwrap(), 200);
-    assert_eq!(
-        get(&Server::answering(
-            b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
-        ))
-        .unwrap(),
-        503
-    );
+    assert_eq!(get(&Server::answering(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")).unwrap(), 503);
 
     let class = |outcome| match outcome {
         Err(LoadError::NoAnswer { class, .. }) => class,
@@ -469,10 +399,7 @@ fn a_readiness_probe_returns_any_status() {
     assert_eq!(class(get(&closing)), ErrorClass::Reset);
     let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     assert_eq!(
-        class(get_once(
-            &Url::parse(&format!("http://{refused}/")).unwrap(),
-            timeout
-        )),
+        class(get_once(&Url::parse(&format!("http://{refused}/")).unwrap(), timeout)),
         ErrorClass::Connect
     );
     let silent = Server::new(|mut stream, _| {
@@ -480,8 +407,5 @@ fn a_readiness_probe_returns_any_status() {
         read_request(&mut stream);
     });
     let url = Url::parse(&silent.url()).unwrap();
-    assert_eq!(
-        class(get_once(&url, Duration::from_millis(50))),
-        ErrorClass::Timeout
-    );
+    assert_eq!(class(get_once(&url, Duration::from_millis(50))), ErrorClass::Timeout);
 }

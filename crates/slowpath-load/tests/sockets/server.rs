@@ -38,10 +38,7 @@ impl Server {
                 std::thread::spawn(move || handle(stream, number));
             }
         });
-        Ok(Self {
-            address,
-            n_connections,
-        })
+        Ok(Self { address, n_connections })
     }
 
     /// Answers every request of every connection with these bytes, and keeps connections open.
@@ -73,12 +70,7 @@ pub(crate) fn read_request(stream: &mut TcpStream) -> Option<String> {
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length = head
                 .lines()
-                .find_map(|line| {
-                    line.to_ascii_lowercase()
-                        .strip_prefix("content-length: ")?
-                        .parse()
-                        .ok()
-                })
+                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok())
                 .unwrap_or(0);
             if body.len() >= length {
                 return Some(text);
@@ -108,11 +100,7 @@ pub(crate) fn load(url: &str, change: impl FnOnce(&mut LoadPlan)) -> TestLoad {
         let _ = sender.send(interval);
     })
     .expect("the test's plan is valid");
-    TestLoad {
-        handle,
-        intervals,
-        seen: Interval::empty(u64::MAX, 0),
-    }
+    TestLoad { handle, intervals, seen: Interval::empty(u64::MAX, 0) }
 }
 
 impl TestLoad {
@@ -123,11 +111,7 @@ impl TestLoad {
                 Ok(interval) => self.seen.merge(&interval),
                 Err(error) => panic!("no interval: {error}; so far {:?}", self.seen),
             }
-            assert!(
-                self.seen.end_ns - self.seen.start_ns < 20_000_000_000,
-                "so far {:?}",
-                self.seen
-            );
+            assert!(self.seen.end_ns - self.seen.start_ns < 20_000_000_000, "so far {:?}", self.seen);
         }
     }
 

@@ -54,10 +54,7 @@ fn streams_role_content_finish_usage_and_done_in_this_order() {
     let before = Instant::now();
     let answer = talk(&upstream, &chat(r#"{"stream":true}"#));
     assert!(before.elapsed() >= Duration::from_millis(5 + 2 * 2));
-    let events: Vec<&str> = answer
-        .lines()
-        .filter_map(|line| line.strip_prefix("data: "))
-        .collect();
+    let events: Vec<&str> = answer.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
     let kinds: Vec<&str> = events
         .iter()
         .map(|event| match serde_json::from_str::<serde_json::Value>(event) {
@@ -68,12 +65,7 @@ fn streams_role_content_finish_usage_and_done_in_this_order() {
             Ok(_) => "content",
         })
         .collect();
-    assert_eq!(
-        kinds,
-        [
-            "role", "content", "content", "content", "finish", "usage", "[DONE]"
-        ]
-    );
+    assert_eq!(kinds, ["role", "content", "content", "content", "finish", "usage", "[DONE]"]);
     assert!(answer.ends_with("\r\n0\r\n\r\n"));
 }
 
@@ -117,14 +109,6 @@ fn serves_two_hundred_streaming_connections_of_the_load_generator() {
 #[test]
 fn a_port_that_is_taken_is_an_error_with_its_number() {
     let upstream = quick(1);
-    let error = serve(UpstreamOptions {
-        port: upstream.port(),
-        ..UpstreamOptions::default()
-    })
-    .err()
-    .unwrap();
-    assert!(
-        error.to_string().contains(&upstream.port().to_string()),
-        "{error}"
-    );
+    let error = serve(UpstreamOptions { port: upstream.port(), ..UpstreamOptions::default() }).err().unwrap();
+    assert!(error.to_string().contains(&upstream.port().to_string()), "{error}");
 }

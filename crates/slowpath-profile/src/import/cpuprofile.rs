@@ -129,11 +129,8 @@ pub enum CpuProfileError {
 impl<'a> CpuProfile<'a> {
     /// Parses and checks a profile: samples name nodes, and every node hangs on a root that comes before its callees.
     pub fn parse(json: &'a [u8]) -> Result<Self, CpuProfileError> {
-        let profile: CpuProfile<'a> =
-            serde_json::from_slice(json).map_err(|source| CpuProfileError::Json {
-                offset: byte_offset(json, &source),
-                source,
-            })?;
+        let profile: CpuProfile<'a> = serde_json::from_slice(json)
+            .map_err(|source| CpuProfileError::Json { offset: byte_offset(json, &source), source })?;
         if profile.samples.len() != profile.time_deltas.len() {
             return Err(CpuProfileError::Lengths {
                 samples: profile.samples.len(),
@@ -148,10 +145,7 @@ impl<'a> CpuProfile<'a> {
         let mut index_of = HashMap::with_capacity(self.nodes.len());
         for (index, node) in self.nodes.iter().enumerate() {
             if index_of.insert(node.id, index).is_some() {
-                return Err(CpuProfileError::Tree {
-                    node: node.id,
-                    problem: "appears twice",
-                });
+                return Err(CpuProfileError::Tree { node: node.id, problem: "appears twice" });
             }
         }
         let mut parent = vec![None; self.nodes.len()];
@@ -241,9 +235,7 @@ mod tests {
 
     #[test]
     fn reads_the_parent_form() {
-        let text = TREE
-            .replace(r#","children":[2]"#, "")
-            .replace(r#"{"id":2,"#, r#"{"id":2,"parent":1,"#);
+        let text = TREE.replace(r#","children":[2]"#, "").replace(r#"{"id":2,"#, r#"{"id":2,"parent":1,"#);
         let profile = CpuProfile::parse(text.as_bytes()).unwrap();
         assert_eq!(profile.parents_first().unwrap(), [(0, None), (1, Some(0))]);
     }
@@ -252,9 +244,7 @@ mod tests {
     fn a_bad_file_is_an_error_with_its_byte_offset() {
         let text = TREE.replace("\"startTime\":1000", "\"startTime\":oops");
         let error = CpuProfile::parse(text.as_bytes()).unwrap_err();
-        let CpuProfileError::Json { offset, .. } = error else {
-            panic!("{error}")
-        };
+        let CpuProfileError::Json { offset, .. } = error else { panic!("{error}") };
         assert_eq!(&text[offset..offset + 4], "oops");
     }
 
@@ -262,10 +252,7 @@ mod tests {
     fn a_circle_is_an_error() {
         let text = TREE.replace(r#""hitCount":2,"#, r#""hitCount":2,"children":[1],"#);
         let profile = CpuProfile::parse(text.as_bytes()).unwrap();
-        assert!(matches!(
-            profile.parents_first(),
-            Err(CpuProfileError::Tree { .. })
-        ));
+        assert!(matches!(profile.parents_first(), Err(CpuProfileError::Tree { .. })));
     }
 
     proptest::proptest! {

@@ -104,16 +104,7 @@ impl CpuLogWriter {
     pub fn create(path: &Path, pid: u32, thread: u32) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create_new(true).open(path)?;
         let (node_of, last_us) = (HashMap::new(), None);
-        Ok(Self {
-            file,
-            pid,
-            thread,
-            node_of,
-            last_us,
-            end_us: 0.0,
-            n_events: 0,
-            n_segments: 0,
-        })
+        Ok(Self { file, pid, thread, node_of, last_us, end_us: 0.0, n_events: 0, n_segments: 0 })
     }
 
     /// Appends what is new in `piece` and returns the number of samples written.
@@ -127,10 +118,7 @@ impl CpuLogWriter {
             self.last_us = None;
             // Node ids are per segment in the trace format.
             self.node_of.clear();
-            let data = TraceData {
-                start_time: Some(piece.start_time),
-                ..TraceData::default()
-            };
+            let data = TraceData { start_time: Some(piece.start_time), ..TraceData::default() };
             self.push_event(&mut text, "Profile", piece.start_time, data)?;
         }
         let mut id_of = HashMap::with_capacity(piece.nodes.len());
@@ -141,17 +129,10 @@ impl CpuLogWriter {
             let parent = parent.map(|parent| id_of[&piece.nodes[parent].id]);
             let frame = owned(&node.call_frame);
             let fresh = self.node_of.len() as u32 + 1;
-            let id = *self
-                .node_of
-                .entry((parent.unwrap_or(0), frame))
-                .or_insert_with(|| {
-                    nodes.push(ChunkNode {
-                        id: fresh,
-                        parent,
-                        call_frame: node.call_frame.clone(),
-                    });
-                    fresh
-                });
+            let id = *self.node_of.entry((parent.unwrap_or(0), frame)).or_insert_with(|| {
+                nodes.push(ChunkNode { id: fresh, parent, call_frame: node.call_frame.clone() });
+                fresh
+            });
             id_of.insert(node.id, id);
             lines.extend(node.position_ticks.iter().map(|tick| (id, tick.line, tick.ticks)));
         }
@@ -159,11 +140,7 @@ impl CpuLogWriter {
         let (mut samples, mut time_deltas) = (Vec::new(), Vec::new());
         for (time, node) in piece.timed_samples() {
             let Some(id) = id_of.get(&node) else {
-                return Err(CpuProfileError::Tree {
-                    node,
-                    problem: "is sampled but does not exist",
-                }
-                .into());
+                return Err(CpuProfileError::Tree { node, problem: "is sampled but does not exist" }.into());
             };
             if self.last_us.is_none_or(|last| time > last) {
                 samples.push(*id);
@@ -188,11 +165,7 @@ impl CpuLogWriter {
 
     /// Closes the JSON array. A log without this end is read all the same.
     pub fn finish(mut self) -> io::Result<()> {
-        if self.n_events == 0 {
-            Ok(())
-        } else {
-            self.write_member(b"\n]\n")
-        }
+        if self.n_events == 0 { Ok(()) } else { self.write_member(b"\n]\n") }
     }
 
     fn push_event(&mut self, text: &mut Vec<u8>, name: &str, ts: f64, data: TraceData<'_>) -> io::Result<()> {
@@ -283,11 +256,7 @@ fn add_event(segments: &mut Vec<CpuSegment>, event: TraceEvent<'_>) -> bool {
     let data = event.args.data;
     if event.name == "Profile" {
         let start = micros(data.start_time.unwrap_or(event.ts));
-        segments.push(CpuSegment {
-            start,
-            end: start,
-            ..CpuSegment::default()
-        });
+        segments.push(CpuSegment { start, end: start, ..CpuSegment::default() });
         return true;
     }
     let (Some(segment), Some(tree)) = (segments.last_mut(), data.cpu_profile) else {
@@ -310,13 +279,8 @@ fn add_event(segments: &mut Vec<CpuSegment>, event: TraceEvent<'_>) -> bool {
         }
         segment.samples.push((micros(time), node - 1));
     }
-    let lines = data
-        .slowpath_lines
-        .into_iter()
-        .filter(|(node, ..)| *node > 0 && *node <= n_nodes);
-    segment
-        .lines
-        .extend(lines.map(|(node, line, ticks)| (node - 1, line, ticks)));
+    let lines = data.slowpath_lines.into_iter().filter(|(node, ..)| *node > 0 && *node <= n_nodes);
+    segment.lines.extend(lines.map(|(node, line, ticks)| (node - 1, line, ticks)));
     let last = segment.samples.last().map_or(segment.start, |(time, _)| *time);
     segment.end = data.slowpath_end.map_or(last, micros).max(last);
     true
@@ -352,9 +316,7 @@ mod tests {
     fn write(path: &Path, pieces: &[String]) -> CpuLogWriter {
         let mut writer = CpuLogWriter::create(path, 7, 0).unwrap();
         for piece in pieces {
-            writer
-                .append(&CpuProfile::parse(piece.as_bytes()).unwrap())
-                .unwrap();
+            writer.append(&CpuProfile::parse(piece.as_bytes()).unwrap()).unwrap();
         }
         writer
     }
@@ -363,20 +325,14 @@ mod tests {
     fn overlapping_pieces_count_each_moment_once_and_each_node_once() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cpu.gz");
-        let pieces = [
-            piece(1000, false, &[(1500, 2), (2500, 3)]),
-            piece(2000, true, &[(2500, 3), (3500, 2)]),
-        ];
+        let pieces =
+            [piece(1000, false, &[(1500, 2), (2500, 3)]), piece(2000, true, &[(2500, 3), (3500, 2)])];
         write(&path, &pieces).finish().unwrap();
         let (segments, cut) = CpuLogReader::read(&path).unwrap();
         assert!(!cut);
         assert_eq!(segments.len(), 1);
         assert_eq!(segments[0].nodes.len(), 3);
-        let times: Vec<_> = segments[0]
-            .samples
-            .iter()
-            .map(|(t, node)| (t.0 / 1000, *node))
-            .collect();
+        let times: Vec<_> = segments[0].samples.iter().map(|(t, node)| (t.0 / 1000, *node)).collect();
         assert_eq!(times, [(1500, 1), (2500, 2), (3500, 1)]);
         assert_eq!(segments[0].end, Nanos(3_500_000));
     }
@@ -385,13 +341,7 @@ mod tests {
     fn a_pause_between_pieces_starts_a_new_segment() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cpu.gz");
-        write(
-            &path,
-            &[
-                piece(1000, false, &[(1500, 2)]),
-                piece(900_000, false, &[(900_500, 2)]),
-            ],
-        );
+        write(&path, &[piece(1000, false, &[(1500, 2)]), piece(900_000, false, &[(900_500, 2)])]);
         let (segments, cut) = CpuLogReader::read(&path).unwrap();
         assert!(cut, "no end was written");
         assert_eq!(segments.len(), 2);
@@ -401,10 +351,7 @@ mod tests {
     fn a_cut_file_keeps_the_pieces_before_the_cut() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cpu.gz");
-        write(
-            &path,
-            &[piece(1000, false, &[(1500, 2)]), piece(1400, true, &[(2500, 3)])],
-        );
+        write(&path, &[piece(1000, false, &[(1500, 2)]), piece(1400, true, &[(2500, 3)])]);
         let whole = std::fs::read(&path).unwrap();
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();

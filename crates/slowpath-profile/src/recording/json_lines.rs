@@ -16,10 +16,7 @@ impl JsonLines {
     /// Opens `path` for appending, creating it when absent.
     pub fn append_to(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create(true).open(path)?;
-        Ok(Self {
-            file,
-            line: Vec::new(),
-        })
+        Ok(Self { file, line: Vec::new() })
     }
 
     /// Appends `value` as one line.
@@ -42,10 +39,7 @@ pub struct ReadLines<T> {
 
 /// Reads a file of JSON lines; an absent file is empty. Unreadable lines are skipped and counted.
 pub fn read_json_lines<T: DeserializeOwned>(path: &Path) -> io::Result<ReadLines<T>> {
-    let mut found = ReadLines {
-        values: Vec::new(),
-        n_unreadable: 0,
-    };
+    let mut found = ReadLines { values: Vec::new(), n_unreadable: 0 };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),

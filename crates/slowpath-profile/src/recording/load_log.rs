@@ -44,13 +44,9 @@ fn histogram_from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<H
 
 /// Decodes a base64 histogram in HDR's V2 form.
 pub(crate) fn decode_histogram(text: &str) -> Result<Histogram<u64>, String> {
-    let bytes = base64::engine::general_purpose::STANDARD
-        .decode(text)
-        .map_err(|e| e.to_string())?;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).map_err(|e| e.to_string())?;
     let mut bytes = bytes.as_slice();
-    hdrhistogram::serialization::Deserializer::new()
-        .deserialize(&mut bytes)
-        .map_err(|e| format!("{e:?}"))
+    hdrhistogram::serialization::Deserializer::new().deserialize(&mut bytes).map_err(|e| format!("{e:?}"))
 }
 
 /// Encodes a histogram as base64 of HDR's V2 form.

@@ -30,9 +30,7 @@ pub struct Layout {
 impl Layout {
     /// Returns the layout of the recording in `dir`; touches nothing.
     pub fn new(dir: impl AsRef<Path>) -> Self {
-        Self {
-            dir: dir.as_ref().to_path_buf(),
-        }
+        Self { dir: dir.as_ref().to_path_buf() }
     }
 
     /// What was run, where and when; written once, first.

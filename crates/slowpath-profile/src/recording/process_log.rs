@@ -34,10 +34,7 @@ pub struct LoopSecond {
     /// See `from`.
     pub to: Nanos,
     /// How much later than due each tick ran, in microseconds.
-    #[serde(
-        serialize_with = "histogram_to_base64",
-        deserialize_with = "histogram_from_base64"
-    )]
+    #[serde(serialize_with = "histogram_to_base64", deserialize_with = "histogram_from_base64")]
     pub delay: Histogram<u64>,
     /// Time the loop waited for events between `from` and `to`; the rest is its utilisation.
     pub idle: Nanos,

@@ -102,14 +102,9 @@ impl Recording {
 
     fn read_process_files(&mut self) -> Result<(), RecordingError> {
         let dir = self.layout.dir.clone();
-        let io_error = |source| RecordingError::Io {
-            path: dir.clone(),
-            source,
-        };
-        let mut files: Vec<_> = std::fs::read_dir(&dir)
-            .map_err(io_error)?
-            .collect::<Result<_, _>>()
-            .map_err(io_error)?;
+        let io_error = |source| RecordingError::Io { path: dir.clone(), source };
+        let mut files: Vec<_> =
+            std::fs::read_dir(&dir).map_err(io_error)?.collect::<Result<_, _>>().map_err(io_error)?;
         files.sort_by_key(std::fs::DirEntry::file_name);
         for file in files {
             let name = file.file_name().to_string_lossy().into_owned();
@@ -117,14 +112,10 @@ impl Recording {
             if let Some(pid) = process_log_pid(&name) {
                 self.processes.insert(pid, lines(&file.path(), &mut self.damage)?);
             } else if let Some(thread) = cpu_log_thread(&name) {
-                let (segments, cut) =
-                    CpuLogReader::read(&file.path()).map_err(|source| RecordingError::Io {
-                        path: file.path(),
-                        source,
-                    })?;
+                let (segments, cut) = CpuLogReader::read(&file.path())
+                    .map_err(|source| RecordingError::Io { path: file.path(), source })?;
                 if cut && self.events.iter().any(|event| event.event == Event::Finished) {
-                    self.damage
-                        .push(format!("`{name}` ends in the middle of a piece"));
+                    self.damage.push(format!("`{name}` ends in the middle of a piece"));
                 }
                 self.cpu.insert(thread, ThreadCpu { segments });
             } else if name.starts_with("report.") {
@@ -139,29 +130,17 @@ impl Recording {
 fn read_manifest(layout: &Layout) -> Result<Manifest, RecordingError> {
     let path = layout.manifest();
     let text = std::fs::read(&path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => RecordingError::NotARecording {
-            dir: layout.dir.clone(),
-        },
-        _ => RecordingError::Io {
-            path: path.clone(),
-            source,
-        },
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            RecordingError::NotARecording { dir: layout.dir.clone() }
+        }
+        _ => RecordingError::Io { path: path.clone(), source },
     })?;
     // The version first: a newer format may have a manifest of another shape.
-    let damaged = |source| RecordingError::Manifest {
-        path: path.clone(),
-        source,
-    };
+    let damaged = |source| RecordingError::Manifest { path: path.clone(), source };
     let any: serde_json::Value = serde_json::from_slice(&text).map_err(damaged)?;
-    let found = any
-        .get("format_version")
-        .and_then(serde_json::Value::as_u64)
-        .unwrap_or(0) as u32;
+    let found = any.get("format_version").and_then(serde_json::Value::as_u64).unwrap_or(0) as u32;
     if found > FORMAT_VERSION {
-        return Err(RecordingError::Newer {
-            dir: layout.dir.clone(),
-            found,
-        });
+        return Err(RecordingError::Newer { dir: layout.dir.clone(), found });
     }
     serde_json::from_value(any).map_err(damaged)
 }
@@ -170,31 +149,20 @@ fn lines<T: serde::de::DeserializeOwned>(
     path: &Path,
     damage: &mut Vec<String>,
 ) -> Result<Vec<T>, RecordingError> {
-    let found = read_json_lines(path).map_err(|source| RecordingError::Io {
-        path: path.to_path_buf(),
-        source,
-    })?;
+    let found =
+        read_json_lines(path).map_err(|source| RecordingError::Io { path: path.to_path_buf(), source })?;
     if found.n_unreadable > 0 {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        damage.push(format!(
-            "`{name}`: {} unreadable line(s) left out",
-            found.n_unreadable
-        ));
+        damage.push(format!("`{name}`: {} unreadable line(s) left out", found.n_unreadable));
     }
     Ok(found.values)
 }
 
 fn process_log_pid(name: &str) -> Option<u32> {
-    name.strip_prefix("process-")?
-        .strip_suffix(".jsonl")?
-        .parse()
-        .ok()
+    name.strip_prefix("process-")?.strip_suffix(".jsonl")?.parse().ok()
 }
 
 fn cpu_log_thread(name: &str) -> Option<(u32, u32)> {
-    let (pid, thread) = name
-        .strip_prefix("cpu-")?
-        .strip_suffix(".trace.json.gz")?
-        .split_once('-')?;
+    let (pid, thread) = name.strip_prefix("cpu-")?.strip_suffix(".trace.json.gz")?.split_once('-')?;
     Some((pid.parse().ok()?, thread.parse().ok()?))
 }

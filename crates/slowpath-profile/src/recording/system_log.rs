@@ -85,30 +85,12 @@ type TaskRow = (u32, String, Nanos, Nanos, Nanos, Nanos, u64, u64);
 
 impl From<TaskRow> for TaskSample {
     fn from((tid, name, run, wait, user, system, n_voluntary, n_involuntary): TaskRow) -> Self {
-        Self {
-            tid,
-            name,
-            run,
-            wait,
-            user,
-            system,
-            n_voluntary,
-            n_involuntary,
-        }
+        Self { tid, name, run, wait, user, system, n_voluntary, n_involuntary }
     }
 }
 
 impl From<TaskSample> for TaskRow {
     fn from(t: TaskSample) -> Self {
-        (
-            t.tid,
-            t.name,
-            t.run,
-            t.wait,
-            t.user,
-            t.system,
-            t.n_voluntary,
-            t.n_involuntary,
-        )
+        (t.tid, t.name, t.run, t.wait, t.user, t.system, t.n_voluntary, t.n_involuntary)
     }
 }
