@@ -13,7 +13,6 @@ const { LOOP, GC, HEAP_USAGE, QUIT } = require('./ring.cjs');
 
 const { setInterval, clearInterval } = globalThis;
 const { nodeTiming } = performance;
-const now = performance.now.bind(performance);
 
 /** @typedef {InstanceType<typeof import('./ring.cjs').Slot>} Slot */
 /** @typedef {InstanceType<typeof import('./ring.cjs').SharedMemory>} SharedMemory */
@@ -34,7 +33,7 @@ class Probe {
   /**
    * @param {SharedMemory} memory
    * @param {Slot} slot this thread's own
-   * @param {number} offsetMs what to add to this thread's `performance.now()` to get the main thread's
+   * @param {number} offsetMs what to add to times of this thread's own performance entries to get the main thread's
    */
   constructor(memory, slot, offsetMs) {
     this.memory = memory;
@@ -55,10 +54,10 @@ class Probe {
   onTimer() {
     try {
       const flags = this.memory.flags;
-      const t = now();
+      const t = this.memory.nowMs();
       if (flags & this.flags & LOOP) {
         const lagMs = t - this.tickDue;
-        this.slot.push(TICK, t + this.offsetMs, lagMs > 0 ? lagMs : 0, nodeTiming.idleTime);
+        this.slot.push(TICK, t, lagMs > 0 ? lagMs : 0, nodeTiming.idleTime);
       }
       this.tickDue = t + TICK_MS;
       if (flags !== this.flags) this.obey(flags);
@@ -72,8 +71,8 @@ class Probe {
   recordHeap(t) {
     this.heapDue = t + HEAP_USAGE_MS;
     const heap = getHeapStatistics();
-    this.slot.push(HEAP, t + this.offsetMs, heap.used_heap_size, heap.total_heap_size);
-    this.slot.push(EXTERNAL, t + this.offsetMs, heap.external_memory, heap.malloced_memory);
+    this.slot.push(HEAP, t, heap.used_heap_size, heap.total_heap_size);
+    this.slot.push(EXTERNAL, t, heap.external_memory, heap.malloced_memory);
   }
 
   /** Switches to what `flags` ask for. @param {number} flags */
@@ -92,7 +91,7 @@ class Probe {
     clearInterval(this.timer);
     this.timer = setInterval(() => this.onTimer(), periodMs);
     this.timer.unref();
-    this.tickDue = now() + periodMs;
+    this.tickDue = this.memory.nowMs() + periodMs;
   }
 
   observeGc() {

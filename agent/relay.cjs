@@ -91,8 +91,7 @@ class Relay {
     if (records.length > 0) this.sendFrame(PROTOCOL.records, slot.threadId, records);
     const nDropped = slot.takeDropped();
     if (nDropped === 0) return;
-    const tMs = Number(process.hrtime.bigint()) / 1e6 - this.memory.originMs;
-    const record = Buffer.from(new Float64Array([DROPPED, tMs, nDropped, 0]).buffer);
+    const record = Buffer.from(new Float64Array([DROPPED, this.memory.nowMs(), nDropped, 0]).buffer);
     this.sendFrame(PROTOCOL.records, slot.threadId, record);
   }
 

@@ -56,6 +56,14 @@ const TOTAL_BYTES =
   WORKER_SLOTS * (SLOT_HEAD_BYTES + WORKER_RECORDS * RECORD_BYTES);
 
 const { load, store, add, exchange, compareExchange, wait, notify } = Atomics;
+/** Taken before the target can fake it. `performance.now()` of Node 18 is not enough: it reads `process.hrtime` anew. */
+const { hrtime } = process;
+
+/** Returns CLOCK_MONOTONIC in ms. */
+function monotonicMs() {
+  const [seconds, nanoseconds] = hrtime();
+  return seconds * 1e3 + nanoseconds / 1e6;
+}
 
 /** The shared memory as a whole, as seen by one thread. */
 class SharedMemory {
@@ -66,12 +74,18 @@ class SharedMemory {
     this.origin = new Float64Array(buffer, ORIGIN_AT_BYTE, 1);
   }
 
-  /** CLOCK_MONOTONIC in ms when the main thread's `performance.now()` was 0. Written once, before sharing. */
-  get originMs() {
-    return this.origin[0];
-  }
-  set originMs(ms) {
+  /**
+   * Fixes the scale of `nowMs`, once and before sharing.
+   *
+   * @param {number} ms CLOCK_MONOTONIC in ms when the main thread's `performance.now()` was 0
+   */
+  setOriginMs(ms) {
     this.origin[0] = ms;
+  }
+
+  /** Returns the time on the scale of the main thread's `performance.now()`, whichever thread asks. */
+  nowMs() {
+    return monotonicMs() - this.origin[0];
   }
 
   get flags() {

@@ -8,6 +8,8 @@
  * `SLOWPATH_SOCKET` names the collector's socket.
  */
 
+/** @typedef {InstanceType<typeof import('./ring.cjs').SharedMemory>} SharedMemory */
+
 /** Under this the worker threads find the shared memory. A string: keys are cloned, and symbols cannot be. */
 const ENVIRONMENT_KEY = 'slowpath';
 
@@ -42,7 +44,7 @@ function startInMainThread({ Worker, setEnvironmentData }, socketPath) {
 
   const memory = new SharedMemory();
   const hello = describeProcess();
-  memory.originMs = Number(hello.clock.hrtime_ns) / 1e6 - hello.clock.performance_now_ms;
+  memory.setOriginMs(Number(hello.clock.hrtime_ns) / 1e6 - hello.clock.performance_now_ms);
   const slot = memory.slot(0);
   slot.claim();
   slot.open(0, process.pid);
@@ -68,7 +70,7 @@ function startInMainThread({ Worker, setEnvironmentData }, socketPath) {
 
   new Probe(memory, slot, 0);
   setEnvironmentData(ENVIRONMENT_KEY, memory.buffer);
-  writeNoteAtExit(path.join(path.dirname(socketPath), `exit-${process.pid}.json`));
+  writeNoteAtExit(memory, path.join(path.dirname(socketPath), `exit-${process.pid}.json`));
   windUpAtExit(memory, relay);
 }
 
@@ -90,8 +92,7 @@ function startInWorkerThread({ getEnvironmentData, threadId }) {
   const slot = memory.claimWorkerSlot();
   if (!slot) return memory.countThreadWithoutSlot();
   slot.open(threadId, osThreadId());
-  const ownOriginMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
-  const probe = new Probe(memory, slot, ownOriginMs - memory.originMs);
+  const probe = new Probe(memory, slot, memory.nowMs() - performance.now());
   onExit(() => {
     probe.end();
     slot.end();
@@ -152,34 +153,30 @@ function isPackageManager(script) {
   return PACKAGE_MANAGER.test(basename(script)) || PACKAGE_MANAGER.test(basename(file));
 }
 
-/** @param {string} file */
-function writeNoteAtExit(file) {
+/** @param {SharedMemory} memory @param {string} file */
+function writeNoteAtExit(memory, file) {
   const { writeFileSync } = require('fs');
-  const { performance } = require('perf_hooks');
-  const now = performance.now.bind(performance);
   const { stringify } = JSON;
   const { pid } = process;
-  onExit((code) => writeFileSync(file, stringify({ pid, code, t_ms: now() }), { mode: 0o600 }));
+  onExit((code) => writeFileSync(file, stringify({ pid, code, t_ms: memory.nowMs() }), { mode: 0o600 }));
 }
 
 /**
  * Lets the relay send the last records and pieces, and close its inspector session, before the process is gone. Waits
  * only while a recorder is on.
  *
- * @param {InstanceType<typeof import('./ring.cjs').SharedMemory>} memory
+ * @param {SharedMemory} memory
  * @param {import('worker_threads').Worker} relay
  */
 function windUpAtExit(memory, relay) {
   const { LOOP, GC, HEAP_USAGE, CPU } = require('./ring.cjs');
-  const { performance } = require('perf_hooks');
-  const now = performance.now.bind(performance);
   const postMessage = relay.postMessage.bind(relay);
   onExit(() => {
     if (!(memory.flags & (LOOP | GC | HEAP_USAGE | CPU))) return;
     postMessage('wind up');
-    const deadline = now() + MAX_WIND_UP_MS;
+    const deadline = memory.nowMs() + MAX_WIND_UP_MS;
     // Short waits in a loop: between them this thread answers the inspector.
-    while (!memory.awaitWoundUp() && now() < deadline);
+    while (!memory.awaitWoundUp() && memory.nowMs() < deadline);
   });
 }
 
