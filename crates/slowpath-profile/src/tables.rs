@@ -3,7 +3,7 @@
 use crate::Nanos;
 use crate::classify::{AppScope, Category, classify, native_kind};
 use crate::import::cpuprofile::CallFrame;
-use crate::recording::{CpuSegment, Recording};
+use crate::recording::{CpuSegment, Event, Recording};
 use std::collections::HashMap;
 
 /// Index into [`Functions`].
@@ -154,13 +154,20 @@ pub struct Profile {
 
 impl Profile {
     /// Builds the tables from the CPU logs of a recording.
+    ///
+    /// Only samples of phases count: between them V8 optimises its code anew, which is not what the service usually
+    /// does. A thread without samples in a phase (the run ended early) keeps all that it has.
     pub fn from_recording(recording: &Recording) -> Self {
         let mut profile = Self::default();
+        let phases = phase_intervals(recording);
         for (&(pid, thread), cpu) in &recording.cpu {
             let scope = AppScope::of(recording, pid);
             let mut samples = ThreadSamples { pid, thread, ..ThreadSamples::default() };
+            let is_in_phase = |(t, _): &(Nanos, u32)| phases.iter().any(|(start, end)| start <= t && t < end);
+            let any_in_phase = cpu.segments.iter().flat_map(|segment| &segment.samples).any(is_in_phase);
+            let windows = if any_in_phase { &phases[..] } else { &[(Nanos(0), Nanos(u64::MAX))] };
             for segment in &cpu.segments {
-                profile.add_segment(&scope, segment, &mut samples);
+                profile.add_segment(&scope, segment, windows, &mut samples);
             }
             if !samples.stack.is_empty() {
                 profile.threads.push(samples);
@@ -169,7 +176,14 @@ impl Profile {
         profile
     }
 
-    fn add_segment(&mut self, scope: &AppScope, segment: &CpuSegment, into: &mut ThreadSamples) {
+    /// Adds the samples of a segment that lie in one of `windows`, which are in order and do not overlap.
+    fn add_segment(
+        &mut self,
+        scope: &AppScope,
+        segment: &CpuSegment,
+        windows: &[(Nanos, Nanos)],
+        into: &mut ThreadSamples,
+    ) {
         // The root node carries nothing: stacks start at its children.
         let mut stack_of: Vec<Option<StackId>> = Vec::with_capacity(segment.nodes.len());
         for (parent, frame) in &segment.nodes {
@@ -184,7 +198,10 @@ impl Profile {
             stack_of.push(Some(self.stacks.intern(parent, function)));
         }
         for (index, (start, node)) in segment.samples.iter().enumerate() {
-            let next = segment.samples.get(index + 1).map_or(segment.end, |(next, _)| *next);
+            let Some((_, end)) = windows.iter().find(|(from, to)| from <= start && start < to) else {
+                continue;
+            };
+            let next = segment.samples.get(index + 1).map_or(segment.end, |(next, _)| *next).min(*end);
             if let Some(stack) = stack_of[*node as usize] {
                 into.start.push(*start);
                 into.duration.push(next.since(*start));
@@ -197,8 +214,28 @@ impl Profile {
                 *self.line_ticks.entry((function, *line)).or_default() += u64::from(*ticks);
             }
         }
-        into.segments.push((segment.start, segment.end));
+        let clipped = windows.iter().map(|(from, to)| (segment.start.max(*from), segment.end.min(*to)));
+        into.segments.extend(clipped.filter(|(start, end)| start < end));
     }
+}
+
+/// Returns when each phase ran, the warm-up left out; a phase without an end goes on for ever.
+fn phase_intervals(recording: &Recording) -> Vec<(Nanos, Nanos)> {
+    let mut intervals: Vec<(&str, Nanos, Nanos)> = Vec::new();
+    for timed in &recording.events {
+        match &timed.event {
+            Event::PhaseStarted { phase } if phase != "warm-up" => {
+                intervals.push((phase, timed.t, Nanos(u64::MAX)));
+            }
+            Event::PhaseEnded { phase } => {
+                if let Some(open) = intervals.iter_mut().rfind(|(name, ..)| name == phase) {
+                    open.2 = timed.t;
+                }
+            }
+            _ => {}
+        }
+    }
+    intervals.into_iter().map(|(_, start, end)| (start, end)).collect()
 }
 
 fn function_of(scope: &AppScope, frame: &CallFrame<'_>, caller: Option<&Function>) -> Function {

@@ -1,0 +1,15 @@
+//! End-to-end tests: the real binary, real Node.js programs, real HTTP. Nothing is mocked but the LLM upstream, by our
+//! own `slowpath mock-upstream`.
+//!
+//! The programs are in `fixtures/e2e` (its README lists them); `cargo xtask setup` installs what they need. Every test
+//! also checks that its run left no process, no port and no temporary directory behind.
+
+mod bad_input;
+mod endings;
+mod fixtures;
+mod harness;
+mod launchers;
+mod node_versions;
+mod projects;
+mod recorded;
+mod report;
