@@ -54,5 +54,6 @@ pub(crate) fn explained(
 
 /// Returns the exit code of an error that reached `main`.
 pub(crate) fn of_error(error: &anyhow::Error) -> ExitCode {
-    error.chain().find_map(|cause| cause.downcast_ref::<Explained>()).map_or(ExitCode::Failed, |e| e.code)
+    // Not by the chain: a context is found by the error itself only.
+    error.downcast_ref::<Explained>().map_or(ExitCode::Failed, |explained| explained.code)
 }

@@ -15,8 +15,10 @@ const MAX_TITLE: usize = 40;
 /// Names the target after its script, or after the whole command where there is none.
 pub(crate) fn title_of(command: &[String]) -> String {
     let stem = |arg: &String| Path::new(arg).file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let is_word = |arg: &&String| !arg.starts_with('-') && !arg.contains('=');
-    let words: Vec<String> = command.iter().filter(is_word).filter_map(stem).collect();
+    // Code after `-e` and anything with a secret in it is no name.
+    let is_word = |arg: &&String| !arg.starts_with('-') && !arg.contains(['=', ' ', '(', ';', '[', '\n']);
+    let words: Vec<String> =
+        slowpath_capture::redact_args(command).iter().filter(is_word).filter_map(stem).collect();
     let named = words.iter().find(|word| !LAUNCHERS.contains(&word.as_str()));
     let title = named.or(words.last()).cloned().unwrap_or_else(|| "target".into());
     let title: String =
@@ -80,6 +82,7 @@ mod tests {
         check("npm start", "start");
         check("npx @portkey-ai/gateway --headless", "gateway");
         check("PORT=3 ./bin/www", "www");
+        check("node -e console.log(1)", "node");
         check("node --max-old-space-size=64 a.mjs", "a");
     }
 }

@@ -5,7 +5,7 @@ use crate::exit_code::{ExitCode, explained, usage};
 use crate::request_plan::{load_error, request_plan};
 use crate::session::{SessionOutcome, SessionPlan};
 use crate::signals::StopRequests;
-use crate::terminal::{Talk, Terminal, print_conclusion};
+use crate::terminal::{Talk, Terminal, print_conclusion, print_report_path};
 use crate::{out_dir, phase_plan, session, viewer};
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -96,10 +96,15 @@ fn conclude(dir: &Path, outcome: &SessionOutcome, output: &OutputOptions) -> any
     let recording = Recording::open(dir)?;
     let report = Report::of(&recording);
     let files = write_report(&report, dir)?;
+    let only_errors = answered_only_errors(&report.data);
+    let failed = only_errors || matches!(outcome.ended, Ended::TargetDied | Ended::NeverReady);
     if output.json {
         print!("{}", report.to_json()?);
     } else if output.quiet {
         println!("{}", files.html.display());
+    } else if failed && report.data.verdict.class == "not-enough-data" {
+        // The error below says it all.
+        print_report_path(&files.html);
     } else {
         print_conclusion(&report.data, &files.html);
     }
@@ -107,7 +112,7 @@ fn conclude(dir: &Path, outcome: &SessionOutcome, output: &OutputOptions) -> any
         eprintln!("no browser was found to open it");
     }
     match outcome.ended {
-        Ended::Complete | Ended::Interrupted if answered_only_errors(&report.data) => Err(explained(
+        Ended::Complete | Ended::Interrupted if only_errors => Err(explained(
             ExitCode::TargetFailed,
             report.data.verdict.sentence.clone(),
             "check the URL, the headers and the body; see the samples of errors in the report",
@@ -115,7 +120,7 @@ fn conclude(dir: &Path, outcome: &SessionOutcome, output: &OutputOptions) -> any
         Ended::Complete | Ended::Interrupted => Ok(ExitCode::Done),
         Ended::TargetDied => Err(explained(
             ExitCode::TargetFailed,
-            format!("the target ended by itself: {}", outcome.detail),
+            outcome.detail.clone(),
             "start it by hand to see why; what was recorded until then is in the report",
         )),
         Ended::NeverReady => Err(explained(

@@ -117,17 +117,22 @@ fn style(text: &str, code: &str, terminal: bool) -> String {
     if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
+/// Prints where the report is.
+pub(crate) fn print_report_path(path: &std::path::Path) {
+    eprintln!("{}", style(&format!("report: {}", path.display()), "36", io::stderr().is_terminal()));
+}
+
 /// Prints the closing lines: the verdict, the place, the path.
 pub(crate) fn print_conclusion(report: &slowpath_report::ReportData, path: &std::path::Path) {
     let terminal = io::stderr().is_terminal();
     eprintln!("\n{}", style(&report.verdict.sentence, "1", terminal));
     let finding =
         report.findings.iter().find(|finding| finding.predicted_gain.is_some()).or(report.findings.first());
-    match finding.filter(|_| report.verdict.class != "healthy") {
+    match finding.filter(|_| !matches!(report.verdict.class, "healthy" | "not-enough-data")) {
         Some(finding) => eprintln!("{}", finding.advice),
         None => eprintln!("{}", report.verdict.detail),
     }
-    eprintln!("{}", style(&format!("report: {}", path.display()), "36", terminal));
+    print_report_path(path);
 }
 
 /// Prints an error with its causes and its hint.
@@ -137,7 +142,7 @@ pub(crate) fn print_error(error: &anyhow::Error) {
     for cause in error.chain().skip(1) {
         eprintln!("  caused by: {cause}");
     }
-    let hint = error.chain().find_map(|cause| cause.downcast_ref::<Explained>()?.hint.clone());
+    let hint = error.downcast_ref::<Explained>().and_then(|explained| explained.hint.as_ref());
     if let Some(hint) = hint {
         eprintln!("\n{} {hint}", style("hint:", "1", terminal));
     }
