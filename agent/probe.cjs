@@ -114,11 +114,12 @@ class Probe {
     this.gcObserver = undefined;
   }
 
-  /** Takes every trace of the probe out of this thread. */
+  /** Takes every trace of the probe out of this thread, and tells the relay that nothing more will come from here. */
   end() {
     clearInterval(this.timer);
     this.timer = undefined;
     this.ignoreGc();
+    this.slot.end();
   }
 }
 

@@ -233,12 +233,21 @@ class Relay {
     this.socket.end(() => this.memory.tellWoundUp());
   }
 
-  /** Ends the agent in this process for good. The target runs on. */
+  /**
+   * Ends the agent in this process for good. The target runs on.
+   *
+   * This thread must outlive the inspector session: the main thread closes its half when it next runs JavaScript, and if
+   * this thread tears down its own half in the same moment, Node aborts (seen on 22 and 24). So it waits until the main
+   * thread's probe has ended, which is after that; when the process is exiting, until it is stopped from outside.
+   */
   quit() {
-    this.memory.flags = QUIT;
     clearInterval(this.timer);
     this.cpu.abandon();
+    this.memory.flags = QUIT;
     this.memory.tellWoundUp();
+    const waiting = setInterval(() => {
+      if (this.slots[0].state === ENDED) clearInterval(waiting);
+    }, DRAIN_MS);
   }
 }
 

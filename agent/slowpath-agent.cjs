@@ -66,6 +66,7 @@ function startInMainThread({ Worker, setEnvironmentData }, socketPath) {
   relay.on('error', () => {});
   relay.on('exit', () => {
     memory.flags = QUIT;
+    memory.tellWoundUp();
   });
 
   new Probe(memory, slot, 0);
@@ -93,10 +94,7 @@ function startInWorkerThread({ getEnvironmentData, threadId }) {
   if (!slot) return memory.countThreadWithoutSlot();
   slot.open(threadId, osThreadId());
   const probe = new Probe(memory, slot, memory.nowMs() - performance.now());
-  onExit(() => {
-    probe.end();
-    slot.end();
-  });
+  onExit(() => probe.end());
   // The script's name is not known yet: Node puts it into argv after the preloads.
   const { setImmediate } = globalThis;
   setImmediate(() => {
@@ -169,14 +167,15 @@ function writeNoteAtExit(memory, file) {
  * @param {import('worker_threads').Worker} relay
  */
 function windUpAtExit(memory, relay) {
-  const { LOOP, GC, HEAP_USAGE, CPU } = require('./ring.cjs');
   const postMessage = relay.postMessage.bind(relay);
   onExit(() => {
-    if (!(memory.flags & (LOOP | GC | HEAP_USAGE | CPU))) return;
+    if (memory.flags === 0) return;
     postMessage('wind up');
     const deadline = memory.nowMs() + MAX_WIND_UP_MS;
     // Short waits in a loop: between them this thread answers the inspector.
     while (!memory.awaitWoundUp() && memory.nowMs() < deadline);
+    // Once more: it has closed its session only just before it said so.
+    for (let n = 0; n < 3; n++) memory.awaitWoundUp();
   });
 }
 

@@ -207,7 +207,13 @@ describe('cpu', { concurrency: 4, timeout: 60_000 }, () => {
     const { child, end, said } = collector.start([collector.file('t.js', WAIT_FOR_STDIN + BUSY + `setInterval(() => console.log('.'), 20)`)]);
     const threads = () => {
       const tasks = readdirSync(`/proc/${child.pid}/task`);
-      return tasks.map((tid) => readFileSync(`/proc/${child.pid}/task/${tid}/comm`, 'utf8').trim());
+      return tasks.map((tid) => {
+        try {
+          return readFileSync(`/proc/${child.pid}/task/${tid}/comm`, 'utf8').trim();
+        } catch {
+          return 'just ended';
+        }
+      });
     };
     const target = await collector.connection();
     const nThreads = threads().length;
