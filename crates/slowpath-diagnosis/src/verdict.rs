@@ -6,7 +6,7 @@
 use crate::Facts;
 use crate::finding::{Finding, Location};
 use crate::gain::SATURATED;
-use crate::words::{millis, percent};
+use crate::words::{LONG_LINE, millis, percent};
 use slowpath_analysis::{Outcome, Split, SplitClass};
 
 /// p99 below this is what the guide's check-list asks of a service, ms.
@@ -296,9 +296,10 @@ fn sentence_of(finding: &Finding) -> String {
 }
 
 fn place_of(location: &Location) -> String {
-    match location.line {
-        Some(line) => format!("{}:{line}", location.file),
-        None => location.file.clone(),
+    match (location.line, location.column.filter(|column| *column > LONG_LINE)) {
+        (Some(line), Some(column)) => format!("{}:{line}:{column}", location.file),
+        (Some(line), None) => format!("{}:{line}", location.file),
+        (None, _) => location.file.clone(),
     }
 }
 

@@ -32,11 +32,15 @@ pub(crate) fn function_name(function: &Function) -> String {
     }
 }
 
+/// In a line that goes on past this column (minified code) the line alone says nothing.
+pub(crate) const LONG_LINE: u32 = 200;
+
 /// Returns `src/a.js:12`, or the file alone where the line is unknown.
 pub(crate) fn place(function: &Function) -> String {
     match (function.file.as_str(), function.line) {
         ("", _) => "native code".into(),
         (file, 0) => file.to_owned(),
+        (file, line) if function.column > LONG_LINE => format!("{file}:{line}:{}", function.column),
         (file, line) => format!("{file}:{line}"),
     }
 }

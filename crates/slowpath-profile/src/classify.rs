@@ -96,12 +96,20 @@ pub fn package_of(path: &str) -> Option<&str> {
     (end > 0).then(|| &rest[..end])
 }
 
+/// Files of the agent that run in the target's threads, in a private directory of ours.
+const AGENT_FILES: &[&str] = &["/slowpath-agent.cjs", "/probe.cjs", "/ring.cjs"];
+
+/// The package that slowpath's own code in the target counts as.
+const RECORDER_PACKAGE: &str = "slowpath (recorder)";
+
 /// Judges a function by its name and URL as V8 gives them; the package is given for dependencies.
 pub fn classify(scope: &AppScope, name: &str, url: &str) -> (Category, Option<String>) {
     match name {
         "(garbage collector)" => return (Category::Gc, None),
         "(program)" => return (Category::Program, None),
         "(idle)" => return (Category::Idle, None),
+        // What the agent's cpu recorder runs in the target to cut its profile.
+        "slowpathRotate" => return (Category::Dependency, Some(RECORDER_PACKAGE.into())),
         _ => {}
     }
     if url.is_empty() {
@@ -114,8 +122,8 @@ pub fn classify(scope: &AppScope, name: &str, url: &str) -> (Category, Option<St
     if url.starts_with("wasm:") {
         return (Category::Wasm, None);
     }
-    if url.ends_with("/slowpath-agent.cjs") {
-        return (Category::Dependency, Some("slowpath (recorder)".into()));
+    if AGENT_FILES.iter().any(|file| url.ends_with(file)) && url.contains("/slowpath-") {
+        return (Category::Dependency, Some(RECORDER_PACKAGE.into()));
     }
     match package_of(url) {
         Some(package) if scope.own_package.as_deref() != Some(package) => {

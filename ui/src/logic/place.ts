@@ -10,11 +10,15 @@ export function shortFile(file: string, cwd: string): string {
   return path;
 }
 
-/** "src/rules.js:88"; without a line when it is not known, "" without a file. */
-export function place(file: string, line: number | null, cwd: string): string {
+/** In a line that goes on past this column (minified code) the line alone says nothing. */
+const LONG_LINE = 200;
+
+/** "src/rules.js:88"; with the column in minified code, without a line when it is not known, "" without a file. */
+export function place(file: string, line: number | null, cwd: string, column: number | null = null): string {
   if (file === "") return "";
   const short = shortFile(file, cwd);
-  return line !== null && line > 0 ? `${short}:${line}` : short;
+  if (line === null || line <= 0) return short;
+  return column !== null && column > LONG_LINE ? `${short}:${line}:${column}` : `${short}:${line}`;
 }
 
 /** Keeps the end of a path, which says most: "…/prompt/rules.js:88". Cuts at a slash when one is near. */

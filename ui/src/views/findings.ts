@@ -70,7 +70,7 @@ function findingRows(context: Context, finding: Finding, rank: number): HTMLTabl
       open: open.includes(rank) ? open.filter((r) => r !== rank) : [...open, rank].sort((a, b) => a - b),
     });
   };
-  const location = where ? place(where.file, where.line, report.run.cwd) : "";
+  const location = where ? place(where.file, where.line, report.run.cwd, where.column) : "";
   const row = h(
     "tr",
     {
@@ -147,7 +147,7 @@ function findingBody({ report, showFunction, showInterval }: Context, finding: F
             {},
             h("code", {}, functionLabel(where.function)),
             " ",
-            h("code", { class: "place" }, place(where.file, where.line, report.run.cwd)),
+            h("code", { class: "place" }, place(where.file, where.line, report.run.cwd, where.column)),
           )
         : null,
       links.length > 0 ? h("p", { class: "links" }, ...links) : null,

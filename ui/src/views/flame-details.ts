@@ -31,7 +31,7 @@ function content(context: Context, cpu: CpuSelection, fn: number): Node[] {
   const totals = cpu.totals(store.state);
   const found = detailFunction(shape, weights, fn);
   const own: Neighbour = { fn: -2, total_us: totals.self_us[fn] };
-  const location = place(profile.file[fn], profile.line[fn], report.run.cwd);
+  const location = place(profile.file[fn], profile.line[fn], report.run.cwd, profile.column[fn]);
   const full =
     profile.line[fn] > 0 ? `${profile.file[fn]}:${profile.line[fn]}:${profile.column[fn]}` : profile.file[fn];
   const time = (name: string, value_us: number) =>

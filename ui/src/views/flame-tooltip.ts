@@ -34,7 +34,7 @@ export class Tooltip {
         h("td", {}, microseconds(time_us)),
         h("td", {}, percent(time_us / tree.total)),
       );
-    const location = place(profile.file[fn], profile.line[fn], this.cwd);
+    const location = place(profile.file[fn], profile.line[fn], this.cwd, profile.column[fn]);
     const facts = [
       CATEGORY_NAME[profile.category[fn]],
       profile.package[fn],

@@ -95,7 +95,11 @@ export function functionTable(context: Context, cpu: CpuSelection): HTMLElement 
       h(
         "td",
         { class: "where", title: profile.file[fn] },
-        h("code", {}, keepEnd(place(profile.file[fn], profile.line[fn], context.report.run.cwd), 40)),
+        h(
+          "code",
+          {},
+          keepEnd(place(profile.file[fn], profile.line[fn], context.report.run.cwd, profile.column[fn]), 40),
+        ),
       ),
       h("td", { class: "kind" }, swatch, keepStart(profile.package[fn] ?? CATEGORY_NAME[profile.category[fn]], 24)),
       time(totals.self_us[fn]),

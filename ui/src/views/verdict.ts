@@ -30,7 +30,7 @@ function topFinding({ report, showFunction }: Context): HTMLElement | null {
     fn === null
       ? h("code", {}, name)
       : h("button", { type: "button", class: "link", title: S.showInFlame, onclick: () => showFunction(fn) }, name),
-    h("code", { class: "place", title: where.file }, place(where.file, where.line, report.run.cwd)),
+    h("code", { class: "place", title: where.file }, place(where.file, where.line, report.run.cwd, where.column)),
     gain && gain.throughput > 1
       ? h(
           "span",
