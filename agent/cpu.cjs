@@ -83,6 +83,7 @@ class CpuRecorder {
       this.abandon();
       throw error;
     }
+    if (this.session !== session) throw new Error('the cpu recorder was stopped while it started');
     this.timer = setInterval(() => this.rotate(), ROTATE_MS);
     try {
       await callsOf(session)('NodeWorker.enable', { waitForDebuggerOnStart: false });

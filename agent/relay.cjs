@@ -45,7 +45,8 @@ class Relay {
     /** @type {Map<number, Thread>} worker threads as the collector knows them, by thread id */
     this.threads = new Map();
     this.livenessDue = 0;
-    this.windingUp = false;
+    /** No command is begun any more. */
+    this.ending = false;
     this.nDroppedPieces = 0;
     this.received = Buffer.alloc(0);
     /** @type {Promise<void>} */
@@ -147,7 +148,7 @@ class Relay {
   /** @param {Command} command */
   async execute({ command, recorder, interval_us: intervalUs = 1000 }) {
     const flag = FLAG_OF_RECORDER.get(recorder);
-    if (this.windingUp) throw new Error('the process is exiting');
+    if (this.ending) throw new Error('the agent is ending');
     if (command !== 'start' && command !== 'stop') throw new Error(`unknown command \`${command}\``);
     if (recorder === 'cpu') {
       await (command === 'start' ? this.startCpu(intervalUs) : this.stopCpu());
@@ -226,7 +227,7 @@ class Relay {
    * print that it waits for a debugger.
    */
   async windUp() {
-    this.windingUp = true;
+    this.ending = true;
     await this.lastCommand;
     await this.stopCpu().catch(() => {});
     this.slots.forEach((slot) => this.drain(slot));
@@ -241,6 +242,7 @@ class Relay {
    * thread's probe has ended, which is after that; when the process is exiting, until it is stopped from outside.
    */
   quit() {
+    this.ending = true;
     clearInterval(this.timer);
     this.cpu.abandon();
     this.memory.flags = QUIT;
