@@ -19,7 +19,7 @@ pub struct Stall {
     pub end: Nanos,
     /// The application function (else any function) that held the loop longest, where CPU samples cover the interval.
     pub culprit: Option<FunctionId>,
-    /// Share of the interval in which samples saw the thread run or sleep in a call, where CPU samples cover it. A
+    /// Share of the part that CPU samples cover in which they saw the thread run, or sleep in a call. A
     /// thread that is not given a CPU cannot be sampled, so a low share means that it was not at fault.
     pub sampled_share: Option<f64>,
     /// Whether the loop still had not turned when the recording ended.
@@ -106,7 +106,12 @@ impl LoopMeasure {
         let classes = StackClasses::of(profile);
         let interval = samples.effective_interval().unwrap_or_default().0;
         for stall in &mut self.stalls {
-            if !samples.segments.iter().any(|(start, end)| *start <= stall.start && stall.end <= *end) {
+            let covered: u64 = samples
+                .segments
+                .iter()
+                .map(|(start, end)| (*end).min(stall.end).since((*start).max(stall.start)).0)
+                .sum();
+            if covered == 0 {
                 continue;
             }
             let from = samples.start.partition_point(|start| *start < stall.start);
@@ -125,8 +130,7 @@ impl LoopMeasure {
                 *time.entry(held_by).or_default() += samples.duration[index].0;
                 n_samples += 1;
             }
-            let length = stall.end.since(stall.start).0.max(1);
-            stall.sampled_share = Some((f64::from(n_samples) * interval as f64 / length as f64).min(1.0));
+            stall.sampled_share = Some((f64::from(n_samples) * interval as f64 / covered as f64).min(1.0));
             let longest =
                 time.into_iter().max_by_key(|(function, time)| (*time, std::cmp::Reverse(*function)));
             stall.culprit = longest.map(|(function, _)| function);

@@ -25,6 +25,11 @@ pub(crate) fn of_more_cpu(share: f64) -> PredictedGain {
 /// Predicts the gain of removing `share` (with its interval) of the busy time of the serving threads.
 pub(crate) fn of_removing(facts: Facts<'_>, share: f64, interval: (f64, f64)) -> Option<PredictedGain> {
     let split = facts.measurements.split.as_ref()?;
+    let event_loop = facts.measurements.event_loop.as_ref();
+    if event_loop.is_some_and(|event_loop| event_loop.stalls.iter().any(|stall| stall.never_ended)) {
+        // A loop that hangs answers nothing: there is no throughput to multiply.
+        return None;
+    }
     let utilisation = split.utilisation();
     let predict = |share: f64| -> Option<f64> {
         let part = (share * utilisation).clamp(0.0, 1.0 - 1.0 / MAX_GAIN);

@@ -126,8 +126,9 @@ pub(crate) fn print_report_path(path: &std::path::Path) {
 pub(crate) fn print_conclusion(report: &slowpath_report::ReportData, path: &std::path::Path) {
     let terminal = io::stderr().is_terminal();
     eprintln!("\n{}", style(&report.verdict.sentence, "1", terminal));
-    let finding =
-        report.findings.iter().find(|finding| finding.predicted_gain.is_some()).or(report.findings.first());
+    let starved = report.verdict.class == "starved";
+    let speaks_of_it = |finding: &&slowpath_report::FindingData| starved == (finding.rule == "cpu-starved");
+    let finding = report.findings.iter().find(speaks_of_it);
     match finding.filter(|_| !matches!(report.verdict.class, "healthy" | "not-enough-data")) {
         Some(finding) => eprintln!("{}", finding.advice),
         None => eprintln!("{}", report.verdict.detail),
