@@ -80,7 +80,7 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile, phases: &Phases)
                 role: role(hello, &name, Some(pid) == first_node, hellos.contains_key(&ppid)),
                 command: hello.map_or(name, |hello| hello.argv.join(" ")),
                 node: hello.map(|hello| hello.node.clone()),
-                threads: threads(recording, profile, phases, pid, &samples),
+                threads: threads(recording, profile, phases, pid, hello, &samples),
                 exit: exit(recording, pid),
                 rss_peak: samples.iter().map(|(_, process)| process.rss).max().unwrap_or(0),
                 fds_peak: samples.iter().map(|(_, process)| process.n_fds).max().unwrap_or(0),
@@ -114,9 +114,13 @@ fn threads(
     profile: &Profile,
     phases: &Phases,
     pid: u32,
+    hello: Option<&ProcessHello>,
     samples: &[(Nanos, &ProcessSample)],
 ) -> Vec<ThreadMeasure> {
     let measured: Vec<_> = samples.iter().filter(|(t, _)| phases.is_measured(*t)).collect();
+    let workers = workers(recording, pid);
+    let worker_of = |tid: u32| workers.iter().find(|(_, (_, known))| *known == Some(tid));
+    let relay = hello.and_then(|hello| hello.relay_tid);
     let n_samples = |thread: u32| {
         profile.threads.iter().find(|t| t.pid == pid && t.thread == thread).map_or(0, |t| t.stack.len())
     };
@@ -128,18 +132,23 @@ fn threads(
             let earlier = first.tasks.iter().find(|earlier| earlier.tid == task.tid);
             let (run, wait) = earlier.map_or((Nanos(0), Nanos(0)), |earlier| (earlier.run, earlier.wait));
             let cpu_share = task.run.since(run).0 as f64 / wall;
-            let is_main = task.tid == pid;
-            if !is_main && cpu_share < SHOWN_SHARE {
+            let (thread, name) = match worker_of(task.tid) {
+                _ if task.tid == pid => (Some(0), "main".to_owned()),
+                _ if relay == Some(task.tid) => (None, "slowpath's own (relay)".to_owned()),
+                Some((thread, (title, _))) => (Some(*thread), worker_name(*thread, title)),
+                None => (None, task.name.clone()),
+            };
+            if thread.is_none() && cpu_share < SHOWN_SHARE {
                 rest = (rest.0 + 1, rest.1 + cpu_share);
                 continue;
             }
             rows.push(ThreadMeasure {
                 tid: Some(task.tid),
-                thread: is_main.then_some(0),
-                name: if is_main { "main".into() } else { task.name.clone() },
+                thread,
+                name,
                 cpu_share: Some(cpu_share),
                 run_queue_share: Some(task.wait.since(wait).0 as f64 / wall),
-                n_samples: if is_main { n_samples(0) } else { 0 },
+                n_samples: thread.map_or(0, n_samples),
             });
         }
         if rest.0 > 0 {
@@ -153,14 +162,13 @@ fn threads(
             });
         }
     }
-    for timed in &recording.events {
-        if let Event::ThreadStarted { pid: of, thread, title } = &timed.event
-            && *of == pid
-        {
+    // Workers that have ended, or whose kernel thread is not known.
+    for (thread, (title, _)) in &workers {
+        if !rows.iter().any(|row| row.thread == Some(*thread)) {
             rows.push(ThreadMeasure {
                 tid: None,
                 thread: Some(*thread),
-                name: format!("worker {thread}: {title}"),
+                name: worker_name(*thread, title),
                 cpu_share: None,
                 run_queue_share: None,
                 n_samples: n_samples(*thread),
@@ -172,6 +180,23 @@ fn threads(
         key(b).total_cmp(&key(a)).then(a.thread.cmp(&b.thread)).then(a.tid.cmp(&b.tid))
     });
     rows
+}
+
+/// Returns what is known of the worker threads of a process: title and kernel thread id, the last word counting.
+fn workers(recording: &Recording, pid: u32) -> BTreeMap<u32, (String, Option<u32>)> {
+    let mut workers = BTreeMap::new();
+    for timed in &recording.events {
+        if let Event::ThreadStarted { pid: of, thread, title, tid } = &timed.event
+            && *of == pid
+        {
+            workers.insert(*thread, (title.clone(), *tid));
+        }
+    }
+    workers
+}
+
+fn worker_name(thread: u32, title: &str) -> String {
+    if title.is_empty() { format!("worker {thread}") } else { format!("worker {thread}: {title}") }
 }
 
 fn exit(recording: &Recording, pid: u32) -> Option<String> {

@@ -4,7 +4,7 @@
 
 use crate::frames::{Frame, FrameKind, read_frame, ring_records, write_command};
 use crate::thread_records::ThreadRecords;
-use crate::{SessionWriter, redact_args};
+use crate::{SessionWriter, redact_args, redact_text};
 use serde::Deserialize;
 use slowpath_profile::import::cpuprofile::CpuProfile;
 use slowpath_profile::recording::{CpuLogWriter, Event, JsonLines, Layout, ProcessHello, RecorderState};
@@ -107,6 +107,8 @@ struct HelloFrame {
     #[serde(default)]
     cluster_worker: Option<u32>,
     #[serde(default)]
+    relay_tid: Option<u32>,
+    #[serde(default)]
     heap_size_limit: f64,
     clock: ClockPair,
 }
@@ -130,9 +132,11 @@ struct ThreadFrame {
     thread: u32,
     state: String,
     #[serde(default)]
-    title: String,
+    title: Option<String>,
     #[serde(default)]
-    url: String,
+    url: Option<String>,
+    #[serde(default)]
+    tid: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -267,13 +271,22 @@ struct Connection {
     origin_ns: f64,
     threads: BTreeMap<u32, ThreadRecords>,
     cpu_logs: BTreeMap<u32, CpuLogWriter>,
+    /// What is known of the worker threads; the agent tells it piece by piece.
+    workers: BTreeMap<u32, (String, Option<u32>)>,
     log: Option<JsonLines>,
 }
 
 impl Connection {
     fn new(shared: Arc<Shared>) -> Self {
-        let (threads, cpu_logs) = (BTreeMap::new(), BTreeMap::new());
-        Self { shared, pid: 0, origin_ns: 0.0, threads, cpu_logs, log: None }
+        Self {
+            shared,
+            pid: 0,
+            origin_ns: 0.0,
+            threads: BTreeMap::new(),
+            cpu_logs: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            log: None,
+        }
     }
 
     fn serve(mut self, stream: &UnixStream) {
@@ -314,6 +327,7 @@ impl Connection {
             cwd: hello.cwd,
             main: hello.main.unwrap_or_default(),
             cluster_worker: hello.cluster_worker,
+            relay_tid: hello.relay_tid,
             heap_size_limit: hello.heap_size_limit as u64,
         }));
         let info = ProcessInfo { pid: hello.pid, node: hello.node, connected: true };
@@ -337,20 +351,26 @@ impl Connection {
                     self.shared.session.recorder(&note.recorder, Some(self.pid), note.state, note.why);
                 }
             }
-            FrameKind::Thread => {
-                if let Ok(thread) = serde_json::from_slice::<ThreadFrame>(&frame.payload)
-                    && thread.state == "started"
-                {
-                    let title = if thread.title.is_empty() { thread.url } else { thread.title };
-                    self.shared.session.push(Event::ThreadStarted {
-                        pid: self.pid,
-                        thread: thread.thread,
-                        title,
-                    });
-                }
-            }
+            FrameKind::Thread => self.thread(frame),
             FrameKind::Reply => self.reply(frame),
             FrameKind::Hello | FrameKind::Unknown => {}
+        }
+    }
+
+    fn thread(&mut self, frame: &Frame) {
+        let Ok(told) = serde_json::from_slice::<ThreadFrame>(&frame.payload) else { return };
+        if told.state != "started" {
+            return;
+        }
+        let titles = [told.title, told.url].into_iter().flatten();
+        let title = titles.filter(|title| !title.is_empty()).map(|title| redact_text(&title)).next();
+        let known = self.workers.entry(told.thread).or_default();
+        let before = known.clone();
+        known.0 = title.unwrap_or_else(|| before.0.clone());
+        known.1 = told.tid.or(before.1);
+        if *known != before || before == (String::new(), None) {
+            let (title, tid) = known.clone();
+            self.shared.session.push(Event::ThreadStarted { pid: self.pid, thread: told.thread, title, tid });
         }
     }
 

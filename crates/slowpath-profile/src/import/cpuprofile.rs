@@ -34,10 +34,10 @@ pub struct CpuProfile<'a> {
 /// What the agent says of a piece.
 #[derive(Debug, Default, Deserialize)]
 pub struct PieceInfo {
-    /// Counts the pieces of one recording interval, from 0.
+    /// Counts the pieces of one thread, from 1.
     #[serde(default)]
     pub sequence: u64,
-    /// Whether it began before the piece before it ended, so that nothing is missing between them.
+    /// Whether the next piece began before this one ended, so that nothing is missing between them.
     #[serde(default)]
     pub overlaps: bool,
 }

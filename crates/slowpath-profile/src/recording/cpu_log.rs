@@ -39,6 +39,8 @@ pub struct CpuLogWriter {
     /// Time of the last sample written, µs.
     last_us: Option<f64>,
     end_us: f64,
+    /// Whether the piece before said that the next one overlaps it.
+    is_open: bool,
     n_events: usize,
     n_segments: u32,
 }
@@ -104,14 +106,23 @@ impl CpuLogWriter {
     pub fn create(path: &Path, pid: u32, thread: u32) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create_new(true).open(path)?;
         let (node_of, last_us) = (HashMap::new(), None);
-        Ok(Self { file, pid, thread, node_of, last_us, end_us: 0.0, n_events: 0, n_segments: 0 })
+        Ok(Self {
+            file,
+            pid,
+            thread,
+            node_of,
+            last_us,
+            end_us: 0.0,
+            is_open: false,
+            n_events: 0,
+            n_segments: 0,
+        })
     }
 
     /// Appends what is new in `piece` and returns the number of samples written.
     pub fn append(&mut self, piece: &CpuProfile<'_>) -> Result<usize, CpuLogError> {
         let order = piece.parents_first()?;
-        let continues =
-            piece.slowpath.overlaps && self.n_segments > 0 && piece.start_time - self.end_us < SEGMENT_GAP_US;
+        let continues = self.is_open && piece.start_time - self.end_us < SEGMENT_GAP_US;
         let mut text = Vec::with_capacity(1 << 14);
         if !continues {
             self.n_segments += 1;
@@ -160,6 +171,7 @@ impl CpuLogWriter {
         self.write_member(&text)?;
         self.last_us = Some(before);
         self.end_us = piece.end_time;
+        self.is_open = piece.slowpath.overlaps;
         Ok(n_samples)
     }
 
@@ -326,7 +338,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cpu.gz");
         let pieces =
-            [piece(1000, false, &[(1500, 2), (2500, 3)]), piece(2000, true, &[(2500, 3), (3500, 2)])];
+            [piece(1000, true, &[(1500, 2), (2500, 3)]), piece(2000, false, &[(2500, 3), (3500, 2)])];
         write(&path, &pieces).finish().unwrap();
         let (segments, cut) = CpuLogReader::read(&path).unwrap();
         assert!(!cut);
@@ -351,7 +363,7 @@ mod tests {
     fn a_cut_file_keeps_the_pieces_before_the_cut() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cpu.gz");
-        write(&path, &[piece(1000, false, &[(1500, 2)]), piece(1400, true, &[(2500, 3)])]);
+        write(&path, &[piece(1000, true, &[(1500, 2)]), piece(1400, false, &[(2500, 3)])]);
         let whole = std::fs::read(&path).unwrap();
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();

@@ -47,6 +47,9 @@ pub enum Event {
         thread: u32,
         /// Title or file of the worker.
         title: String,
+        /// Kernel thread id, where the worker told it.
+        #[serde(default)]
+        tid: Option<u32>,
     },
     /// A recorder said how it is doing.
     Recorder {
@@ -137,6 +140,9 @@ pub struct ProcessHello {
     pub main: String,
     /// Cluster worker id, if it is one.
     pub cluster_worker: Option<u32>,
+    /// Kernel thread id of the agent's own thread.
+    #[serde(default)]
+    pub relay_tid: Option<u32>,
     /// Heap limit of V8 in bytes.
     pub heap_size_limit: u64,
 }
