@@ -59,6 +59,7 @@ pub struct Launched {
     /// Process id, which is also its process group.
     pub pid: u32,
     ended: Option<ChildChange>,
+    has_terminal: bool,
     run_dir: PathBuf,
     session: SessionWriter,
 }
@@ -112,6 +113,7 @@ pub fn launch(
     Ok(Launched {
         pid: child.id(),
         ended: None,
+        has_terminal: false,
         run_dir: run_dir.path().to_owned(),
         session: session.clone(),
     })
@@ -165,12 +167,18 @@ impl Launched {
         crate::proc_fs::tree_of(self.pid, std::process::id()).iter().any(|pid| *pid != std::process::id())
     }
 
-    fn bring_to_foreground(&self) {
+    /// Whether it was given the terminal: Ctrl-C then reaches it and not us.
+    pub fn has_terminal(&self) -> bool {
+        self.has_terminal
+    }
+
+    fn bring_to_foreground(&mut self) {
         let stdin = io::stdin();
         let Some(group) = Pid::from_raw(self.pid as i32) else {
             return;
         };
         if stdin.is_terminal() && rustix::termios::tcsetpgrp(&stdin, group).is_ok() {
+            self.has_terminal = true;
             let _ = rustix::process::kill_process_group(group, Signal::CONT);
         }
     }

@@ -41,6 +41,9 @@ const LAST_LINES: usize = 8;
 /// from the profiler; requests cost up to half as much again for one to two seconds (measured on Node 20).
 const SETTLE: (Duration, f64) = (Duration::from_secs(2), 0.25);
 
+/// Number of the signal that Ctrl-C sends.
+const SIGINT: i32 = signal_hook::consts::SIGINT;
+
 /// Label of load between phases; belongs to no phase.
 const BETWEEN: &str = "between phases";
 
@@ -241,6 +244,13 @@ impl Session<'_> {
             return Ok(Some((Ended::Interrupted, String::new())));
         }
         match self.target.poll(false) {
+            // Ctrl-C went to the target, because it was given the terminal to read from.
+            Some(ChildChange::Killed(SIGINT) | ChildChange::Exited(0 | 130))
+                if self.target.has_terminal() && !self.target.is_alive() =>
+            {
+                self.pass_output();
+                Ok(Some((Ended::Interrupted, String::new())))
+            }
             Some(change) if !self.target.is_alive() => {
                 // The last bytes may have come between the two looks.
                 self.pass_output();
