@@ -120,8 +120,10 @@ export interface LoadTotals {
   requests_per_second: number;
   duration_s: number;
   latency_ms: Latency;
-  errors: Record<string, number>; // class -> count; empty when none
-  status: Record<string, number>; // "200" -> count
+  /** Over the whole run, warm-up included: class -> count; empty when none. */
+  errors: Record<string, number>;
+  /** Over the whole run: "200" -> count. */
+  status: Record<string, number>;
   bytes_per_second: number;
   cpu_ms_per_request: number | null; // of the target's process tree
   generator_cpu_share: number; // of one core, of its busiest thread
@@ -153,11 +155,11 @@ export interface PhaseOverhead {
 export interface ProcessInfo {
   pid: number;
   ppid: number;
-  role: string; // "main", "cluster worker 2", "forked child", "package manager", "other"
+  role: string; // "main", "cluster worker 2", "forked child", "node", "package manager", "other"
   command: string;
   node: string | null;
   threads: ThreadInfo[];
-  exit: string | null; // "exit code 0", "killed by SIGKILL", "stopped by slowpath (SIGINT)", null = unknown
+  exit: string | null; // "exit code 0", "killed by SIGKILL", "stopped by slowpath: exit code 0", null = unknown
   rss_peak_bytes: number | null;
   fds_peak: number | null;
 }

@@ -75,7 +75,7 @@ pub struct LoadMeasure {
     pub n_requests: u64,
     /// Bytes received a second in the undisturbed phases.
     pub bytes_per_second: f64,
-    /// Largest CPU share of one generator thread in any measured interval.
+    /// Mean CPU share of the generator's busiest thread over the measured intervals.
     pub generator_cpu_share: f64,
 }
 

@@ -196,7 +196,12 @@ fn workers(recording: &Recording, pid: u32) -> BTreeMap<u32, (String, Option<u32
 }
 
 fn worker_name(thread: u32, title: &str) -> String {
-    if title.is_empty() { format!("worker {thread}") } else { format!("worker {thread}: {title}") }
+    // Node's own title of a worker without a name says no more than its number.
+    if title.is_empty() || title.starts_with("[worker ") {
+        format!("worker {thread}")
+    } else {
+        format!("worker {thread}: {title}")
+    }
 }
 
 fn exit(recording: &Recording, pid: u32) -> Option<String> {

@@ -8,7 +8,7 @@
 use crate::phases::Phases;
 use crate::stack_class::{Doing, StackClasses};
 use crate::threads::ServingThread;
-use slowpath_profile::recording::TaskSample;
+use slowpath_profile::recording::{Event, TaskSample};
 use slowpath_profile::tables::Profile;
 use slowpath_profile::{Nanos, Recording};
 
@@ -121,9 +121,8 @@ impl Split {
         }
         let mut recorders = vec!["cpu"];
         let mut slept_while_busy = None;
-        // Kernel counters are per kernel thread; only the main thread's id is known.
-        if let Some((run, wait)) =
-            (thread.thread == 0).then(|| scheduled(recording, thread.pid, &samples.segments)).flatten()
+        if let Some((run, wait)) = kernel_thread(recording, thread.pid, thread.thread)
+            .and_then(|tid| scheduled(recording, thread.pid, tid, &samples.segments))
         {
             recorders.push("proc");
             let busy = wall - spent[SplitClass::Idle as usize];
@@ -151,7 +150,7 @@ impl Split {
     fn from_counters(recording: &Recording, pid: u32, phases: &Phases) -> Option<Self> {
         let intervals: Vec<_> = phases.measured().map(|phase| (phase.start, phase.end)).collect();
         let wall: u64 = intervals.iter().map(|(start, end)| end.since(*start).0).sum();
-        let (run, wait) = scheduled(recording, pid, &intervals)?;
+        let (run, wait) = scheduled(recording, pid, pid, &intervals)?;
         let gc: u64 = recording.processes.get(&pid).map_or(0, |records| {
             let pauses = records.iter().filter(|r| r.thread == 0).flat_map(|record| &record.gc);
             pauses.filter(|gc| phases.is_measured(gc.start)).map(|gc| gc.pause.0).sum()
@@ -176,11 +175,22 @@ impl Split {
     }
 }
 
-/// Returns the shares of `intervals` that a process's main thread was on a CPU, and was waiting for one.
-fn scheduled(recording: &Recording, pid: u32, intervals: &[(Nanos, Nanos)]) -> Option<(f64, f64)> {
+/// Returns the kernel thread of a Node thread: the process's first for the main thread, what the agent told for workers.
+fn kernel_thread(recording: &Recording, pid: u32, thread: u32) -> Option<u32> {
+    if thread == 0 {
+        return Some(pid);
+    }
+    recording.events.iter().rev().find_map(|timed| match timed.event {
+        Event::ThreadStarted { pid: of, thread: started, tid, .. } if (of, started) == (pid, thread) => tid,
+        _ => None,
+    })
+}
+
+/// Returns the shares of `intervals` that a kernel thread was on a CPU, and was waiting for one.
+fn scheduled(recording: &Recording, pid: u32, tid: u32, intervals: &[(Nanos, Nanos)]) -> Option<(f64, f64)> {
     let task_at = |sample: &slowpath_profile::recording::SystemSample| -> Option<(Nanos, TaskSample)> {
         let process = sample.processes.iter().find(|process| process.pid == pid)?;
-        Some((sample.t, process.tasks.iter().find(|task| task.tid == pid)?.clone()))
+        Some((sample.t, process.tasks.iter().find(|task| task.tid == tid)?.clone()))
     };
     let (mut run, mut wait, mut covered) = (0, 0, 0);
     for (start, end) in intervals {

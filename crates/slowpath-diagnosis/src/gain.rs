@@ -13,7 +13,7 @@ use crate::finding::PredictedGain;
 pub(crate) const SATURATED: f64 = 0.75;
 
 /// Largest factor that is shown: past it the next bottleneck, not this one, decides.
-const MAX_GAIN: f64 = 20.0;
+pub(crate) const MAX_GAIN: f64 = 20.0;
 
 /// Predicts the gain of never waiting for a CPU, for a thread that waits for one `share` of its wall time. The upper end
 /// is that of a thread that would use all of it.

@@ -6,10 +6,10 @@
 use crate::Facts;
 use crate::finding::{Finding, Location};
 use crate::gain::SATURATED;
-use crate::words::{LONG_LINE, millis, percent};
+use crate::words::{LONG_LINE, millis, named, percent};
 use slowpath_analysis::{Outcome, Split, SplitClass};
 
-/// p99 below this is what the guide's check-list asks of a service, ms.
+/// p99 below this is what people commonly ask of an API, ms.
 const GOOD_P99_MS: f64 = 100.0;
 
 /// Fewer successful requests than this say nothing about percentiles.
@@ -211,8 +211,9 @@ fn saturated(facts: Facts<'_>, split: &Split, findings: &[Finding], numbers: Str
     let gc = split.share_of_busy(SplitClass::Gc);
     if gc >= DOMINANT {
         let whom = top(&["gc-pressure"]).and_then(|finding| finding.location.as_ref());
-        let whom = whom
-            .map_or(String::new(), |w| format!(", most of it caused by {}() at {}", w.function, place_of(w)));
+        let whom = whom.map_or(String::new(), |w| {
+            format!(", most of it caused by {} at {}", named(&w.function), place_of(w))
+        });
         let sentence =
             format!("GC-bound: one core is full, and {} of it is garbage collection{whom}", percent(gc));
         return verdict(VerdictClass::Gc, sentence, numbers);
@@ -321,7 +322,7 @@ fn numbers(facts: Facts<'_>) -> String {
     text
 }
 
-/// Suspicions that the numbers refute, for the guide's three-way question and its usual suspects.
+/// Suspicions that the numbers refute: the usual suspects, each with its share.
 pub(crate) fn refuted(facts: Facts<'_>) -> Vec<String> {
     let mut refuted = Vec::new();
     let Some(split) = &facts.measurements.split else {

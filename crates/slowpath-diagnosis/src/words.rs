@@ -18,14 +18,22 @@ pub(crate) fn millis(ms: f64) -> String {
     }
 }
 
-/// Returns `2.1×`.
+/// Returns `2.1×`, or `20× or more` at the largest factor that is predicted.
 pub(crate) fn factor(factor: f64) -> String {
+    if factor >= crate::gain::MAX_GAIN - 0.01 {
+        return format!("{:.0}× or more", crate::gain::MAX_GAIN);
+    }
     if factor >= 9.95 { format!("{factor:.0}×") } else { format!("{factor:.1}×") }
 }
 
-/// Returns a function as people write it: `renderRules()`, or `a callback` where it has no name.
+/// Returns a function as people write it: `renderRules()`, or `an anonymous function`.
 pub(crate) fn function_name(function: &Function) -> String {
-    match function.name.as_str() {
+    named(&function.name)
+}
+
+/// As [`function_name`], of a bare name.
+pub(crate) fn named(name: &str) -> String {
+    match name {
         "(anonymous)" => "an anonymous function".into(),
         name if name.starts_with('(') => name.to_owned(),
         name => format!("{name}()"),

@@ -21,7 +21,8 @@ pub struct ReportData {
     pub checklist: Vec<CheckpointData>,
     pub load: Option<LoadData>,
     pub load_phases: Vec<LoadPhaseData>,
-    pub split: BTreeMap<&'static str, f64>,
+    #[serde(serialize_with = "as_map")]
+    pub split: Vec<(&'static str, f64)>,
     pub split_source: Option<SplitSource>,
     pub overhead: Vec<OverheadData>,
     pub processes: Vec<ProcessData>,
@@ -29,6 +30,11 @@ pub struct ReportData {
     pub warnings: Vec<WarningData>,
     pub functions: Vec<FunctionData>,
     pub timeline: TimelineData,
+}
+
+/// Writes pairs as an object, in their order.
+fn as_map<S: serde::Serializer>(pairs: &[(&'static str, f64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().copied())
 }
 
 #[derive(Debug, Clone, Serialize)]

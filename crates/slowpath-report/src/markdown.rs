@@ -76,7 +76,7 @@ fn load(report: &ReportData) -> String {
         return "\n## Load\n\nNo load was driven.\n".into();
     };
     let mut text = format!(
-        "\n## Load\n\n{} requests in {:.1} s of {}; errors: {}\n\n",
+        "\n## Load\n\n{} requests in {:.1} s of {}; errors over the whole run: {}\n\n",
         load.requests,
         load.duration_s,
         load.phases.join(" and "),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Finds why a Node.js service is slow, and says so.
 #[derive(Debug, Parser)]
-#[command(name = "slowpath", version, about, max_term_width = 110, after_help = EXAMPLES)]
+#[command(name = "slowpath", version, about, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -48,10 +48,9 @@ Examples:
   slowpath run -d 60 -- node worker.js
       Without --url no load is driven: whatever the program does is recorded.
 
-While the load goes on, recorders are switched on and off in turn: warm-up (nothing; discarded), baseline (event
-loop, GC, /proc), cpu (plus CPU sampling), baseline again. The report quotes latency and throughput of the baseline.
-The target's output is shown and kept in the recording; Ctrl-C ends the run early and still writes the report,
-Ctrl-C twice aborts. API keys and tokens are redacted in everything that is kept.";
+While the load goes on, recorders are switched on and off in turn: warm-up (nothing on; discarded), baseline (event loop, GC, /proc), cpu (CPU sampling besides), baseline again. Latency and throughput are quoted from the baseline.
+
+The target's output is shown as it comes and kept in the recording. Ctrl-C ends the run early and still writes the report; twice aborts. API keys and tokens are taken out of everything that is kept once the run has ended.";
 
 /// Options of `slowpath run`.
 #[derive(Debug, Clone, Args)]
@@ -64,7 +63,7 @@ pub(crate) struct RunOptions {
     #[command(flatten)]
     pub(crate) output: OutputOptions,
     /// Program to start, with its arguments
-    #[arg(last = true, value_name = "COMMAND", num_args = 1..)]
+    #[arg(last = true, value_name = "COMMAND", num_args = 1.., help_heading = "Arguments")]
     pub(crate) command: Vec<String>,
 }
 
@@ -114,7 +113,7 @@ pub(crate) struct SessionOptions {
     /// How long the target may take to end after SIGINT, before SIGTERM and SIGKILL
     #[arg(long, default_value = "5", value_parser = parse_duration, value_name = "TIME")]
     pub(crate) grace: Duration,
-    /// Phases to run, with or without lengths in seconds: `baseline:5,cpu:20`
+    /// Phases to run: `baseline:5,cpu:20`; lengths in seconds win over --duration, the rest share what is left
     #[arg(long, value_name = "PLAN", conflicts_with = "only")]
     pub(crate) phases: Option<String>,
     /// Run just this phase after the warm-up

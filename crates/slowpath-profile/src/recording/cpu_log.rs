@@ -1,12 +1,13 @@
-//! The CPU log of one thread: Chrome trace events `Profile` and `ProfileChunk` in the JSON array form, so that DevTools
-//! and speedscope open the file as it is. Each piece is a gzip member of its own, so that a crash cuts at most the last.
+//! The CPU log of one thread: Chrome trace events `Profile` and `ProfileChunk` in the JSON array form, gzipped, so that
+//! DevTools and speedscope open the file. The compressor is flushed after each piece, so that a crash cuts at most the
+//! last one.
 //!
 //! The pieces that V8 gives overlap and repeat their call tree; the writer keeps each node once and each moment once.
 //! What is not of the trace format: `slowpathLines` (`[node, line, ticks]`) and `slowpathEnd` (µs).
 
 use crate::Nanos;
 use crate::import::cpuprofile::{CallFrame, CpuProfile, CpuProfileError};
-use flate2::{Compression, GzBuilder, bufread::MultiGzDecoder};
+use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -32,7 +33,7 @@ pub enum CpuLogError {
 /// Appends pieces of one thread to its log.
 #[derive(Debug)]
 pub struct CpuLogWriter {
-    file: File,
+    file: GzEncoder<File>,
     pid: u32,
     thread: u32,
     node_of: HashMap<(u32, CallFrame<'static>), u32>,
@@ -105,6 +106,7 @@ impl CpuLogWriter {
     /// Creates the log of one thread; fails where it exists already.
     pub fn create(path: &Path, pid: u32, thread: u32) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create_new(true).open(path)?;
+        let file = GzEncoder::new(file, Compression::new(4));
         let (node_of, last_us) = (HashMap::new(), None);
         Ok(Self {
             file,
@@ -168,7 +170,7 @@ impl CpuLogWriter {
             ..TraceData::default()
         };
         self.push_event(&mut text, "ProfileChunk", piece.end_time, data)?;
-        self.write_member(&text)?;
+        self.write_through(&text)?;
         self.last_us = Some(before);
         self.end_us = piece.end_time;
         self.is_open = piece.slowpath.overlaps;
@@ -177,7 +179,16 @@ impl CpuLogWriter {
 
     /// Closes the JSON array. A log without this end is read all the same.
     pub fn finish(mut self) -> io::Result<()> {
-        if self.n_events == 0 { Ok(()) } else { self.write_member(b"\n]\n") }
+        let end: &[u8] = if self.n_events == 0 {
+            b"[]
+"
+        } else {
+            b"
+]
+"
+        };
+        self.file.write_all(end)?;
+        self.file.finish().map(|_| ())
     }
 
     fn push_event(&mut self, text: &mut Vec<u8>, name: &str, ts: f64, data: TraceData<'_>) -> io::Result<()> {
@@ -196,11 +207,9 @@ impl CpuLogWriter {
         serde_json::to_writer(text, &event).map_err(io::Error::other)
     }
 
-    fn write_member(&mut self, text: &[u8]) -> io::Result<()> {
-        let mut member = GzBuilder::new().write(Vec::new(), Compression::new(4));
-        member.write_all(text)?;
-        let member = member.finish()?;
-        self.file.write_all(&member)
+    /// Writes through to the disk.
+    fn write_through(&mut self, text: &[u8]) -> io::Result<()> {
+        self.file.write_all(text).and_then(|()| self.file.flush())
     }
 }
 
@@ -235,14 +244,14 @@ pub struct CpuLogReader;
 impl CpuLogReader {
     /// Reads every whole event of `path`. The flag says that the end was cut (a crash, or still being written).
     pub fn read(path: &Path) -> io::Result<(Vec<CpuSegment>, bool)> {
-        let mut reader = BufReader::new(MultiGzDecoder::new(BufReader::new(File::open(path)?)));
+        let mut reader = BufReader::new(GzDecoder::new(BufReader::new(File::open(path)?)));
         let mut segments: Vec<CpuSegment> = Vec::new();
         let mut line = Vec::new();
         let mut closed = false;
         loop {
             line.clear();
             match reader.read_until(b'\n', &mut line) {
-                // The end, or a cut member: what came before it stands.
+                // The end, or a cut stream: what came before it stands.
                 Ok(0) | Err(_) => break,
                 Ok(_) => {}
             }
@@ -250,7 +259,7 @@ impl CpuLogReader {
             let text = text.strip_suffix(b",").unwrap_or(text);
             match text {
                 b"[" | b"" => {}
-                b"]" => closed = true,
+                b"[]" | b"]" => closed = true,
                 _ => {
                     let event = serde_json::from_slice::<TraceEvent<'_>>(text);
                     if !event.is_ok_and(|event| add_event(&mut segments, event)) {

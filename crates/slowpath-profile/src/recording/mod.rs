@@ -58,7 +58,7 @@ impl Layout {
         self.dir.join(format!("process-{pid}.jsonl"))
     }
 
-    /// CPU samples of one thread, as Chrome trace `ProfileChunk` events, one gzip member a piece.
+    /// CPU samples of one thread, as gzipped Chrome trace `ProfileChunk` events.
     pub fn cpu_log(&self, pid: u32, thread: u32) -> PathBuf {
         self.dir.join(format!("cpu-{pid}-{thread}.trace.json.gz"))
     }
