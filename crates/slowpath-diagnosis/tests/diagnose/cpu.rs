@@ -1,0 +1,100 @@
+//! Threads that compute: which function is blamed, and when none is.
+
+use crate::check::check;
+use crate::drawing::Drawing;
+
+/// Functions of a twentieth of the time each: nothing to take out.
+pub(crate) fn flat(n_functions: usize) -> String {
+    flat_below("", n_functions)
+}
+
+fn flat_below(callers: &str, n_functions: usize) -> String {
+    let lines: Vec<_> = (1..=n_functions).map(|n| format!("{callers}step{n}@{n} 5")).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn blames_the_one_hot_function() {
+    let drawing = Drawing::of(&format!("handle@3;render@12;native:writev 60\n{}", flat(8))).load(100, 150.0);
+    let found = check(&drawing, "cpu", &["cpu-hot-function render app.js:12"]);
+    assert!(
+        found.sentence().contains("render() takes 60 % of the busy time (app.js:12)"),
+        "{}",
+        found.sentence()
+    );
+}
+
+#[test]
+fn blames_the_function_that_its_closures_and_helpers_work_for() {
+    let closures = "
+        handle@3 8
+        handle@3;render@12 10
+        handle@3;render@12;(anonymous)@13 30
+        handle@3;render@12;(anonymous)@13;(anonymous)@14 25
+        handle@3;render@12;escape@40 7";
+    let drawing = Drawing::of(&format!("{closures}\n{}", flat(2))).load(100, 150.0);
+    let found = check(&drawing, "cpu", &["cpu-hot-function render app.js:12"]);
+    let share = found.first().share.expect("a share");
+    assert!((share - 72.0 / 90.0).abs() < 1e-9, "{share}");
+}
+
+#[test]
+fn two_independent_causes_are_both_findings_the_larger_first() {
+    let drawing = Drawing::of(&format!("a;parse@5 25\nb;render@12 45\n{}", flat(6))).load(100, 150.0);
+    check(&drawing, "cpu", &["cpu-hot-function render app.js:12", "cpu-hot-function parse app.js:5"]);
+}
+
+#[test]
+fn a_hot_native_leaf_is_charged_to_the_function_that_calls_it() {
+    let regexp = "native:RegExp: (a+)+$";
+    let drawing = Drawing::of(&format!("handle@3;validate@7;{regexp} 70\n{}", flat(6))).load(100, 150.0);
+    let found = check(&drawing, "cpu", &["cpu-hot-function validate app.js:7"]);
+    let names_it = found.first().evidence.iter().any(|evidence| evidence.text.contains("RegExp: (a+)+$"));
+    assert!(names_it, "{:#?}", found.first());
+}
+
+#[test]
+fn a_full_core_without_a_hot_function_is_healthy_while_it_answers_fast() {
+    let found = check(&Drawing::of(&flat(20)).load(5000, 5.0), "healthy", &[]);
+    assert!(found.sentence().contains("no function stands out"), "{}", found.sentence());
+}
+
+#[test]
+fn a_full_core_without_a_hot_function_is_cpu_bound_when_it_answers_slowly() {
+    let found = check(&Drawing::of(&flat(20)).load(100, 300.0), "cpu", &[]);
+    assert!(found.sentence().contains("no function stands out"), "{}", found.sentence());
+}
+
+#[test]
+#[ignore = "all small helpers fold into the entry point, which is then blamed"]
+fn an_entry_point_that_all_requests_pass_through_is_no_cause() {
+    let stacks = format!("handle@50 5\n{}", flat_below("handle@50;", 19));
+    check(&Drawing::of(&stacks).load(5000, 5.0), "healthy", &[]);
+}
+
+#[test]
+fn a_package_without_an_application_frame_is_named_as_itself() {
+    let drawing = Drawing::of(&format!("http:parserOnIncoming;dep:route 60\n{}", flat(8))).load(100, 300.0);
+    let found = check(&drawing, "cpu", &["cpu-hot-dependency"]);
+    assert!(found.first().title.starts_with("package dep takes 60 %"), "{}", found.first().title);
+}
+
+#[test]
+fn native_work_outside_any_function_stays_visible() {
+    let found = check(&Drawing::of(&format!("program 50\n{}", flat(10))).load(100, 300.0), "cpu", &[]);
+    let unowned = &found.measurements.charges.unowned[0];
+    assert_eq!(unowned.label, "native code outside JavaScript");
+}
+
+#[test]
+fn a_hot_function_in_an_idle_thread_that_nobody_waits_for_is_no_finding() {
+    check(&Drawing::of("handle@3;log@9 4\nhandle@3 2").load(20, 5.0), "healthy", &[]);
+}
+
+#[test]
+fn what_the_numbers_exclude_is_listed_as_refuted() {
+    let found = check(&Drawing::of(&flat(20)).load(5000, 5.0), "healthy", &[]);
+    for suspicion in ["garbage collection", "synchronous calls", "event-loop delay", "waiting for a CPU"] {
+        assert!(found.refutes(suspicion), "{suspicion}: {:?}", found.diagnosis.refuted);
+    }
+}

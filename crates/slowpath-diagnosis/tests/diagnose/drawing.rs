@@ -1,0 +1,178 @@
+//! Draws a recording: thirty seconds of a service under load, well unless a method says otherwise.
+
+use slowpath_profile::{Nanos, SECOND};
+
+/// Name, first and last second of each phase.
+pub(crate) const PHASES: [(&str, f64, f64); 4] =
+    [("warm-up", 0.0, 2.0), ("baseline", 2.0, 12.0), ("cpu", 12.0, 22.0), ("baseline again", 22.0, 30.0)];
+
+/// Process id of the target.
+pub(crate) const PID: u32 = 101;
+
+/// A moment, in seconds since the recording began. The clock does not start at zero.
+pub(crate) fn at(seconds: f64) -> Nanos {
+    Nanos(5_000 * SECOND + (seconds * SECOND as f64).round() as u64)
+}
+
+/// One sampled thread.
+#[derive(Debug)]
+pub(crate) struct Thread {
+    pub(crate) pid: u32,
+    /// Node's `threadId`.
+    pub(crate) id: u32,
+    /// Drawn seconds, used in turn.
+    pub(crate) seconds: Vec<String>,
+}
+
+/// An interval in which the loop of the main thread did not turn.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    pub(crate) start: f64,
+    pub(crate) end: f64,
+    /// What ran; `None`: nothing did, the thread had no CPU.
+    pub(crate) stack: Option<String>,
+}
+
+/// A recording to be.
+#[derive(Debug)]
+pub(crate) struct Drawing {
+    pub(crate) threads: Vec<Thread>,
+    pub(crate) holds: Vec<Hold>,
+    /// Requests a second and latency in ms.
+    pub(crate) load: Option<(u64, f64)>,
+    /// Share of slow requests and their latency in ms.
+    pub(crate) slow: (f64, f64),
+    pub(crate) errors: Option<(&'static str, u64)>,
+    /// From when on the loop never turns again.
+    pub(crate) hang: Option<f64>,
+    pub(crate) run_queue: f64,
+    /// Share of the time on a CPU; that of the busy samples where none is given.
+    pub(crate) run: Option<f64>,
+    pub(crate) died: Option<f64>,
+    pub(crate) has_records: bool,
+    pub(crate) has_loop: bool,
+    /// From when on the probe's records are lost.
+    pub(crate) records_end: f64,
+    pub(crate) has_system: bool,
+}
+
+impl Drawing {
+    /// A main thread with these stacks in each second, 100 requests a second of 5 ms each.
+    pub(crate) fn of(stacks: &str) -> Self {
+        Self {
+            threads: vec![Thread { pid: PID, id: 0, seconds: vec![stacks.into()] }],
+            holds: Vec::new(),
+            load: Some((100, 5.0)),
+            slow: (0.0, 0.0),
+            errors: None,
+            hang: None,
+            run_queue: 0.0,
+            run: None,
+            died: None,
+            has_records: true,
+            has_loop: true,
+            records_end: f64::INFINITY,
+            has_system: true,
+        }
+    }
+
+    /// Nothing arrived: no samples, no records, no `/proc`, no load.
+    pub(crate) fn empty() -> Self {
+        let (threads, has_records, has_system) = (Vec::new(), false, false);
+        Self { threads, load: None, has_records, has_system, ..Self::of("") }
+    }
+
+    /// Every other second is like this instead.
+    pub(crate) fn in_turn_with(mut self, stacks: &str) -> Self {
+        self.threads[0].seconds.push(stacks.into());
+        self
+    }
+
+    /// One more thread; a process id of its own makes it a cluster worker.
+    pub(crate) fn thread(mut self, pid: u32, thread: u32, stacks: &str) -> Self {
+        self.threads.push(Thread { pid, id: thread, seconds: vec![stacks.into()] });
+        self
+    }
+
+    /// Only the counters of the kernel and of the event loop, no samples.
+    pub(crate) fn without_samples(mut self) -> Self {
+        self.threads.clear();
+        self
+    }
+
+    /// The event-loop recorder delivered nothing.
+    pub(crate) fn without_loop_records(mut self) -> Self {
+        self.has_loop = false;
+        self
+    }
+
+    /// The probe's records are lost from a moment on.
+    pub(crate) fn records_lost_from(mut self, second: f64) -> Self {
+        self.records_end = second;
+        self
+    }
+
+    pub(crate) fn without_load(mut self) -> Self {
+        self.load = None;
+        self
+    }
+
+    pub(crate) fn load(mut self, requests_per_second: u64, latency_ms: f64) -> Self {
+        self.load = Some((requests_per_second, latency_ms));
+        self
+    }
+
+    /// This share of the requests takes longer.
+    pub(crate) fn slow_requests(mut self, share: f64, latency_ms: f64) -> Self {
+        self.slow = (share, latency_ms);
+        self
+    }
+
+    /// So many requests fail in each second.
+    pub(crate) fn errors(mut self, class: &'static str, per_second: u64) -> Self {
+        self.errors = Some((class, per_second));
+        self
+    }
+
+    /// Share of wall time that the main thread waits for a CPU.
+    pub(crate) fn run_queue(mut self, share: f64) -> Self {
+        self.run_queue = share;
+        self
+    }
+
+    /// Share of wall time that the main thread is on a CPU.
+    pub(crate) fn on_cpu(mut self, share: f64) -> Self {
+        self.run = Some(share);
+        self
+    }
+
+    /// The loop stops at each of these moments for so long, while `stack` runs.
+    pub(crate) fn stalls(mut self, starts: &[f64], ms: f64, stack: &str) -> Self {
+        let hold = |start: &f64| Hold { start: *start, end: start + ms / 1e3, stack: Some(stack.into()) };
+        self.holds.extend(starts.iter().map(hold));
+        self
+    }
+
+    /// The loop stops at each of these moments for so long, because the thread is given no CPU.
+    pub(crate) fn stalls_without_cpu(mut self, starts: &[f64], ms: f64) -> Self {
+        self.holds.extend(starts.iter().map(|start| Hold {
+            start: *start,
+            end: start + ms / 1e3,
+            stack: None,
+        }));
+        self
+    }
+
+    /// From a moment on only `stack` runs: the loop never turns again, and every request times out.
+    pub(crate) fn hangs_from(mut self, start: f64, stack: &str) -> Self {
+        self.hang = Some(start);
+        self.holds.push(Hold { start, end: 1e9, stack: Some(stack.into()) });
+        self
+    }
+
+    /// The target ends by itself.
+    pub(crate) fn dies_at(mut self, second: f64) -> Self {
+        self.died = Some(second);
+        self
+    }
+}

@@ -1,0 +1,68 @@
+//! Loops that are held: rarely, once, by the machine, for ever.
+
+use crate::check::{check, check_first};
+use crate::drawing::Drawing;
+
+const STALLS: &[f64] = &[4.5, 8.5, 12.5, 14.5, 17.5, 20.5, 25.5];
+const STALL_IN_APP: &str = "event-loop-stall rebuild app.js:7";
+
+#[test]
+fn rare_long_stalls_of_an_idle_thread_are_loop_delay_and_name_their_culprit() {
+    let drawing = Drawing::of("handle@3 3").stalls(STALLS, 300.0, "timer@5;rebuild@7");
+    let drawing = drawing.slow_requests(0.03, 200.0);
+    let found = check(&drawing, "loop-delay", &[STALL_IN_APP, "cpu-hot-function rebuild app.js:7"]);
+    assert!(found.sentence().contains("rebuild() held the event loop 7 times, up to 300 ms (app.js:7)"));
+}
+
+#[test]
+fn a_single_stall_is_an_incident_and_no_finding() {
+    let drawing = Drawing::of("handle@3 3").stalls(&[14.5], 300.0, "timer@5;rebuild@7");
+    check(&drawing, "healthy", &[]);
+}
+
+#[test]
+fn a_stall_in_which_the_thread_had_no_cpu_is_not_blamed_on_what_ran_next() {
+    let in_cpu_phase = [12.505, 14.505, 17.505, 20.505];
+    let drawing = Drawing::of("handle@3 3").stalls_without_cpu(&in_cpu_phase, 200.0);
+    check(&drawing, "healthy", &[]);
+}
+
+#[test]
+#[ignore = "unsampled stalls are always blamed on code"]
+fn unsampled_stalls_are_not_blamed_on_code_when_the_sampled_ones_were_the_machines() {
+    let drawing = Drawing::of("handle@3 3").stalls_without_cpu(&[4.5, 8.5, 12.5, 14.5, 17.5, 25.5], 200.0);
+    check(&drawing, "healthy", &[]);
+}
+
+#[test]
+fn an_endless_loop_is_named_though_every_request_timed_out() {
+    for start in [2.0, 6.0, 12.0, 15.0] {
+        let drawing = Drawing::of("handle@3 3").hangs_from(start, "handle@3;spin@9");
+        let found = check_first(&drawing, "cpu", "event-loop-stall spin app.js:9");
+        let sentence = found.sentence();
+        assert!(
+            sentence.contains("spin() since") && sentence.contains("(app.js:9)"),
+            "{start} s: {sentence}"
+        );
+    }
+}
+
+#[test]
+fn a_loop_that_never_turned_at_all_is_named() {
+    let drawing = Drawing::of("").hangs_from(0.0, "handle@3;spin@9");
+    check_first(&drawing, "cpu", "event-loop-stall spin app.js:9");
+}
+
+#[test]
+#[ignore = "no loop records at all are taken for a hang"]
+fn a_missing_loop_recorder_is_not_a_loop_that_hangs() {
+    let drawing = Drawing::of("handle@3 4").without_loop_records();
+    check(&drawing, "healthy", &[]);
+}
+
+#[test]
+#[ignore = "lost records are taken for a hang even where samples show an idle thread"]
+fn records_that_were_lost_are_not_a_loop_that_hangs() {
+    let drawing = Drawing::of("handle@3 4").records_lost_from(15.0);
+    check(&drawing, "healthy", &[]);
+}

@@ -1,0 +1,14 @@
+//! Recordings drawn in memory, and what is concluded from them. No clock, no network, no disk.
+
+mod blocking;
+mod check;
+mod cpu;
+mod drawing;
+mod event_loop;
+mod gain;
+mod memory_and_machine;
+mod processes;
+mod recorded;
+mod stacks;
+mod too_little;
+mod well_or_waiting;

@@ -1,0 +1,38 @@
+//! Collections, and CPUs that others have.
+
+use crate::check::check;
+use crate::cpu::flat;
+use crate::drawing::Drawing;
+
+#[test]
+fn collections_are_blamed_on_the_function_that_ran_before_them() {
+    let drawing = Drawing::of(&format!("handle@3;concat@30 8\ngc 45\n{}", flat(9))).load(100, 150.0);
+    let found = check(&drawing, "gc", &["cpu-hot-function concat app.js:30", "gc-pressure concat app.js:30"]);
+    assert!(found.sentence().contains("caused by concat() at app.js:30"), "{}", found.sentence());
+    assert!(!found.refutes("garbage collection"), "{:?}", found.diagnosis.refuted);
+}
+
+#[test]
+fn a_few_collections_are_no_finding() {
+    let found = check(&Drawing::of(&format!("gc 4\n{}", flat(19))).load(5000, 5.0), "healthy", &[]);
+    assert!(found.refutes("garbage collection"), "{:?}", found.diagnosis.refuted);
+}
+
+#[test]
+fn a_thread_that_waits_for_a_cpu_half_of_the_time_is_starved() {
+    let found = check(&Drawing::of(&flat(20)).run_queue(0.5).load(100, 300.0), "starved", &["cpu-starved"]);
+    assert!(found.sentence().contains("had no CPU 50 % of the time"), "{}", found.sentence());
+}
+
+#[test]
+fn a_cause_of_its_own_that_weighs_more_goes_before_the_lack_of_cpu() {
+    let drawing = Drawing::of(&format!("handle@3;render@12 80\n{}", flat(4))).run_queue(0.5);
+    let drawing = drawing.load(100, 300.0);
+    check(&drawing, "cpu", &["cpu-hot-function render app.js:12", "cpu-starved"]);
+}
+
+#[test]
+fn a_short_wait_for_a_cpu_is_no_finding() {
+    let found = check(&Drawing::of(&flat(20)).run_queue(0.05).load(5000, 5.0), "healthy", &[]);
+    assert!(found.refutes("waiting for a CPU"), "{:?}", found.diagnosis.refuted);
+}

@@ -1,0 +1,201 @@
+//! Turns a drawing into the recording that it stands for.
+
+use crate::drawing::{Drawing, Hold, PHASES, PID, Thread, at};
+use crate::stacks::{PER_SECOND, second, segment};
+use hdrhistogram::Histogram;
+use slowpath_profile::recording::{
+    Ended, Event, FORMAT_VERSION, GcPause, HeapUse, Layout, LoadInterval, LoadPlanInfo, LoopSecond, Machine,
+    MachineCpu, Manifest, ProcessHello, ProcessRecord, ProcessSample, RecorderState, StallWindow,
+    SystemSample, TaskSample, ThreadCpu, TimedEvent,
+};
+use slowpath_profile::{Nanos, Recording, SECOND};
+use std::collections::BTreeMap;
+
+impl Drawing {
+    fn end(&self) -> f64 {
+        self.died.unwrap_or(30.0)
+    }
+
+    fn hold_at(&self, time: f64) -> Option<&Hold> {
+        self.holds.iter().find(|hold| hold.start <= time && time < hold.end)
+    }
+
+    /// Returns the recording.
+    pub(crate) fn recording(&self) -> Recording {
+        let processes = self.pids().into_iter().filter(|_| self.has_records);
+        Recording {
+            layout: Layout::new("drawn"),
+            manifest: manifest(self.load.is_some()),
+            events: self.events(),
+            load: self.load_intervals(),
+            system: self.system(),
+            processes: processes.map(|pid| (pid, self.process_records())).collect(),
+            cpu: self.threads.iter().map(|t| ((t.pid, t.id), self.cpu(t))).collect(),
+            damage: Vec::new(),
+            file_bytes: BTreeMap::new(),
+        }
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        let mut pids: Vec<u32> = self.threads.iter().map(|thread| thread.pid).chain([PID]).collect();
+        pids.sort_unstable();
+        pids.dedup();
+        pids
+    }
+
+    fn events(&self) -> Vec<TimedEvent> {
+        let mut events = vec![(0.0, Event::Launched { pid: PID })];
+        for pid in self.pids().into_iter().filter(|_| self.has_records) {
+            let cluster_worker = (pid != PID).then_some(pid - PID);
+            let argv = vec!["node".into(), "app.js".into()];
+            let (cwd, main) = ("/srv".into(), "/srv/app.js".into());
+            let hello = ProcessHello { pid, argv, cwd, main, cluster_worker, ..ProcessHello::default() };
+            events.push((0.0, Event::Process(hello)));
+        }
+        if !self.has_loop {
+            let (state, why) = (RecorderState::Missing, "not supported".to_owned());
+            events.push((0.0, Event::Recorder { recorder: "loop".into(), pid: Some(PID), state, why }));
+        }
+        for (phase, start, end) in PHASES.iter().filter(|(_, start, _)| *start < self.end()) {
+            events.push((*start, Event::PhaseStarted { phase: (*phase).into() }));
+            events.push((end.min(self.end()), Event::PhaseEnded { phase: (*phase).into() }));
+        }
+        let (ended, detail) = match self.died {
+            Some(_) => (Ended::TargetDied, "the target ended by itself: exit code 7".into()),
+            None => (Ended::Complete, String::new()),
+        };
+        events.push((self.end(), Event::Stopping { ended, detail }));
+        events.push((self.end(), Event::Finished));
+        events.into_iter().map(|(t, event)| TimedEvent { t: at(t), event }).collect()
+    }
+
+    fn cpu(&self, thread: &Thread) -> ThreadCpu {
+        let (_, start, end) = PHASES[2];
+        let end = end.min(self.end());
+        let mut samples = Vec::new();
+        for index in 0..((end - start).max(0.0) * PER_SECOND as f64) as usize {
+            let time = start + index as f64 / PER_SECOND as f64;
+            let drawn =
+                second(&thread.seconds[index / PER_SECOND % thread.seconds.len()])[index % PER_SECOND];
+            match self.hold_at(time).filter(|_| thread.id == 0) {
+                Some(Hold { stack: None, .. }) => {}
+                Some(Hold { stack: Some(stack), .. }) => samples.push((time, stack.as_str())),
+                None => samples.push((time, drawn)),
+            }
+        }
+        let segments = if samples.is_empty() { vec![] } else { vec![segment(start, end, &samples)] };
+        ThreadCpu { segments }
+    }
+
+    fn load_intervals(&self) -> Vec<LoadInterval> {
+        let Some((n_requests, latency_ms)) = self.load else { return Vec::new() };
+        let interval = |from: f64| {
+            let hangs = self.hang.is_some_and(|start| start <= from);
+            let n_requests = if hangs { 0 } else { n_requests };
+            let n_slow = (n_requests as f64 * self.slow.0).round() as u64;
+            let errors = if hangs { Some(("timeout", 10)) } else { self.errors };
+            LoadInterval {
+                start: at(from),
+                end: at(from + 1.0),
+                label: phase_at(from).into(),
+                latency: histogram(&[(latency_ms, n_requests - n_slow), (self.slow.1, n_slow)]),
+                n_requests,
+                status: BTreeMap::from([(200, n_requests)]),
+                errors: errors.iter().map(|(class, n)| ((*class).to_owned(), *n)).collect(),
+                error_samples: errors.iter().map(|(class, _)| format!("GET /: {class}")).collect(),
+                bytes_in: n_requests * 1000,
+                busiest_thread_cpu_share: 0.1,
+            }
+        };
+        self.each_second().map(interval).collect()
+    }
+
+    fn each_second(&self) -> impl Iterator<Item = f64> + '_ {
+        (0..self.end() as u32).map(f64::from)
+    }
+
+    /// Loop, GC and heap of each second, as the probe reports them at its end.
+    fn process_records(&self) -> Vec<ProcessRecord> {
+        let stacks = self.threads.first().map(|thread| second(&thread.seconds[0])).unwrap_or_default();
+        let n_idle = stacks.iter().filter(|stack| **stack == "idle").count() as u64;
+        let n_gc = stacks.iter().filter(|stack| **stack == "gc").count() as u64;
+        let record = |from: f64| {
+            let of_second = |hold: &&Hold| from < hold.end && hold.end <= from + 1.0;
+            let ended: Vec<&Hold> = self.holds.iter().filter(of_second).collect();
+            let late = ended.iter().map(|hold| ((hold.end - hold.start) * 1e3, 1));
+            let delay = histogram(&late.chain([(1.0, 90)]).collect::<Vec<_>>());
+            let window = |hold: &&Hold| StallWindow { start: at(hold.start), end: at(hold.end) };
+            let stalls = ended.iter().map(window).collect();
+            let idle = Nanos(n_idle * SECOND / 100);
+            let pause = GcPause { start: at(from), pause: Nanos(n_gc * SECOND / 100), kind: 1 };
+            let event_loop = LoopSecond { from: at(from), to: at(from + 0.99), delay, idle, stalls };
+            ProcessRecord {
+                t: at(from + 1.0),
+                thread: 0,
+                event_loop: self.has_loop.then_some(event_loop),
+                gc: if n_gc > 0 { vec![pause] } else { Vec::new() },
+                heap: Some(HeapUse { used: 1 << 24, total: 1 << 25, external: 0 }),
+                n_dropped: 0,
+            }
+        };
+        let last = self.hang.unwrap_or(self.records_end);
+        self.each_second().filter(|from| from + 1.0 <= last).map(record).collect()
+    }
+
+    /// `/proc` twice a second: the main threads of all processes run and wait alike.
+    fn system(&self) -> Vec<SystemSample> {
+        let busy =
+            |second: &Vec<&str>| second.iter().filter(|stack| **stack != "idle").count() as f64 / 100.0;
+        let busy = self.threads.first().map_or(0.0, |thread| busy(&second(&thread.seconds[0])));
+        let run = self.run.unwrap_or((busy - self.run_queue).max(0.0));
+        let sample = |half: u32| {
+            let t = f64::from(half) / 2.0;
+            let spent = |share: f64| Nanos((share * t * SECOND as f64) as u64);
+            let task = |tid| TaskSample {
+                tid,
+                run: spent(run),
+                wait: spent(self.run_queue),
+                ..TaskSample::default()
+            };
+            let processes = self.pids().into_iter().map(|pid| ProcessSample {
+                pid,
+                tasks: vec![task(pid)],
+                ..ProcessSample::default()
+            });
+            let machine = MachineCpu { busy: spent(run), idle: spent(4.0 - run), steal: Nanos(0) };
+            SystemSample { t: at(t), machine, processes: processes.collect(), ..SystemSample::default() }
+        };
+        let n_samples = if self.has_system { (self.end() * 2.0) as u32 + 1 } else { 0 };
+        (0..n_samples).map(sample).collect()
+    }
+}
+
+fn phase_at(second: f64) -> &'static str {
+    PHASES.iter().find(|(_, _, end)| second < *end).map_or("", |(name, ..)| name)
+}
+
+/// Returns a histogram of `(ms, how often)`, in microseconds.
+fn histogram(values: &[(f64, u64)]) -> Histogram<u64> {
+    let mut histogram = Histogram::new(3).expect("three digits are valid");
+    for (ms, n) in values.iter().filter(|(_, n)| *n > 0) {
+        histogram.record_n((ms * 1e3) as u64, *n).expect("it resizes itself");
+    }
+    histogram
+}
+
+fn manifest(has_load: bool) -> Manifest {
+    let load = LoadPlanInfo { url: "http://127.0.0.1:3000/".into(), method: "GET".into(), connections: 10 };
+    Manifest {
+        format_version: FORMAT_VERSION,
+        slowpath_version: "0.0.0".into(),
+        start: at(0.0),
+        started_at: "2026-01-01T00:00:00Z".into(),
+        command: vec!["node".into(), "app.js".into()],
+        cwd: "/srv".into(),
+        title: "app".into(),
+        load: has_load.then_some(load),
+        phases: Vec::new(),
+        cpu_interval_us: 10_000,
+        machine: Machine { cpus: 4, ..Machine::default() },
+    }
+}
