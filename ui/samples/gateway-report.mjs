@@ -160,6 +160,7 @@ export function gatewayReport() {
       started_at: "2026-11-23T14:02:11Z",
       duration_s: 60.2,
       ended: "complete",
+      ended_detail: "",
       url: "http://127.0.0.1:3000/v1/chat/completions",
       method: "POST",
       connections: 50,

@@ -63,6 +63,8 @@ export interface RunInfo {
   started_at: string; // RFC 3339, UTC
   duration_s: number;
   ended: "complete" | "interrupted" | "target-died" | "recording-cut";
+  /** One sentence on the ending, such as how the target died; empty when there is nothing to say. */
+  ended_detail: string;
   url: string | null;
   method: string | null;
   connections: number | null;

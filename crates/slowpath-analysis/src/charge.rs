@@ -298,6 +298,12 @@ impl AppTree {
             if !nameless && charge as f64 >= busy as f64 * FOLD_BELOW_SHARE {
                 continue;
             }
+            // What all requests pass through is no place to look for their cost: its helpers stand by themselves.
+            let is_entry = !self.callers.contains_key(caller)
+                && self.inclusive[caller] as f64 >= busy as f64 * FOLD_CALLER_SHARE;
+            if !nameless && is_entry {
+                continue;
+            }
             // Two functions that call each other must not fold into one another.
             let target = into[caller];
             if target == function {

@@ -22,6 +22,8 @@ pub struct Stall {
     /// Share of the part that CPU samples cover in which they saw the thread run, or sleep in a call. A
     /// thread that is not given a CPU cannot be sampled, so a low share means that it was not at fault.
     pub sampled_share: Option<f64>,
+    /// Share of that part in which they saw it wait for events.
+    pub idle_share: Option<f64>,
     /// Whether the loop still had not turned when the recording ended.
     pub never_ended: bool,
 }
@@ -56,6 +58,9 @@ pub struct GcMeasure {
 /// seconds: a tick is due each 10 ms and records arrive each 100 ms.
 const HANG: u64 = 2 * SECOND;
 
+/// A thread that hangs never waits for events; one seen waiting for half of the time turns.
+const TURNING_IDLE: f64 = 0.5;
+
 impl LoopMeasure {
     pub(crate) fn of(recording: &Recording, pid: u32, phases: &Phases) -> Option<Self> {
         let records: Vec<&ProcessRecord> =
@@ -77,29 +82,29 @@ impl LoopMeasure {
                 end: stall.end,
                 culprit: None,
                 sampled_share: None,
+                idle_share: None,
                 never_ended: false,
             }));
         }
-        let last_tick = seconds.last().map(|second| second.to);
+        let last_tick = records.iter().filter_map(|record| sign_of_life(record)).max();
         stalls.extend(hang(recording, pid, phases, last_tick));
         if seconds.is_empty() && stalls.is_empty() {
             return None;
         }
-        let measured: u64 = phases.measured().map(|phase| phase.end.since(phase.start).0).sum();
-        let stalled: u64 = stalls.iter().map(|stall| stall.end.since(stall.start).0).sum();
         let ms = |us: u64| us as f64 / 1e3;
         Some(Self {
             pid,
             delay_ms: (ms(delay.value_at_quantile(0.5)), ms(delay.value_at_quantile(0.99)), ms(delay.max())),
             n_ticks: delay.len(),
             utilisation: if span > 0 { 1.0 - (idle as f64 / span as f64).min(1.0) } else { 1.0 },
+            stalled_share: stalled_share(&stalls, phases),
             stalls,
-            stalled_share: (stalled as f64 / measured.max(1) as f64).min(1.0),
         })
     }
 
     /// Names for each stall the function that held the loop longest, where samples cover it.
-    pub(crate) fn name_culprits(&mut self, profile: &Profile) {
+    /// A loop that seems to hang while samples see its thread idle lost its records instead, and is left out.
+    pub(crate) fn name_culprits(&mut self, profile: &Profile, phases: &Phases) {
         let Some(samples) = profile.threads.iter().find(|t| t.pid == self.pid && t.thread == 0) else {
             return;
         };
@@ -116,13 +121,14 @@ impl LoopMeasure {
             }
             let from = samples.start.partition_point(|start| *start < stall.start);
             let mut time: BTreeMap<FunctionId, u64> = BTreeMap::new();
-            let mut n_samples = 0;
+            let (mut n_samples, mut idle) = (0, 0);
             for index in from..samples.start.len() {
                 if samples.start[index] >= stall.end {
                     break;
                 }
                 let stack = samples.stack[index];
                 if classes.doing[stack.0 as usize] == Doing::Idle {
+                    idle += samples.duration[index].0;
                     continue;
                 }
                 let leaf = profile.stacks.function[stack.0 as usize];
@@ -131,11 +137,28 @@ impl LoopMeasure {
                 n_samples += 1;
             }
             stall.sampled_share = Some((f64::from(n_samples) * interval as f64 / covered as f64).min(1.0));
+            stall.idle_share = Some((idle as f64 / covered as f64).min(1.0));
             let longest =
                 time.into_iter().max_by_key(|(function, time)| (*time, std::cmp::Reverse(*function)));
             stall.culprit = longest.map(|(function, _)| function);
         }
+        let turns = |stall: &Stall| stall.idle_share.is_some_and(|share| share >= TURNING_IDLE);
+        self.stalls.retain(|stall| !(stall.never_ended && turns(stall)));
+        self.stalled_share = stalled_share(&self.stalls, phases);
     }
+}
+
+fn stalled_share(stalls: &[Stall], phases: &Phases) -> f64 {
+    let measured: u64 = phases.measured().map(|phase| phase.end.since(phase.start).0).sum();
+    let stalled: u64 = stalls.iter().map(|stall| stall.end.since(stall.start).0).sum();
+    (stalled as f64 / measured.max(1) as f64).min(1.0)
+}
+
+/// Returns when a record last shows the loop turning: by its ticks, or by heap and GC readings, which the same thread
+/// takes between ticks.
+fn sign_of_life(record: &ProcessRecord) -> Option<Nanos> {
+    let reading = (record.heap.is_some() || !record.gc.is_empty()).then_some(record.t);
+    record.event_loop.as_ref().map(|second| second.to).or(reading)
 }
 
 /// Finds a loop that had not turned again when the recording ended: no tick for long while the process lived.
@@ -153,6 +176,7 @@ fn hang(recording: &Recording, pid: u32, phases: &Phases, last_tick: Option<Nano
         end: last_alive,
         culprit: None,
         sampled_share: None,
+        idle_share: None,
         never_ended: true,
     })
 }

@@ -74,7 +74,7 @@ impl Measurements {
         let charges = Charges::of(profile, &serving);
         let mut event_loop = main_pid.and_then(|pid| LoopMeasure::of(recording, pid, &phases));
         if let Some(event_loop) = &mut event_loop {
-            event_loop.name_culprits(profile);
+            event_loop.name_culprits(profile, &phases);
         }
         let gc = main_pid.and_then(|pid| GcMeasure::of(recording, pid, &phases));
         let processes = processes::measure(recording, profile, &phases);

@@ -159,7 +159,7 @@ impl Split {
         let mut shares = [0.0; 7];
         shares[SplitClass::JavaScript as usize] = run - gc;
         shares[SplitClass::Gc as usize] = gc;
-        shares[SplitClass::RunQueue as usize] = wait.min(1.0 - run);
+        shares[SplitClass::RunQueue as usize] = wait.min((1.0 - run).max(0.0));
         shares[SplitClass::Idle as usize] = (1.0 - run - wait).max(0.0);
         let total: f64 = shares.iter().sum();
         Some(Self {

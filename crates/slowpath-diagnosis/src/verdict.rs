@@ -248,17 +248,24 @@ fn saturated(facts: Facts<'_>, split: &Split, findings: &[Finding], numbers: Str
         Some(load) if load.own.latency.p99 < GOOD_P99_MS => verdict(
             VerdictClass::Healthy,
             format!(
-                "Healthy: {:.0} requests/s fill one core with p99 {}, and no function stands out",
+                "Healthy: {:.0} requests/s fill one core with p99 {}, and no application function stands out",
                 load.own.requests_per_second,
                 millis(load.own.latency.p99)
             ),
             format!("{numbers}{largest}"),
         ),
-        _ => verdict(
-            VerdictClass::Cpu,
-            format!("CPU-bound: one core is full ({busy} busy), but no function stands out"),
-            format!("{numbers}{largest}. More processes (cluster) would help more than any one change."),
-        ),
+        _ => match top(&["cpu-hot-dependency"]) {
+            Some(package) => verdict(
+                VerdictClass::Cpu,
+                format!("CPU-bound: one core is full ({busy} busy), and {}", package.title),
+                format!("{numbers}{largest}"),
+            ),
+            None => verdict(
+                VerdictClass::Cpu,
+                format!("CPU-bound: one core is full ({busy} busy), but no function stands out"),
+                format!("{numbers}{largest}. More processes (cluster) would help more than any one change."),
+            ),
+        },
     }
 }
 
@@ -344,7 +351,8 @@ pub(crate) fn refuted(facts: Facts<'_>) -> Vec<String> {
         refuted.push(format!("event-loop delay (p99 {})", millis(event_loop.delay_ms.1)));
     }
     let wait = split.share(SplitClass::RunQueue);
-    if wait < 0.10 {
+    // The kernel's counters are known of main threads only.
+    if split.recorders.contains(&"proc") && wait < 0.10 {
         refuted.push(format!("waiting for a CPU ({} of the time)", percent(wait)));
     }
     refuted

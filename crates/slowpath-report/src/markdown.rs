@@ -7,12 +7,17 @@ const MAX_FUNCTIONS: usize = 15;
 
 /// Renders the report as Markdown.
 pub fn render_markdown(report: &ReportData) -> String {
-    let mut text = format!("# slowpath: {}\n\n**{}**\n", report.run.title, report.verdict.sentence);
+    let mut text =
+        format!("# slowpath: {}\n\n**{}**\n", inline(&report.run.title), inline(&report.verdict.sentence));
     if !report.verdict.detail.is_empty() {
-        text.push_str(&format!("\n{}\n", report.verdict.detail));
+        text.push_str(&format!("\n{}\n", inline(&report.verdict.detail)));
     }
     for warning in &report.warnings {
-        text.push_str(&format!("\n> note ({}): {}\n", warning.about, warning.text.replace('\n', "\n> ")));
+        text.push_str(&format!(
+            "\n> note ({}): {}\n",
+            warning.about,
+            warning.text.replace('<', "\\<").replace('\n', "\n> ")
+        ));
     }
     text.push_str(&split(report));
     text.push_str("\n## Findings\n\n");
@@ -23,7 +28,7 @@ pub fn render_markdown(report: &ReportData) -> String {
         text.push_str(&finding_text(index + 1, finding));
     }
     if !report.refuted.is_empty() {
-        text.push_str(&format!("\nSuspected, but not so: {}.\n", report.refuted.join(" · ")));
+        text.push_str(&format!("\nSuspected, but not so: {}.\n", inline(&report.refuted.join(" · "))));
     }
     text.push_str(&load(report));
     text.push_str(&functions(report));
@@ -48,10 +53,14 @@ fn split(report: &ReportData) -> String {
 }
 
 fn finding_text(number: usize, finding: &FindingData) -> String {
-    let mut text = format!("### {number}. {}\n\n", finding.title);
+    let mut text = format!("### {number}. {}\n\n", inline(&finding.title));
     if let Some(location) = &finding.location {
         let line = location.line.map_or(String::new(), |line| format!(":{line}"));
-        text.push_str(&format!("- where: `{}` in `{}{line}`\n", location.function, location.file));
+        text.push_str(&format!(
+            "- where: {} in {}\n",
+            code(&location.function),
+            code(&format!("{}{line}", location.file))
+        ));
     }
     if let Some(gain) = &finding.predicted_gain {
         text.push_str(&format!(
@@ -65,9 +74,9 @@ fn finding_text(number: usize, finding: &FindingData) -> String {
     ));
     for evidence in &finding.evidence {
         let samples = evidence.n_samples.map_or(String::new(), |n| format!(", n = {n}"));
-        text.push_str(&format!("- {} [{}{samples}]\n", evidence.text, evidence.recorder));
+        text.push_str(&format!("- {} [{}{samples}]\n", inline(&evidence.text), evidence.recorder));
     }
-    text.push_str(&format!("\n{}\n\n", finding.advice));
+    text.push_str(&format!("\n{}\n\n", inline(&finding.advice)));
     text
 }
 
@@ -120,12 +129,12 @@ fn functions(report: &ReportData) -> String {
     for function in report.functions.iter().take(MAX_FUNCTIONS) {
         let line = function.line.map_or(String::new(), |line| format!(":{line}"));
         text.push_str(&format!(
-            "| {:.3} | {:.3} | {:.3} | `{}` | {}{line} |\n",
+            "| {:.3} | {:.3} | {:.3} | {} | {}{line} |\n",
             function.self_s,
             function.total_s,
             function.charged_s,
-            function.name.replace('|', "\\|"),
-            if function.file.is_empty() { function.category } else { &function.file }
+            cell(&code(&function.name)),
+            cell(&inline(if function.file.is_empty() { function.category } else { &function.file }))
         ));
     }
     text
@@ -164,4 +173,19 @@ fn measured(report: &ReportData) -> String {
         text.push_str(&format!("- cost of {}: {}\n", row.phase, parts.join(", ")));
     }
     text
+}
+
+/// Returns text of the target as text: in one line, without tags.
+fn inline(text: &str) -> String {
+    text.replace(['\n', '\r'], " ").replace('<', "\\<")
+}
+
+/// Returns text of the target as a code span, which cannot hold a backtick.
+fn code(text: &str) -> String {
+    format!("`{}`", text.replace(['\n', '\r'], " ").replace('`', "'"))
+}
+
+/// Returns Markdown as it may stand in a table.
+fn cell(markdown: &str) -> String {
+    markdown.replace('|', "\\|")
 }

@@ -53,7 +53,11 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let saturated = facts.measurements.split.as_ref().is_some_and(|split| split.utilisation() >= SATURATED);
-    let own_doing = |stall: &Stall| stall.sampled_share.is_none_or(|share| share >= MIN_SAMPLED);
+    // What samples say of most of the stalls that they cover goes for those that they do not cover.
+    let sampled: Vec<f64> = event_loop.stalls.iter().filter_map(|stall| stall.sampled_share).collect();
+    let n_own = sampled.iter().filter(|share| **share >= MIN_SAMPLED).count();
+    let mostly_own = 2 * n_own >= sampled.len();
+    let own_doing = |stall: &Stall| stall.sampled_share.map_or(mostly_own, |share| share >= MIN_SAMPLED);
     let counts = |stall: &&Stall| {
         stall.end.since(stall.start) >= MIN_STALL && (stall.never_ended || (!saturated && own_doing(stall)))
     };

@@ -28,7 +28,6 @@ fn a_stall_in_which_the_thread_had_no_cpu_is_not_blamed_on_what_ran_next() {
 }
 
 #[test]
-#[ignore = "unsampled stalls are always blamed on code"]
 fn unsampled_stalls_are_not_blamed_on_code_when_the_sampled_ones_were_the_machines() {
     let drawing = Drawing::of("handle@3 3").stalls_without_cpu(&[4.5, 8.5, 12.5, 14.5, 17.5, 25.5], 200.0);
     check(&drawing, "healthy", &[]);
@@ -54,14 +53,12 @@ fn a_loop_that_never_turned_at_all_is_named() {
 }
 
 #[test]
-#[ignore = "no loop records at all are taken for a hang"]
 fn a_missing_loop_recorder_is_not_a_loop_that_hangs() {
     let drawing = Drawing::of("handle@3 4").without_loop_records();
     check(&drawing, "healthy", &[]);
 }
 
 #[test]
-#[ignore = "lost records are taken for a hang even where samples show an idle thread"]
 fn records_that_were_lost_are_not_a_loop_that_hangs() {
     let drawing = Drawing::of("handle@3 4").records_lost_from(15.0);
     check(&drawing, "healthy", &[]);

@@ -14,7 +14,6 @@ fn a_worker_thread_that_does_the_work_is_the_one_looked_at() {
 }
 
 #[test]
-#[ignore = "a wait that nobody counted is refuted"]
 fn waiting_for_a_cpu_is_not_refuted_for_a_thread_whose_waiting_was_not_counted() {
     let drawing = Drawing::of("handle@3 5").thread(PID, 1, &flat(20)).load(100, 300.0);
     let found = check(&drawing, "cpu", &[]);

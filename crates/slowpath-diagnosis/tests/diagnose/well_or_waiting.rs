@@ -27,7 +27,6 @@ fn counters_alone_tell_an_idle_thread_from_a_full_one() {
 }
 
 #[test]
-#[ignore = "the run-queue share gets negative"]
 fn counters_that_run_ahead_of_the_clock_still_add_up() {
     check(&Drawing::of("").without_samples().on_cpu(1.01).load(100, 300.0), "not-enough-data", &[]);
 }

@@ -10,7 +10,7 @@ use crate::import::cpuprofile::{CallFrame, CpuProfile, CpuProfileError};
 use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
@@ -124,6 +124,13 @@ impl CpuLogWriter {
     /// Appends what is new in `piece` and returns the number of samples written.
     pub fn append(&mut self, piece: &CpuProfile<'_>) -> Result<usize, CpuLogError> {
         let order = piece.parents_first()?;
+        // Judged before anything is kept: a piece that is refused must leave no trace in what follows.
+        let known: HashSet<u32> = piece.nodes.iter().map(|node| node.id).collect();
+        if let Some(node) = piece.samples.iter().find(|node| !known.contains(node)) {
+            return Err(
+                CpuProfileError::Tree { node: *node, problem: "is sampled but does not exist" }.into()
+            );
+        }
         let continues = self.is_open && piece.start_time - self.end_us < SEGMENT_GAP_US;
         let mut text = Vec::with_capacity(1 << 14);
         if !continues {
@@ -152,11 +159,8 @@ impl CpuLogWriter {
         let mut before = self.last_us.unwrap_or(piece.start_time);
         let (mut samples, mut time_deltas) = (Vec::new(), Vec::new());
         for (time, node) in piece.timed_samples() {
-            let Some(id) = id_of.get(&node) else {
-                return Err(CpuProfileError::Tree { node, problem: "is sampled but does not exist" }.into());
-            };
             if self.last_us.is_none_or(|last| time > last) {
-                samples.push(*id);
+                samples.push(id_of[&node]);
                 time_deltas.push(time - before);
                 before = time;
             }
@@ -248,13 +252,11 @@ impl CpuLogReader {
         let mut segments: Vec<CpuSegment> = Vec::new();
         let mut line = Vec::new();
         let mut closed = false;
-        loop {
+        let mut at_end = false;
+        while !at_end {
             line.clear();
-            match reader.read_until(b'\n', &mut line) {
-                // The end, or a cut stream: what came before it stands.
-                Ok(0) | Err(_) => break,
-                Ok(_) => {}
-            }
+            // A cut stream ends in an error; what was flushed before it stands, an event without its newline as well.
+            at_end = reader.read_until(b'\n', &mut line).map_or(true, |n_bytes| n_bytes == 0);
             let text = line.trim_ascii();
             let text = text.strip_suffix(b",").unwrap_or(text);
             match text {

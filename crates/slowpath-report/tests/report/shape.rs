@@ -36,7 +36,6 @@ fn the_full_recording_fills_every_part_of_the_report() {
 }
 
 #[test]
-#[ignore = "`run.ended_detail` is not in the contract"]
 fn report_json_is_what_the_page_expects() {
     let contract = Contract::of_the_page();
     for recording in all() {
