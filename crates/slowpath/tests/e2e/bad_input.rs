@@ -2,7 +2,8 @@
 //! nothing behind.
 
 use crate::fixtures::app;
-use crate::harness::{Invocation, binary, wait_until};
+use crate::harness::{Invocation, binary};
+use crate::patience::wait_until;
 use std::fs;
 use std::net::TcpListener;
 use std::process::Command;

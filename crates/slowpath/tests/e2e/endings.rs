@@ -1,11 +1,19 @@
 //! However a run ends, what was recorded stays, the report says how, and nothing goes on running that should not.
 
 use crate::fixtures::{app, get, planted};
-use crate::harness::{Finished, Invocation, is_alive, kill, wait_until};
+use crate::harness::{Finished, Invocation};
+use crate::patience::wait_until;
+use crate::processes::{is_alive, kill};
 use crate::recorded::Recorded;
 use rustix::process::Signal;
 use std::fs;
 use std::path::Path;
+
+/// A run that no test waits for the end of, with a short way to the first CPU samples.
+fn long(program: &str) -> Invocation {
+    let run = Invocation::run().cwd(app("plain")).load("/", "10").args(["-c", "4"]);
+    run.args(["--phases", "baseline:1,cpu:50"]).target(["node", program])
+}
 
 fn plain(program: &str, duration: &str) -> Invocation {
     Invocation::run().cwd(app("plain")).load("/", duration).args(["-c", "4"]).target(["node", program])
@@ -18,7 +26,7 @@ fn rebuild(dir: &Path) -> Finished {
 
 /// One signal to slowpath's own pid, as from a process manager.
 fn ends_early_by(signal: Signal) {
-    let mut running = plain("hot-function.js", "60").start();
+    let mut running = long("hot-function.js").start();
     running.wait_for_samples();
     kill(running.pid(), signal);
     let report = running.finish().expect_code(0).report();
@@ -52,7 +60,7 @@ fn sigint_before_the_target_is_ready_ends_it() {
 
 #[test]
 fn two_signals_abort_and_keep_the_recording() {
-    let run = plain("ignores-sigint.js", "60").env("IGNORES_SIGTERM", "1");
+    let run = long("ignores-sigint.js").env("IGNORES_SIGTERM", "1");
     let mut running = run.start();
     running.wait_for_samples();
     kill(running.pid(), Signal::INT);
@@ -67,7 +75,7 @@ fn two_signals_abort_and_keep_the_recording() {
 
 #[test]
 fn a_killed_target_leaves_a_report_that_says_how_it_died() {
-    let mut running = plain("hot-function.js", "60").start();
+    let mut running = long("hot-function.js").start();
     let target = running.wait_until_ready();
     running.wait_for_samples();
     kill(target, Signal::KILL);
@@ -115,7 +123,7 @@ fn a_target_out_of_memory_is_told_with_its_last_output() {
 
 #[test]
 fn a_killed_slowpath_leaves_the_target_serving_and_a_readable_recording() {
-    let run = plain("hot-function.js", "60");
+    let run = long("hot-function.js");
     let port = run.port();
     let mut running = run.start();
     let target = running.wait_until_ready();

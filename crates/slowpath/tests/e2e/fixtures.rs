@@ -1,6 +1,7 @@
 //! The programs under `fixtures/e2e`: where they are, where their planted functions are, and what they need to run.
 
-use crate::harness::{binary, kill};
+use crate::harness::binary;
+use crate::processes::kill;
 use rustix::process::Signal;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

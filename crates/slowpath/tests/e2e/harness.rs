@@ -1,7 +1,9 @@
 //! Runs the slowpath binary as a person does, waits for events, and checks that nothing of a run is left behind.
 
+use crate::patience::{PATIENCE, wait_until};
+use crate::processes::{MARK, kill, marked};
 use crate::recorded::Recorded;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,12 +13,6 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-
-/// Longest wait for anything: a hang fails with what was seen so far and does not stop the suite.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Variable that marks every process of a run, however far it strays from its parents.
-const MARK: &str = "SLOWPATH_E2E_RUN";
 
 /// Returns the binary under test: the release one of this target directory, which is the one that ships, or Cargo's.
 pub(crate) fn binary() -> PathBuf {
@@ -196,16 +192,17 @@ impl Running {
         rest.split(')').next().and_then(|pid| pid.parse().ok()).expect("a process id")
     }
 
-    /// Waits until the recording holds CPU samples.
+    /// Waits until the recording holds two pieces of CPU samples of the cpu phase.
     pub(crate) fn wait_for_samples(&mut self) {
-        self.wait_for_stderr("slowpath: baseline");
         let out = self.out();
-        wait_until("CPU samples are on the disk", || {
-            fs::read_dir(&out).expect("a recording").flatten().any(|file| {
-                file.file_name().to_string_lossy().starts_with("cpu-")
-                    && file.metadata().is_ok_and(|metadata| metadata.len() > 0)
-            })
+        wait_until("the cpu phase has begun", || {
+            let log = fs::read_to_string(out.join("session.jsonl")).unwrap_or_default();
+            log.lines().any(|line| line.contains("phase-started") && line.contains(r#""cpu""#))
         });
+        for piece in ["first", "second"] {
+            let before = cpu_bytes(&out);
+            wait_until(&format!("the {piece} piece is on the disk"), || cpu_bytes(&out) > before);
+        }
     }
 
     /// Waits for the end, whatever is left behind.
@@ -246,7 +243,9 @@ impl Drop for Running {
         if let Some(scratch) = &self.scratch {
             kill(self.child.id(), Signal::KILL);
             let _ = self.child.wait();
-            marked(scratch.path()).into_iter().for_each(|(pid, _)| kill(pid, Signal::KILL));
+            for (pid, _) in marked(scratch.path()) {
+                kill(pid, Signal::KILL);
+            }
         }
     }
 }
@@ -264,6 +263,13 @@ fn wait_for_text(child: &mut Child, follower: &Follower, text: &str) -> String {
         assert!(patient, "`{text}` did not come ({:?}):\n{seen}", child.try_wait());
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Returns the size of all CPU samples in a recording.
+fn cpu_bytes(out: &Path) -> u64 {
+    let files = fs::read_dir(out).expect("a recording").flatten();
+    let cpu = files.filter(|file| file.file_name().to_string_lossy().starts_with("cpu-"));
+    cpu.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
 }
 
 /// A run that has ended.
@@ -311,56 +317,4 @@ impl Finished {
             assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "port {port} is still listened on");
         }
     }
-}
-
-/// Runs until the machine was quiet enough for a judgement: a verdict of `starved` is the honest answer where others
-/// compile at the same time, and then says nothing of the target. The last of three answers stands.
-pub(crate) fn undisturbed(invocation: impl Fn() -> Invocation) -> Finished {
-    for _ in 0..2 {
-        let finished = invocation().finish();
-        if !finished.out().join("report.json").exists() || finished.report().verdict() != "starved" {
-            return finished;
-        }
-        eprintln!("the machine was busy with other work; running it again");
-    }
-    invocation().finish()
-}
-
-/// Waits until `condition` holds.
-#[track_caller]
-pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < PATIENCE, "waited in vain until {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// Sends a signal; a process that is gone already is fine.
-pub(crate) fn kill(pid: u32, signal: Signal) {
-    if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
-        let _ = kill_process(pid, signal);
-    }
-}
-
-/// Whether a process is there and not a zombie.
-pub(crate) fn is_alive(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
-}
-
-/// Returns the living processes that were started in a run: those that carry its mark.
-fn marked(scratch: &Path) -> Vec<(u32, String)> {
-    let mark = format!("{MARK}={}", scratch.display());
-    let pids = fs::read_dir("/proc").expect("/proc is mounted").flatten();
-    pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|pid| {
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            is_alive(*pid) && environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
-        })
-        .map(|pid| {
-            let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            (pid, String::from_utf8_lossy(&command).replace('\0', " "))
-        })
-        .collect()
 }

@@ -10,6 +10,8 @@ mod fixtures;
 mod harness;
 mod launchers;
 mod node_versions;
+mod patience;
+mod processes;
 mod projects;
 mod recorded;
 mod report;

@@ -1,15 +1,13 @@
 //! The supported Node.js versions: on each, the hot function is found and every recorder delivers.
 
 use crate::fixtures::{app, node, planted};
-use crate::harness::{Invocation, undisturbed};
+use crate::harness::Invocation;
+use crate::patience::undisturbed;
 
 fn check(major: u32) {
     let node = node(major);
-    let run = || {
-        let run = Invocation::run().cwd(app("plain")).load("/", "5");
-        run.arg("--").arg(&node).arg("hot-function.js")
-    };
-    let finished = undisturbed(run).expect_code(0);
+    let run = Invocation::run().cwd(app("plain")).load("/", "5");
+    let finished = run.arg("--").arg(&node).arg("hot-function.js").finish().expect_code(0);
     assert_eq!(String::from_utf8_lossy(&finished.stdout), "", "the target says nothing by itself");
     let report = finished.report();
     report.expect_clean_load().expect_whole_recorders().expect_whole_split().expect_verdict("cpu");
@@ -20,20 +18,20 @@ fn check(major: u32) {
 
 #[test]
 fn node_18_is_recorded() {
-    check(18);
+    undisturbed(|| check(18));
 }
 
 #[test]
 fn node_20_is_recorded() {
-    check(20);
+    undisturbed(|| check(20));
 }
 
 #[test]
 fn node_22_is_recorded() {
-    check(22);
+    undisturbed(|| check(22));
 }
 
 #[test]
 fn node_24_is_recorded() {
-    check(24);
+    undisturbed(|| check(24));
 }

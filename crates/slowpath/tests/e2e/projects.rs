@@ -1,7 +1,8 @@
 //! Programs with a known bottleneck: the report names it, at its file and line, and is silent on the healthy twin.
 
 use crate::fixtures::{Planted, Upstream, app, planted, root};
-use crate::harness::{Finished, Invocation, undisturbed};
+use crate::harness::{Finished, Invocation};
+use crate::patience::undisturbed;
 use crate::recorded::Recorded;
 
 /// A made-up key, in the shape of a real one.
@@ -16,18 +17,15 @@ const GAIN_TOLERANCE: f64 = 2.0;
 #[test]
 fn portkey_gateway_started_by_npx_is_recorded_whole() {
     let upstream = Upstream::start();
-    let finished = undisturbed(|| {
-        let run = Invocation::run().load("/v1/chat/completions", "6").cwd(root());
-        let port = format!("--port={}", run.port());
-        run.args(["-c", "20", "-m", "POST", "-b", CHAT])
-            .args(["-H", "content-type: application/json", "-H", "x-portkey-provider: openai"])
-            .arg("-H")
-            .arg(format!("x-portkey-custom-host: {}", upstream.url))
-            .arg("-H")
-            .arg(format!("authorization: Bearer {KEY}"))
-            .target(["npx", "--no-install", "@portkey-ai/gateway", "--headless", &port])
-    });
-    let report = finished.expect_code(0).report();
+    let run = Invocation::run().load("/v1/chat/completions", "6").cwd(root());
+    let port = format!("--port={}", run.port());
+    let run = run.args(["-c", "20", "-m", "POST", "-b", CHAT]);
+    let run = run.args(["-H", "content-type: application/json", "-H", "x-portkey-provider: openai"]);
+    let run = run.args(["-H", &format!("x-portkey-custom-host: {}", upstream.url)]);
+    let run = run.args(["-H", &format!("authorization: Bearer {KEY}")]);
+    let run = run.target(["npx", "--no-install", "@portkey-ai/gateway", "--headless", &port]);
+    let finished = run.finish().expect_code(0);
+    let report = finished.report();
     report.expect_clean_load().expect_whole_recorders().expect_whole_split().expect_nowhere(KEY);
     assert_eq!(report.ended(), "complete");
     let processes = report.json["processes"].as_array().expect("a list");
@@ -50,12 +48,12 @@ fn express_app_is_blamed_at_its_formatter_and_gains_what_was_predicted() {
         run.args(["-c", "20"]).target(["node", "server.js"])
     };
     let planted = planted("express", "src/render.js", "renderInvoice");
-    check_gain(run, &planted);
+    undisturbed(|| check_gain(&run, &planted));
 }
 
 #[test]
 fn fastify_app_in_esm_is_blamed_at_its_search_and_gains_what_was_predicted() {
-    let words: Vec<_> = (0..40).map(|i| format!("word{}", i * 693)).collect();
+    let words: Vec<_> = (0..10).map(|i| format!("word{}", i * 11_000)).collect();
     let body = format!(r#"{{"message":"{}"}}"#, words.join(" "));
     let run = |fixed: &str| {
         let run = Invocation::run().cwd(app("fastify")).load("/score", "6").env("FIXED", fixed);
@@ -63,18 +61,18 @@ fn fastify_app_in_esm_is_blamed_at_its_search_and_gains_what_was_predicted() {
             .target(["node", "server.mjs"])
     };
     let planted = planted("fastify", "src/score.mjs", "scoreMessage");
-    check_gain(run, &planted);
+    undisturbed(|| check_gain(&run, &planted));
 }
 
 /// Runs a program and its fixed twin: the first is CPU-bound in `planted`, the second is not, and is faster by about
 /// as much as the first report predicted.
-fn check_gain(run: impl Fn(&str) -> Invocation, planted: &Planted) {
-    let slow = undisturbed(|| run("")).expect_code(0).report();
+fn check_gain(run: &impl Fn(&str) -> Invocation, planted: &Planted) {
+    let slow = run("").finish().expect_code(0).report();
     slow.expect_verdict("cpu").expect_clean_load().expect_whole_recorders().expect_whole_split();
     let finding = slow.blames("cpu-hot-function", planted);
     let place = format!("{}:{}", planted.file, planted.line);
     assert!(slow.sentence().contains(&place), "the verdict does not say {place}: {}", slow.sentence());
-    let fast = undisturbed(|| run("1")).expect_code(0).report();
+    let fast = run("1").finish().expect_code(0).report();
     fast.expect_clean_load();
     let blamed = fast
         .findings("cpu-hot-function")
@@ -98,13 +96,10 @@ fn check_gain(run: impl Fn(&str) -> Invocation, planted: &Planted) {
 
 /// A run of a program under `plain`, and of its twin.
 fn plain(program: &str, fixed: &str, connections: &str) -> Finished {
-    undisturbed(|| {
-        let run = Invocation::run().cwd(app("plain")).load("/", "5").env("FIXED", fixed);
-        let template = run.scratch().join("template.html");
-        std::fs::write(&template, vec![b'x'; 4 << 20]).expect("our own directory");
-        run.env("TEMPLATE", template).args(["-c", connections]).target(["node", program])
-    })
-    .expect_code(0)
+    let run = Invocation::run().cwd(app("plain")).load("/", "5").env("FIXED", fixed);
+    let template = run.scratch().join("template.html");
+    std::fs::write(&template, vec![b'x'; 4 << 20]).expect("our own directory");
+    run.env("TEMPLATE", template).args(["-c", connections]).target(["node", program]).finish().expect_code(0)
 }
 
 /// Checks that `rule` names the planted function of a program, with this verdict, and neither on its healthy twin.
@@ -121,97 +116,119 @@ fn check_plain(program: &str, connections: &str, verdict: &str, rule: &str, func
 
 #[test]
 fn a_file_read_per_request_blocks() {
-    check_plain("sync-file.js", "10", "blocked", "sync-fs", "loadTemplate");
+    undisturbed(|| {
+        check_plain("sync-file.js", "10", "blocked", "sync-fs", "loadTemplate");
+    });
 }
 
 #[test]
 fn a_child_started_synchronously_blocks() {
-    check_plain("exec-sync.js", "10", "blocked", "sync-child-process", "gitRevision");
+    undisturbed(|| {
+        check_plain("exec-sync.js", "10", "blocked", "sync-child-process", "gitRevision");
+    });
 }
 
 #[test]
 fn a_key_derived_synchronously_blocks() {
-    check_plain("pbkdf2.js", "10", "blocked", "sync-crypto-or-zlib", "hashPassword");
+    undisturbed(|| {
+        check_plain("pbkdf2.js", "10", "blocked", "sync-crypto-or-zlib", "hashPassword");
+    });
 }
 
 #[test]
 fn copies_of_a_large_graph_are_gc_pressure() {
-    check_plain("garbage.js", "10", "gc", "gc-pressure", "copyHistory");
+    undisturbed(|| {
+        check_plain("garbage.js", "10", "gc", "gc-pressure", "copyHistory");
+    });
 }
 
 #[test]
 fn a_rare_long_stall_is_event_loop_delay() {
-    let sick = check_plain("stall.js", "4", "loop-delay", "event-loop-stall", "rebuildIndex");
-    let stalls = sick.json["timeline"]["stalls"].as_array().expect("a list");
-    let long = stalls.iter().filter(|stall| stall["duration_ms"].as_f64().is_some_and(|ms| ms > 100.0));
-    assert!(long.count() >= 2, "{stalls:?}");
+    undisturbed(|| {
+        let sick = check_plain("stall.js", "4", "loop-delay", "event-loop-stall", "rebuildIndex");
+        let stalls = sick.json["timeline"]["stalls"].as_array().expect("a list");
+        let long = stalls.iter().filter(|stall| stall["duration_ms"].as_f64().is_some_and(|ms| ms > 100.0));
+        assert!(long.count() >= 2, "{stalls:?}");
+    });
 }
 
 #[test]
 fn a_slow_upstream_is_waiting() {
-    let report = plain("waiting.js", "", "20").report();
-    report.expect_clean_load().expect_whole_recorders().expect_verdict("waiting");
-    assert!(report.findings("cpu-hot-function").is_empty(), "{}", report.summary());
-    plain("waiting.js", "1", "4").report().expect_verdict("healthy");
+    undisturbed(|| {
+        let report = plain("waiting.js", "", "20").report();
+        report.expect_clean_load().expect_whole_recorders().expect_verdict("waiting");
+        assert!(report.findings("cpu-hot-function").is_empty(), "{}", report.summary());
+        plain("waiting.js", "1", "4").report().expect_verdict("healthy");
+    });
 }
 
 #[test]
 fn a_healthy_program_gets_a_clean_bill() {
-    let report = plain("healthy.js", "", "4").report();
-    report.expect_clean_load().expect_whole_recorders().expect_whole_split().expect_verdict("healthy");
-    assert_eq!(report.json["findings"], serde_json::json!([]), "{}", report.summary());
+    undisturbed(|| {
+        let report = plain("healthy.js", "", "4").report();
+        report.expect_clean_load().expect_whole_recorders().expect_whole_split().expect_verdict("healthy");
+        assert_eq!(report.json["findings"], serde_json::json!([]), "{}", report.summary());
+    });
 }
 
 #[test]
 fn cluster_workers_are_recorded_each_and_blamed_together() {
-    let report = plain("cluster.js", "", "10").report();
-    report.expect_clean_load().expect_whole_recorders().expect_whole_split();
-    report.blames("cpu-hot-function", &planted("plain", "checksum.js", "checksum"));
-    let processes = report.json["processes"].as_array().expect("a list");
-    for role in ["main", "cluster worker 1", "cluster worker 2"] {
-        assert!(processes.iter().any(|process| process["role"] == role), "no {role}: {processes:#?}");
-    }
-    let sampled = processes.iter().filter(|process| {
-        let worker = process["role"].as_str().is_some_and(|role| role.starts_with("cluster worker"));
-        worker && process["threads"][0]["n_samples"].as_u64().is_some_and(|n| n > 0)
+    undisturbed(|| {
+        let report = plain("cluster.js", "", "10").report();
+        report.expect_clean_load().expect_whole_recorders().expect_whole_split();
+        report.blames("cpu-hot-function", &planted("plain", "checksum.js", "checksum"));
+        let processes = report.json["processes"].as_array().expect("a list");
+        for role in ["main", "cluster worker 1", "cluster worker 2"] {
+            assert!(processes.iter().any(|process| process["role"] == role), "no {role}: {processes:#?}");
+        }
+        let sampled = processes.iter().filter(|process| {
+            let worker = process["role"].as_str().is_some_and(|role| role.starts_with("cluster worker"));
+            worker && process["threads"][0]["n_samples"].as_u64().is_some_and(|n| n > 0)
+        });
+        assert_eq!(sampled.count(), 2, "not both workers were sampled: {processes:#?}");
     });
-    assert_eq!(sampled.count(), 2, "not both workers were sampled: {processes:#?}");
 }
 
 #[test]
 fn a_forked_child_that_serves_is_blamed() {
-    let report = plain("fork.js", "", "10").report();
-    report.expect_clean_load().expect_whole_recorders().expect_whole_split().expect_verdict("cpu");
-    let finding = report.blames("cpu-hot-function", &planted("plain", "checksum.js", "checksum"));
-    let processes = report.json["processes"].as_array().expect("a list");
-    let child = processes.iter().find(|process| process["role"] == "forked child");
-    let child = child.unwrap_or_else(|| panic!("no forked child: {processes:#?}"));
-    assert_eq!(finding["where"]["process"], child["pid"]);
-    assert_eq!(report.json["split_source"]["pid"], child["pid"], "the split is of the process that serves");
+    undisturbed(|| {
+        let report = plain("fork.js", "", "10").report();
+        report.expect_clean_load().expect_whole_recorders().expect_whole_split().expect_verdict("cpu");
+        let finding = report.blames("cpu-hot-function", &planted("plain", "checksum.js", "checksum"));
+        let processes = report.json["processes"].as_array().expect("a list");
+        let child = processes.iter().find(|process| process["role"] == "forked child");
+        let child = child.unwrap_or_else(|| panic!("no forked child: {processes:#?}"));
+        assert_eq!(finding["where"]["process"], child["pid"]);
+        assert_eq!(
+            report.json["split_source"]["pid"], child["pid"],
+            "the split is of the process that serves"
+        );
+    });
 }
 
 #[test]
 fn hot_work_in_a_worker_thread_is_found() {
-    let report = plain("worker-threads.js", "", "10").report();
-    report.expect_clean_load().expect_whole_recorders().expect_whole_split();
-    report.lists_function(&planted("plain", "checksum.js", "checksum"));
-    assert_ne!(
-        report.verdict(),
-        "healthy",
-        "a worker is full and every request waits for it:\n{}",
-        report.summary()
-    );
-    report.blames("cpu-hot-function", &planted("plain", "checksum.js", "checksum"));
+    undisturbed(|| {
+        let report = plain("worker-threads.js", "", "10").report();
+        report.expect_clean_load().expect_whole_recorders().expect_whole_split();
+        report.lists_function(&planted("plain", "checksum.js", "checksum"));
+        assert_ne!(
+            report.verdict(),
+            "healthy",
+            "a worker is full and every request waits for it:\n{}",
+            report.summary()
+        );
+        report.blames("cpu-hot-function", &planted("plain", "checksum.js", "checksum"));
+    });
 }
 
 #[test]
 fn the_demo_blames_its_planted_bottleneck() {
-    let demo = || {
+    undisturbed(|| {
         let demo = Invocation::new("demo");
         let out = demo.out();
-        demo.arg("--out").arg(out).args(["-d", "6"])
-    };
-    let report = undisturbed(demo).expect_code(0).report();
-    report.expect_verdict("cpu").expect_clean_load().expect_whole_recorders().expect_whole_split();
-    assert!(report.sentence().contains("src/prompt/rules.js:"), "{}", report.sentence());
+        let report = demo.arg("--out").arg(out).args(["-d", "6"]).finish().expect_code(0).report();
+        report.expect_verdict("cpu").expect_clean_load().expect_whole_recorders().expect_whole_split();
+        assert!(report.sentence().contains("src/prompt/rules.js:"), "{}", report.sentence());
+    });
 }

@@ -1,6 +1,7 @@
 //! Looks into a finished recording: its `report.json`, and what else lies beside it.
 
 use crate::fixtures::Planted;
+use crate::patience::DISTURBED;
 use serde_json::Value;
 use std::fs;
 use std::io::Read;
@@ -17,7 +18,13 @@ impl Recorded {
     #[track_caller]
     pub(crate) fn read(dir: &Path) -> Self {
         let text = fs::read(dir.join("report.json")).expect("the run wrote a report.json");
-        Self { json: serde_json::from_slice(&text).expect("it is JSON"), dir: dir.to_owned() }
+        let json: Value = serde_json::from_slice(&text).expect("it is JSON");
+        let warnings = json["warnings"].as_array().expect("a list");
+        let is_starved = json["verdict"]["class"] == "starved";
+        if is_starved || warnings.iter().any(|warning| warning["about"] == "machine") {
+            DISTURBED.set(true);
+        }
+        Self { json, dir: dir.to_owned() }
     }
 
     /// Class of the verdict.
@@ -111,7 +118,7 @@ impl Recorded {
     pub(crate) fn expect_nowhere(&self, secret: &str) -> &Self {
         for (name, bytes) in files_of(&self.dir) {
             let mut plain = Vec::new();
-            if name.ends_with(".gz") {
+            if Path::new(&name).extension().is_some_and(|extension| extension == "gz") {
                 flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut plain).expect("whole pieces");
             }
             for bytes in [&bytes, &plain] {

@@ -1,7 +1,7 @@
 //! The report: rebuilt byte for byte, whole in a browser, small, and made of whatever a crash left.
 
 use crate::fixtures::{app, planted};
-use crate::harness::{Finished, Invocation, undisturbed};
+use crate::harness::{Finished, Invocation};
 use crate::recorded::files_of;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,8 @@ const MAX_REPORT_BYTES: usize = 1 << 20;
 const REPORT_FILES: [&str; 3] = ["report.html", "report.md", "report.json"];
 
 fn recorded() -> Finished {
-    let run = || {
-        let run = Invocation::run().cwd(app("express")).load("/invoices/7", "4");
-        run.args(["-c", "10"]).target(["node", "server.js"])
-    };
-    undisturbed(run).expect_code(0)
+    let run = Invocation::run().cwd(app("express")).load("/invoices/7", "4");
+    run.args(["-c", "10"]).target(["node", "server.js"]).finish().expect_code(0)
 }
 
 fn report(dir: &Path) -> Finished {
@@ -30,7 +27,9 @@ fn a_report_is_rebuilt_byte_for_byte_and_opens_whole_in_a_browser() {
     let out = finished.out();
     let files = || REPORT_FILES.map(|name| fs::read(out.join(name)).expect("the run wrote it"));
     let first = files();
-    REPORT_FILES.iter().for_each(|name| fs::remove_file(out.join(name)).expect("it was there"));
+    for name in REPORT_FILES {
+        fs::remove_file(out.join(name)).expect("it was there");
+    }
     report(&out).expect_code(0);
     for (name, (first, again)) in REPORT_FILES.iter().zip(first.iter().zip(files())) {
         assert!(*first == again, "{name} differs when rebuilt");
