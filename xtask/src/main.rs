@@ -39,8 +39,7 @@ fn main() -> Result<()> {
 fn demo(arguments: &[String]) -> Result<()> {
     setup::page()?;
     shell::cargo(&["build", "--release", "--package", "slowpath"])?;
-    let binary = shell::root().join("target/release/slowpath");
-    let mut command = std::process::Command::new(binary);
+    let mut command = std::process::Command::new(shell::target_dir().join("release/slowpath"));
     command.arg("demo").args(arguments);
     shell::run(&mut command)
 }

@@ -39,7 +39,9 @@ fn npm_packages(folder: &str) -> Result<()> {
     let folder_path = shell::root().join(folder);
     let changed = |name: &str| -> Result<SystemTime> {
         let path = folder_path.join(name);
-        path.metadata().and_then(|metadata| metadata.modified()).with_context(|| format!("{}", path.display()))
+        path.metadata()
+            .and_then(|metadata| metadata.modified())
+            .with_context(|| format!("{}", path.display()))
     };
     let locked = changed("package-lock.json")?;
     if changed("node_modules/.package-lock.json").is_ok_and(|installed| installed >= locked) {
