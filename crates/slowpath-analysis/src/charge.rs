@@ -1,10 +1,10 @@
 //! Charges every busy sample to the nearest application function on its stack, whatever leaf it ended in.
 //!
-//! A collection has no stack of its own in V8's samples: it is charged to what ran just before it, which is what
-//! allocated (the same rule as Chrome's DevTools). A function without a name of its own, or too small to matter, is
-//! folded into the application function that nearly always calls it, so that a cost spread over closures and small
-//! helpers shows where a person would look for it. What has no application function on its stack stays visible as
-//! [`Unowned`].
+//! A collection has no stack of its own in V8's samples: it is charged to the code that ran just before it, which is
+//! most likely what allocated (the rule of Chrome's DevTools, less the calls that do not allocate). A function without
+//! a name of its own, or too small to matter, is folded into the application function that nearly always calls it, so
+//! that a cost spread over closures and small helpers shows where a person would look for it. What has no application
+//! function on its stack stays visible as [`Unowned`].
 
 use crate::stack_class::{Doing, StackClasses};
 use crate::threads::ServingThread;
@@ -190,9 +190,12 @@ fn charged_samples(
             } else {
                 Some(*stack)
             };
-            if let Some(payer) = payer {
+            match payer {
                 // Through a run of collections the allocating stack stays the payer.
-                before = Some((*start + *duration, payer));
+                Some(payer) if doing == Doing::Gc || may_allocate(profile, doing, *stack) => {
+                    before = Some((*start + *duration, payer));
+                }
+                _ => {}
             }
             charged.push(Charged {
                 block,
@@ -204,6 +207,13 @@ fn charged_samples(
         }
     }
     (charged, blocks)
+}
+
+/// Whether what runs may be what fills the heap: JavaScript and built-ins do, writing to a socket or reading a file hardly
+/// does.
+fn may_allocate(profile: &Profile, doing: Doing, stack: StackId) -> bool {
+    let leaf = profile.functions.get(profile.stacks.function[stack.0 as usize]);
+    matches!(doing, Doing::JavaScript | Doing::Compile) || (doing == Doing::Native && leaf.kind.is_none())
 }
 
 /// Names what a sample without an application function was busy with.

@@ -73,7 +73,8 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile, phases: &Phases)
         .map(|(pid, samples)| {
             let hello = hellos.get(&pid).copied();
             let ppid = hello.map(|h| h.ppid).or_else(|| samples.first().map(|(_, p)| p.ppid)).unwrap_or(0);
-            let name = samples.first().map(|(_, process)| process.name.clone()).unwrap_or_default();
+            // The last name counts: package managers are called `node` until they have set their title.
+            let name = samples.last().map(|(_, process)| process.name.clone()).unwrap_or_default();
             ProcessMeasure {
                 pid,
                 ppid,
