@@ -43,7 +43,8 @@ on: less than a tenth brings less than 1.1×, which a load test cannot tell from
 
 ## What else looks like it
 A function that only waits (it is not on a CPU: not sampled). A synchronous call (`sync-fs` and its neighbours say so).
-A profile of start-up code (the cpu phase begins after the warm-up).
+A profile of start-up code (the cpu phase begins after the warm-up). A short function that V8 inlined into
+the one that is named: V8's samples then name the caller, with a line that lies outside of it.
 
 ## What to do
 Look at the hot lines. Do the work once instead of per request (cache, build at start), do less of it, or move it to a
@@ -169,7 +170,13 @@ fn evidence(facts: Facts<'_>, hot: &AppFunction) -> Vec<Evidence> {
         rows.push(cpu(text, *share, "share", None));
     }
     rows.extend(hot_lines(facts, hot.function).into_iter().map(|(line, share)| {
-        cpu(format!("line {line} has {} of its own samples", percent(share)), share, "share", None)
+        let name_of_line = if line < facts.profile.functions.get(hot.function).line {
+            // V8 names the function that a short one was inlined into, but gives the line of the short one.
+            format!("line {line}, which lies before it: a short function that it calls, and that V8 inlined,")
+        } else {
+            format!("line {line}")
+        };
+        cpu(format!("{name_of_line} has {} of its own samples", percent(share)), share, "share", None)
     }));
     rows
 }
