@@ -55,7 +55,7 @@ describe('cpu', { concurrency: 4, timeout: 60_000 }, () => {
     assert.deepStrictEqual(await end, { code: 0, signal: null, stdout: '', stderr: '' });
   });
 
-  it('credits a function that was optimized into its caller before the recording', async (t) => {
+  it('credits a function that was optimized before the recording', async (t) => {
     const collector = await Collector.listen(t);
     const warm = `let n = 0; const again = setInterval(() => { if (++n === 60) console.log('warm'); }, 40);`;
     const { said, child } = collector.start([collector.file('t.js', WAIT_FOR_STDIN + BUSY + warm)]);

@@ -155,8 +155,7 @@ pub struct Profile {
 impl Profile {
     /// Builds the tables from the CPU logs of a recording.
     ///
-    /// Only samples of phases count: between them V8 optimises its code anew, which is not what the service usually
-    /// does. A thread without samples in a phase (the run ended early) keeps all that it has.
+    /// Only samples of phases count: those between them show recorders being switched. A thread without samples in a phase (the run ended early) keeps all that it has.
     pub fn from_recording(recording: &Recording) -> Self {
         let mut profile = Self::default();
         let phases = phase_intervals(recording);

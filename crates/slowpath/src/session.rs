@@ -36,9 +36,9 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
 /// Output lines quoted when a target dies.
 const LAST_LINES: usize = 8;
 
-/// How long V8 gets to optimise its hot code again once CPU sampling is on, and the share of the phase that this may
-/// take at most. The agent makes it drop what it had optimised, because code optimised earlier hides inlined functions
-/// from the profiler; requests cost up to half as much again for one to two seconds (measured on Node 20).
+/// How long the target runs with CPU sampling on before the phase counts, and the share of the phase that this may take
+/// at most. Starting V8's profiler holds the thread for some 10 to 300 ms, and on Node 22 and later the agent makes V8
+/// optimise its hot code anew: requests then cost up to half as much again for one to two seconds.
 const SETTLE: (Duration, f64) = (Duration::from_secs(2), 0.25);
 
 /// Number of the signal that Ctrl-C sends.
