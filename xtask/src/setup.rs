@@ -1,7 +1,7 @@
 //! Fetches what builds and tests need. Each step looks first whether it is done already.
 
 use crate::shell;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use std::time::SystemTime;
 
 /// Folders with npm packages.
@@ -12,6 +12,10 @@ const CARGO_TOOLS: &[(&str, &str)] = &[("cargo-nextest", "cargo-nextest"), ("car
 
 /// Fetches everything and builds the page.
 pub(crate) fn everything() -> Result<()> {
+    let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".into());
+    if !shell::exists(&chromium, "--version") {
+        bail!("`{chromium}` does not run: install Chromium, or name it in CHROMIUM; the tests of the page need it");
+    }
     for folder in NPM_FOLDERS {
         npm_packages(folder)?;
     }
