@@ -5,8 +5,10 @@ const { readdirSync, readFileSync } = require('fs');
 const { Collector, functionsIn } = require('./collector.cjs');
 
 const WAIT_FOR_STDIN = `process.stdin.on('data', () => process.exit()).on('end', () => process.exit());`;
+/** Long on purpose: V8 inlines short functions, and names the caller for what they cost. */
+const LONG = 'n = (n * 31 + 7) | 0; '.repeat(80);
 const BUSY = `
-  function hot() { const end = Date.now() + 30; while (Date.now() < end) JSON.stringify({ a: [1, 2, 3] }); }
+  function hot() { const end = Date.now() + 30; let n = 0; while (Date.now() < end) { JSON.stringify({ a: [1, 2, 3] }); ${LONG} } }
   setInterval(hot, 40);`;
 
 /**

@@ -4,7 +4,9 @@ const assert = require('node:assert');
 const { realpathSync } = require('fs');
 const { Collector, functionsIn } = require('./collector.cjs');
 
-const BUSY = `function hot() { const end = Date.now() + 30; while (Date.now() < end); } setInterval(hot, 40);`;
+/** Long on purpose: V8 inlines short functions, and names the caller for what they cost. */
+const LONG = 'n = (n * 31 + 7) | 0; '.repeat(80);
+const BUSY = `function hot() { const end = Date.now() + 30; let n = 0; while (Date.now() < end) { ${LONG} } } setInterval(hot, 40);`;
 
 describe('processes', { concurrency: 4, timeout: 60_000 }, () => {
   it('covers every cluster worker', async (t) => {

@@ -1,6 +1,7 @@
 //! Turns a recording into measurements. Pure: no I/O, no clock, spawns nothing; the same recording gives the same
 //! numbers. It does not judge: that is `slowpath-diagnosis`.
 
+mod app_tree;
 mod charge;
 mod event_loop;
 mod functions;

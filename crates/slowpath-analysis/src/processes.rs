@@ -1,7 +1,7 @@
 //! The process tree: who was there, what each thread cost, how each process ended.
 
 use crate::phases::Phases;
-use slowpath_profile::recording::{Event, ProcessHello, ProcessSample};
+use slowpath_profile::recording::{Event, ProcessHello, ProcessSample, signal_name};
 use slowpath_profile::tables::Profile;
 use slowpath_profile::{Nanos, Recording};
 use std::collections::BTreeMap;
@@ -222,24 +222,4 @@ fn exit(recording: &Recording, pid: u32) -> Option<String> {
         (None, None) => "gone without running its exit handlers (killed or crashed)".into(),
     };
     Some(if stopping { format!("stopped by slowpath: {how}") } else { how })
-}
-
-/// Returns `SIGKILL` for 9, and so on for the signals that end processes.
-fn signal_name(number: i32) -> String {
-    let name = match number {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        5 => "SIGTRAP",
-        6 => "SIGABRT",
-        7 => "SIGBUS",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        13 => "SIGPIPE",
-        15 => "SIGTERM",
-        _ => return format!("signal {number}"),
-    };
-    name.to_owned()
 }

@@ -5,7 +5,7 @@
 
 use crate::{RunDir, SessionWriter};
 use rustix::process::{Pid, Signal, WaitOptions};
-use slowpath_profile::recording::{Event, Layout};
+use slowpath_profile::recording::{Event, Layout, signal_name};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal};
 use std::os::unix::process::CommandExt;
@@ -196,26 +196,6 @@ impl std::fmt::Display for ChildChange {
             Self::Killed(signal) => write!(f, "was killed by {}", signal_name(*signal)),
         }
     }
-}
-
-/// Returns `SIGKILL` for 9 and so on.
-pub(crate) fn signal_name(number: i32) -> String {
-    let name = match number {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        5 => "SIGTRAP",
-        6 => "SIGABRT",
-        7 => "SIGBUS",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        13 => "SIGPIPE",
-        15 => "SIGTERM",
-        _ => return format!("signal {number}"),
-    };
-    name.to_owned()
 }
 
 #[cfg(test)]

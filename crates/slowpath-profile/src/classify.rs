@@ -242,10 +242,10 @@ mod tests {
 
     #[test]
     fn a_program_from_a_registry_is_its_own_application() {
-        let main = "/root/.npm/_npx/1/node_modules/@portkey-ai/gateway/build/start-server.js";
+        let main = "/home/ann/.npm/_npx/1/node_modules/@portkey-ai/gateway/build/start-server.js";
         let scope = AppScope::new("/srv", main);
         assert_eq!(classify(&scope, "a", main).0, Category::App);
-        let hono = "/root/.npm/_npx/1/node_modules/hono/dist/hono.js";
+        let hono = "/home/ann/.npm/_npx/1/node_modules/hono/dist/hono.js";
         assert_eq!(classify(&scope, "a", hono), (Category::Dependency, Some("hono".into())));
     }
 

@@ -15,7 +15,7 @@ pub use load_log::LoadInterval;
 pub use manifest::{FORMAT_VERSION, LoadPlanInfo, Machine, Manifest, PhasePlan};
 pub use process_log::{GcPause, HeapUse, LoopSecond, ProcessRecord, StallWindow};
 pub use reader::{Recording, RecordingError, ThreadCpu};
-pub use session_log::{Ended, Event, ProcessHello, RecorderState, TimedEvent};
+pub use session_log::{Ended, Event, ProcessHello, RecorderState, TimedEvent, signal_name};
 pub use system_log::{CgroupSample, MachineCpu, ProcessSample, SystemSample, TaskSample};
 
 use std::path::{Path, PathBuf};
