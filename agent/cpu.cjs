@@ -39,11 +39,6 @@ const MAIN_ANSWER_MS = 10_000;
 const WORKER_ANSWER_MS = 2_000;
 
 const INSPECTOR_CONSOLE = '(process.getBuiltinModule || require)("inspector").console';
-/**
- * On Node 18 and 20 forgetting optimized code brings back few inlined functions (0 to 20 % of a hot one's samples; 94 to
- * 98 % on 22 and 24), and costs as much: requests were 1.3 to 1.5 times as expensive for two seconds.
- */
-const FORGETTING_HELPS = Number(process.versions.node.split('.')[0]) >= 22;
 /** Named, so that whoever reads the profile can leave its samples out. */
 const ROTATE = 'function slowpathRotate(next, last) { if (next) this.profile(next); if (last) this.profileEnd(last); }';
 
@@ -195,7 +190,7 @@ class ThreadSampler {
     /** @type {string | undefined} the inspector's console in the thread; without it pieces cannot overlap */
     this.consoleId = undefined;
     this.nConsoleFailures = 0;
-    this.mayForgetOptimizedCode = FORGETTING_HELPS;
+    this.mayForgetOptimizedCode = true;
     /** The current piece was begun by `Profiler.start`, as the first one always is: that runs no code in the thread. */
     this.plain = true;
     this.started = false;

@@ -37,8 +37,8 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
 const LAST_LINES: usize = 8;
 
 /// How long the target runs with CPU sampling on before the phase counts, and the share of the phase that this may take
-/// at most. Starting V8's profiler holds the thread for some 10 to 300 ms, and on Node 22 and later the agent makes V8
-/// optimise its hot code anew: requests then cost up to half as much again for one to two seconds.
+/// at most. Starting V8's profiler holds the thread for some 10 to 300 ms, and the agent makes V8 optimise its hot code anew:
+/// requests then cost up to half as much again for one to two seconds.
 const SETTLE: (Duration, f64) = (Duration::from_secs(2), 0.25);
 
 /// Number of the signal that Ctrl-C sends.
