@@ -14,7 +14,9 @@ const CARGO_TOOLS: &[(&str, &str)] = &[("cargo-nextest", "cargo-nextest"), ("car
 pub(crate) fn everything() -> Result<()> {
     let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".into());
     if !shell::exists(&chromium, "--version") {
-        bail!("`{chromium}` does not run: install Chromium, or name it in CHROMIUM; the tests of the page need it");
+        bail!(
+            "`{chromium}` does not run: install Chromium, or name it in CHROMIUM; the tests of the page need it"
+        );
     }
     for folder in NPM_FOLDERS {
         npm_packages(folder)?;
