@@ -18,7 +18,7 @@ const PACKAGE_MANAGER =
   /^(?:npm-cli|npx-cli|npm|npx|pnpm|pnpx|yarn|yarnpkg|yarn-\d[\w.-]*|corepack)(?:\.[cm]?js)?$/;
 
 /** How long the process may be held at its exit to hand over what is recorded; a few ms is what it takes. */
-const MAX_WIND_UP_MS = 500;
+const MAX_WIND_UP_MS = 1500;
 
 try {
   main();
