@@ -1,7 +1,7 @@
 //! Charges every busy sample to the nearest application function on its stack, whatever leaf it ended in.
 //!
 //! A collection has no stack of its own in V8's samples: it is charged to the code that ran just before it, which is
-//! most likely what allocated (the rule of Chrome's DevTools, less the calls that do not allocate). A function without
+//! most likely what allocated (the rule of Chrome's DevTools, less what hardly allocates). A function without
 //! a name of its own, or too small to matter, is folded into the application function that nearly always calls it, so
 //! that a cost spread over closures and small helpers shows where a person would look for it. What has no application
 //! function on its stack stays visible as [`Unowned`].
@@ -204,11 +204,15 @@ fn charged_samples(
     (charged, blocks)
 }
 
-/// Whether what runs may be what fills the heap: JavaScript and built-ins do, writing to a socket or reading a file hardly
-/// does.
+/// Whether what runs is likely what fills the heap: code of the application and its dependencies, and built-ins that they
+/// call, rather than Node's own code around them, writing to a socket or reading a file.
 fn may_allocate(profile: &Profile, doing: Doing, stack: StackId) -> bool {
     let leaf = profile.functions.get(profile.stacks.function[stack.0 as usize]);
-    matches!(doing, Doing::JavaScript | Doing::Compile) || (doing == Doing::Native && leaf.kind.is_none())
+    match leaf.category {
+        Category::App | Category::Dependency | Category::Wasm => true,
+        Category::Native => doing == Doing::Native && leaf.kind.is_none(),
+        _ => false,
+    }
 }
 
 /// Names what a sample without an application function was busy with.
