@@ -351,7 +351,7 @@ pub(crate) fn refuted(facts: Facts<'_>) -> Vec<String> {
         refuted.push(format!("event-loop delay (p99 {})", millis(event_loop.delay_ms.1)));
     }
     let wait = split.share(SplitClass::RunQueue);
-    // The kernel's counters are known of main threads only.
+    // Not every worker's kernel thread is known: without its counters nothing is refuted.
     if split.recorders.contains(&"proc") && wait < 0.10 {
         refuted.push(format!("waiting for a CPU ({} of the time)", percent(wait)));
     }
