@@ -13,8 +13,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut plan = LoadPlan::new(Url::parse(&argument(0, "http://127.0.0.1:8080/"))?);
     plan.connections = argument(1, "50").parse()?;
     let duration = Duration::from_secs_f64(argument(2, "5").parse()?);
-    plan.method = argument(3, "GET");
-    plan.body = argument(4, "").into_bytes();
+    plan.requests[0].method = argument(3, "GET");
+    plan.requests[0].body = argument(4, "").into_bytes();
     plan.threads = argument(5, "1").parse()?;
 
     let load = start(plan, |interval| eprintln!("{} requests", interval.n_requests))?;

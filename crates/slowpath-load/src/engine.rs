@@ -66,12 +66,12 @@ pub fn start(
     plan.validate()?;
     let addresses = resolve(&plan)?;
     allow_open_files(plan.connections)?;
-    let redactor = Arc::new(Redactor::for_headers(&plan.headers));
+    let redactor = Arc::new(Redactor::for_headers(&plan.requests[0].headers));
     let target = Arc::new(Target {
         addresses,
         request: request_bytes(&plan),
-        request_name: format!("{} {}", plan.method, plan.url.path_and_query),
-        answers: if plan.method == "HEAD" { Answers::Head } else { Answers::Other },
+        request_name: format!("{} {}", plan.requests[0].method, plan.urls[0].path_and_query),
+        answers: if plan.requests[0].method == "HEAD" { Answers::Head } else { Answers::Other },
         asks_to_close: asks_to_close(&plan),
         timeout_ns: nanoseconds(plan.timeout),
     });
@@ -225,9 +225,9 @@ impl Collector {
 }
 
 fn resolve(plan: &LoadPlan) -> Result<Vec<SocketAddr>, LoadError> {
-    let unknown = |source| LoadError::UnknownHost { host: plan.url.host.clone(), source };
+    let unknown = |source| LoadError::UnknownHost { host: plan.urls[0].host.clone(), source };
     let mut addresses = Vec::new();
-    for address in (plan.url.host.as_str(), plan.url.port).to_socket_addrs().map_err(unknown)? {
+    for address in (plan.urls[0].host.as_str(), plan.urls[0].port).to_socket_addrs().map_err(unknown)? {
         if !addresses.contains(&address) {
             addresses.push(address);
         }

@@ -18,3 +18,26 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     let bytes = STANDARD.decode(text).map_err(de::Error::custom)?;
     HistogramReader::new().deserialize(&mut bytes.as_slice()).map_err(de::Error::custom)
 }
+
+/// The same for a histogram that may be missing.
+pub(crate) mod optional {
+    use hdrhistogram::Histogram;
+    use serde::{Deserializer, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde calls it with this type")]
+    pub(crate) fn serialize<S: Serializer>(
+        histogram: &Option<Histogram<u64>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match histogram {
+            Some(histogram) => super::serialize(histogram, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Histogram<u64>>, D::Error> {
+        super::deserialize(deserializer).map(Some)
+    }
+}

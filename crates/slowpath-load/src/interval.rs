@@ -26,16 +26,32 @@ pub enum ErrorClass {
     Status,
     /// The answer is not HTTP/1, or bytes follow its end.
     Malformed,
-    /// The connection was closed in the middle of the answer.
+    /// The connection was closed in the middle of the answer, or a stream ended without its end mark.
     Truncated,
+    /// TLS could not be set up.
+    Tls,
+    /// The answer is not what `--expect-body` or `--expect-json` ask for.
+    Check,
+    /// An LLM API's error object or error event under a good status.
+    Api,
 }
 
 impl ErrorClass {
     /// Every class, in the order of their discriminants.
-    pub const ALL: [Self; 6] =
-        [Self::Connect, Self::Reset, Self::Timeout, Self::Status, Self::Malformed, Self::Truncated];
+    pub const ALL: [Self; 9] = [
+        Self::Connect,
+        Self::Reset,
+        Self::Timeout,
+        Self::Status,
+        Self::Malformed,
+        Self::Truncated,
+        Self::Tls,
+        Self::Check,
+        Self::Api,
+    ];
 
-    /// Returns the name used in reports and JSON: `connect`, `reset`, `timeout`, `status`, `malformed`, `truncated`.
+    /// Returns the name used in reports and JSON: `connect`, `reset`, `timeout`, `status`, `malformed`, `truncated`,
+    /// `tls`, `check`, `api`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Connect => "connect",
@@ -44,6 +60,9 @@ impl ErrorClass {
             Self::Status => "status",
             Self::Malformed => "malformed",
             Self::Truncated => "truncated",
+            Self::Tls => "tls",
+            Self::Check => "check",
+            Self::Api => "api",
         }
     }
 }
@@ -97,6 +116,97 @@ pub struct Interval {
     pub busiest_thread_cpu_share: f64,
     /// Connections that were open at the end.
     pub open_connections: u64,
+    /// Open loads only: as `latency`, but from the moment at which the request was really sent. `None` in a closed
+    /// load, where both are the same.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::histogram_text::optional")]
+    pub uncorrected: Option<Histogram<u64>>,
+    /// Open loads only: requests that were sent more than 1 ms after their time.
+    #[serde(default)]
+    pub n_late: u64,
+    /// Open loads only: requests that were due and could not be sent before the load was stopped.
+    #[serde(default)]
+    pub n_dropped: u64,
+    /// Time that requests were under way, summed over requests, in ns: their mean number is this over wall time, which
+    /// by Little's law is rate times mean latency.
+    #[serde(default)]
+    pub in_flight_ns: u64,
+    /// New connections made, TLS handshakes included.
+    #[serde(default)]
+    pub n_connects: u64,
+    /// Successful requests that met all objectives; all of them where there are none.
+    #[serde(default)]
+    pub n_good: u64,
+    /// What event streams did; `None` if no answer was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamStats>,
+}
+
+/// What the event streams of an interval did. Times are µs from the intended start of the request, as `latency`;
+/// streams that failed are in none of the histograms.
+///
+/// Terms follow vLLM's `bench serve`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StreamStats {
+    /// Streams that ended properly.
+    pub n_streams: u64,
+    /// Streams by dialect: `openai-chat`, `openai-responses`, `claude`, `gemini`, `ollama`, `sse` (any other).
+    pub dialects: BTreeMap<String, u64>,
+    /// Events with content: output text, reasoning or tool calls.
+    pub n_content_events: u64,
+    /// Output tokens as the streams' usage says; content events where a stream has no usage.
+    pub n_output_tokens: u64,
+    /// To the first event of the stream, whatever it holds.
+    #[serde(with = "crate::histogram_text")]
+    pub ttfb: Histogram<u64>,
+    /// To the first content event.
+    #[serde(with = "crate::histogram_text")]
+    pub ttft: Histogram<u64>,
+    /// To the first event with output text, reasoning left out.
+    #[serde(with = "crate::histogram_text")]
+    pub ttfo: Histogram<u64>,
+    /// `(e2el - ttft) / (output tokens - 1)`, per stream.
+    #[serde(with = "crate::histogram_text")]
+    pub tpot: Histogram<u64>,
+    /// Gaps between consecutive content events, pooled.
+    #[serde(with = "crate::histogram_text")]
+    pub itl: Histogram<u64>,
+    /// To the last byte.
+    #[serde(with = "crate::histogram_text")]
+    pub e2el: Histogram<u64>,
+}
+
+impl StreamStats {
+    /// Returns the statistics of no stream.
+    pub fn empty() -> Self {
+        Self {
+            n_streams: 0,
+            dialects: BTreeMap::new(),
+            n_content_events: 0,
+            n_output_tokens: 0,
+            ttfb: latency_histogram(),
+            ttft: latency_histogram(),
+            ttfo: latency_histogram(),
+            tpot: latency_histogram(),
+            itl: latency_histogram(),
+            e2el: latency_histogram(),
+        }
+    }
+
+    /// Adds other streams; exact.
+    pub fn merge(&mut self, other: &Self) {
+        self.n_streams += other.n_streams;
+        for (dialect, count) in &other.dialects {
+            *self.dialects.entry(dialect.clone()).or_default() += count;
+        }
+        self.n_content_events += other.n_content_events;
+        self.n_output_tokens += other.n_output_tokens;
+        add_histogram(&mut self.ttfb, &other.ttfb);
+        add_histogram(&mut self.ttft, &other.ttft);
+        add_histogram(&mut self.ttfo, &other.ttfo);
+        add_histogram(&mut self.tpot, &other.tpot);
+        add_histogram(&mut self.itl, &other.itl);
+        add_histogram(&mut self.e2el, &other.e2el);
+    }
 }
 
 impl Interval {
@@ -118,6 +228,13 @@ impl Interval {
             n_reconnects: 0,
             busiest_thread_cpu_share: 0.0,
             open_connections: 0,
+            uncorrected: None,
+            n_late: 0,
+            n_dropped: 0,
+            in_flight_ns: 0,
+            n_connects: 0,
+            n_good: 0,
+            stream: None,
         }
     }
 
@@ -158,6 +275,17 @@ impl Interval {
         self.n_unfinished += other.n_unfinished;
         self.n_reconnects += other.n_reconnects;
         self.busiest_thread_cpu_share = self.busiest_thread_cpu_share.max(other.busiest_thread_cpu_share);
+        if let Some(other) = &other.uncorrected {
+            add_histogram(self.uncorrected.get_or_insert_with(latency_histogram), other);
+        }
+        self.n_late += other.n_late;
+        self.n_dropped += other.n_dropped;
+        self.in_flight_ns += other.in_flight_ns;
+        self.n_connects += other.n_connects;
+        self.n_good += other.n_good;
+        if let Some(other) = &other.stream {
+            self.stream.get_or_insert_with(StreamStats::empty).merge(other);
+        }
     }
 
     /// Keeps `sample` (`class: …`) unless one of its class is kept already.

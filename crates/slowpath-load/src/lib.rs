@@ -29,7 +29,10 @@ mod url;
 
 pub use engine::{LoadHandle, LoadTotals, start};
 pub use error::LoadError;
-pub use interval::{ErrorClass, Interval};
-pub use plan::{LoadPlan, parse_header};
+pub use interval::{ErrorClass, Interval, StreamStats};
+pub use plan::{
+    ApiChecks, Arrival, Checks, LoadPlan, Objectives, Pacing, RequestPlan, Shard, Stage, Tls, Transport,
+    parse_header,
+};
 pub use probe::get_once;
 pub use url::Url;

@@ -1,5 +1,6 @@
 //! What to send and how hard: the options of a load, and their validation. Sends nothing.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::LoadError;
@@ -7,60 +8,247 @@ use crate::head::is_token;
 use crate::redact::Redactor;
 use crate::url::Url;
 
-/// A closed load: `connections` connections, each sending its next request as soon as the last one is answered.
+/// A load: what is sent, over how many connections, at whose pace.
 #[derive(Debug, Clone)]
 pub struct LoadPlan {
-    /// Where requests go.
-    pub url: Url,
+    /// Where requests go; at least one. Connection `i` keeps to `urls[i % n]`. All have the same scheme.
+    pub urls: Vec<Url>,
+    /// What is sent; at least one. With several, each request draws one by weight.
+    pub requests: Vec<RequestPlan>,
+    /// How bytes travel.
+    pub transport: Transport,
+    /// Who decides when a request starts.
+    pub pacing: Pacing,
+    /// Connections kept open over all threads; 10 by default.
+    pub connections: u32,
+    /// Requests under way at once on one connection; 1 by default. HTTP/1.1 pipelining, or streams of HTTP/2.
+    pub pipelining: u32,
+    /// Generator threads; 1 by default, at most one per connection is used.
+    pub threads: u32,
+    /// End after this many requests have ended, over all threads; `None` runs until stopped.
+    pub amount: Option<u64>,
+    /// How long a connection may go without a single byte in either direction before its request fails; 10 s by
+    /// default. It is checked every 25 ms.
+    pub timeout: Duration,
+    /// How long a request may take altogether; `None` (the default) lets long streams live.
+    pub total_timeout: Option<Duration>,
+    /// What an answer must look like to count as successful.
+    pub checks: Checks,
+    /// Limits that a request must meet to count as good, for goodput; none by default.
+    pub objectives: Objectives,
+    /// How often a finished [`crate::Interval`] is delivered; 1 s by default.
+    pub interval: Duration,
+    /// Where templates, weights and random pacing start; the same seed gives the same requests at the same times.
+    pub seed: u64,
+    /// Which part of the load this process drives; the whole by default.
+    pub shard: Shard,
+}
+
+/// One kind of request.
+///
+/// With `is_template`, `path`, header values and `body` may hold `{{…}}` expressions, filled in for each request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestPlan {
     /// Request method, sent as it is; `GET` by default.
     pub method: String,
+    /// Path and query, in place of the URL's own; `None` keeps that.
+    pub path: Option<String>,
     /// Request headers, sent in this order. They replace the generated `host`, `user-agent` and `accept`.
     pub headers: Vec<(String, String)>,
     /// Request body; its length is sent as `content-length`.
     pub body: Vec<u8>,
-    /// Connections kept open over all threads; 10 by default.
-    pub connections: u32,
-    /// Generator threads; 1 by default, at most one per connection is used.
-    pub threads: u32,
-    /// How long a connection may go without a single byte in either direction before its request fails; 10 s by
-    /// default. It is checked every 25 ms.
-    pub timeout: Duration,
-    /// How often a finished [`crate::Interval`] is delivered; 1 s by default.
-    pub interval: Duration,
+    /// How often it is drawn, relative to the others; 1 by default.
+    pub weight: u32,
+    /// Whether `{{…}}` expressions are filled in. Without, braces are sent as they are.
+    pub is_template: bool,
+}
+
+impl Default for RequestPlan {
+    fn default() -> Self {
+        Self {
+            method: "GET".to_owned(),
+            path: None,
+            headers: Vec::new(),
+            body: Vec::new(),
+            weight: 1,
+            is_template: false,
+        }
+    }
+}
+
+/// How bytes travel.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Transport {
+    /// Speak HTTP/2 (with prior knowledge on `http:`, negotiated by ALPN on `https:`) instead of HTTP/1.1.
+    pub http2: bool,
+    /// Connect to this Unix socket instead of the URL's host and port.
+    pub unix_socket: Option<PathBuf>,
+    /// For `https:` URLs.
+    pub tls: Tls,
+}
+
+/// Options of TLS. Files are PEM.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Accept any certificate.
+    pub insecure: bool,
+    /// The client's certificate chain.
+    pub cert: Option<PathBuf>,
+    /// The client's private key.
+    pub key: Option<PathBuf>,
+    /// Certificates to trust in place of the system's.
+    pub ca: Option<PathBuf>,
+    /// Name for SNI and for the check of the certificate, in place of the URL's host.
+    pub server_name: Option<String>,
+}
+
+/// Who decides when a request starts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pacing {
+    /// Each connection sends its next request when the last one is answered.
+    Closed,
+    /// Requests start on a schedule, whatever the server does. Latency counts from the scheduled time.
+    Open {
+        /// The rate over time; at least one stage. After the last one the schedule ends, unless its length is `None`.
+        stages: Vec<Stage>,
+        /// How the gaps between requests are drawn.
+        arrival: Arrival,
+    },
+}
+
+/// A part of a schedule: the total rate goes linearly from the one before (or `from`, in the first) to `to`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stage {
+    /// Requests per second, over all connections, threads and shards, at the beginning.
+    pub from: f64,
+    /// Requests per second at the end.
+    pub to: f64,
+    /// Length; `None` for a last stage that goes on at `to` until the load is stopped.
+    pub length: Option<Duration>,
+}
+
+/// How the gaps between scheduled requests are drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Arrival {
+    /// Equal gaps.
+    Constant,
+    /// Exponential gaps: independent users.
+    Poisson,
+    /// Gamma-distributed gaps with this shape; 1 is Poisson, smaller is burstier, as vLLM's `--burstiness`.
+    Gamma(f64),
+}
+
+/// What an answer must look like to count as successful, besides being complete.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Checks {
+    /// Statuses that are successes; empty means 2xx and 3xx.
+    pub statuses: Vec<u16>,
+    /// The body must be exactly this.
+    pub body: Option<Vec<u8>>,
+    /// The body must be JSON with these values at these paths (`choices.0.finish_reason`).
+    pub json: Vec<(String, serde_json::Value)>,
+    /// Whether an error object or error event of an LLM API under a good status makes a failure, and streams of LLM
+    /// APIs must end properly.
+    pub api: ApiChecks,
+}
+
+/// Whether answers are read as those of an LLM API.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ApiChecks {
+    /// If the answer is an event stream, or the path is one of a known LLM API.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+/// Limits that a request must meet to count as good.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Objectives {
+    /// Longest time to first token, ms.
+    pub ttft_ms: Option<f64>,
+    /// Longest time per output token, ms.
+    pub tpot_ms: Option<f64>,
+    /// Longest end-to-end latency, ms.
+    pub e2el_ms: Option<f64>,
+}
+
+/// Part `index` of `count`: of request `k` of the whole schedule, `k % count == index` belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// From 0.
+    pub index: u32,
+    /// At least 1.
+    pub count: u32,
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        Self { index: 0, count: 1 }
+    }
 }
 
 impl LoadPlan {
-    /// Returns a plan of `GET` requests on 10 connections from one thread.
+    /// Returns a closed plan of `GET` requests on 10 connections from one thread.
     pub fn new(url: Url) -> Self {
         Self {
-            url,
-            method: "GET".to_owned(),
-            headers: Vec::new(),
-            body: Vec::new(),
+            urls: vec![url],
+            requests: vec![RequestPlan::default()],
+            transport: Transport::default(),
+            pacing: Pacing::Closed,
             connections: 10,
+            pipelining: 1,
             threads: 1,
+            amount: None,
             timeout: Duration::from_secs(10),
+            total_timeout: None,
+            checks: Checks::default(),
+            objectives: Objectives::default(),
             interval: Duration::from_secs(1),
+            seed: 0,
+            shard: Shard::default(),
         }
     }
 
     /// Checks every field; [`crate::start`] does so too.
     pub fn validate(&self) -> Result<(), LoadError> {
         let bad = |field, value: String, problem| Err(LoadError::BadPlan { field, value, problem });
-        if !is_token(self.method.as_bytes()) {
-            return bad("method", self.method.clone(), "a method is one word such as `GET`");
+        let at_least_one = "at least one is needed";
+        for (field, n) in [
+            ("urls", self.urls.len()),
+            ("requests", self.requests.len()),
+            ("connections", self.connections as usize),
+            ("pipelining", self.pipelining as usize),
+            ("threads", self.threads as usize),
+            ("shards", self.shard.count as usize),
+        ] {
+            if n == 0 {
+                return bad(field, "0".to_owned(), at_least_one);
+            }
         }
-        if self.connections == 0 {
-            return bad("connections", "0".to_owned(), "at least one is needed");
-        }
-        if self.threads == 0 {
-            return bad("threads", "0".to_owned(), "at least one is needed");
+        if self.shard.index >= self.shard.count {
+            return bad("shard", self.shard.index.to_string(), "shards are numbered from 0 to N - 1");
         }
         if self.timeout.is_zero() {
             return bad("timeout", "0".to_owned(), "no server answers in no time");
         }
         if self.interval < Duration::from_millis(1) {
             return bad("interval", format!("{:?}", self.interval), "the shortest interval is 1 ms");
+        }
+        self.requests.iter().try_for_each(RequestPlan::validate)
+    }
+}
+
+impl RequestPlan {
+    fn validate(&self) -> Result<(), LoadError> {
+        if !is_token(self.method.as_bytes()) {
+            return Err(LoadError::BadPlan {
+                field: "method",
+                value: self.method.clone(),
+                problem: "a method is one word such as `GET`",
+            });
         }
         self.headers.iter().try_for_each(|(name, value)| self.check_header(name, value))
     }
@@ -163,12 +351,15 @@ mod tests {
         check(|plan| plan.threads = 0, "threads `0`");
         check(|plan| plan.timeout = Duration::ZERO, "timeout `0`");
         check(|plan| plan.interval = Duration::ZERO, "interval");
-        check(|plan| plan.method = "GET /".to_owned(), "method `GET /`");
-        check(|plan| plan.headers.push(("content-length".into(), "7".into())), "differs from the length");
+        check(|plan| plan.requests[0].method = "GET /".to_owned(), "method `GET /`");
         check(
-            |plan| plan.headers.push(("Transfer-Encoding".into(), "chunked".into())),
+            |plan| plan.requests[0].headers.push(("content-length".into(), "7".into())),
+            "differs from the length",
+        );
+        check(
+            |plan| plan.requests[0].headers.push(("Transfer-Encoding".into(), "chunked".into())),
             "always sent with its length",
         );
-        check(|plan| plan.headers.push(("x\n".into(), "1".into())), "name");
+        check(|plan| plan.requests[0].headers.push(("x\n".into(), "1".into())), "name");
     }
 }

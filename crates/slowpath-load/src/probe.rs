@@ -37,7 +37,7 @@ pub fn get_once(url: &Url, timeout: Duration) -> Result<u16, LoadError> {
     };
     let mut stream = connect(url, deadline)?.map_err(failed(ErrorClass::Connect))?;
     let mut plan = LoadPlan::new(url.clone());
-    plan.headers.push(("connection".to_owned(), "close".to_owned()));
+    plan.requests[0].headers.push(("connection".to_owned(), "close".to_owned()));
     stream.set_write_timeout(Some(time_left(deadline))).map_err(failed(ErrorClass::Reset))?;
     stream.write_all(&request_bytes(&plan)).map_err(failed(ErrorClass::Reset))?;
 

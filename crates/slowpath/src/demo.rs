@@ -42,9 +42,9 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     let port = free_port().context("no free port")?;
     let url = format!("http://127.0.0.1:{port}/v1/chat/completions");
     let mut load = LoadPlan::new(Url::parse(&url)?);
-    load.method = "POST".into();
-    load.headers = vec![("content-type".into(), "application/json".into())];
-    load.body = BODY.into();
+    load.requests[0].method = "POST".into();
+    load.requests[0].headers = vec![("content-type".into(), "application/json".into())];
+    load.requests[0].body = BODY.into();
     load.connections = options.connections;
     let env = vec![
         ("PORT".to_owned(), port.to_string()),

@@ -29,7 +29,7 @@ pub(crate) struct Readiness {
 impl Readiness {
     /// Fails where a stranger holds the port already: the target could never listen on it.
     pub(crate) fn check_port_is_free(load: Option<&LoadPlan>) -> anyhow::Result<()> {
-        let Some(port) = load.map(|load| load.url.port) else {
+        let Some(port) = load.map(|load| load.urls[0].port) else {
             return Ok(());
         };
         match Listeners::stranger_on(port) {
@@ -40,7 +40,7 @@ impl Readiness {
 
     pub(crate) fn new(load: Option<&LoadPlan>, ready_url: Option<&Url>, root: u32) -> Self {
         Self {
-            port: load.map(|load| load.url.port),
+            port: load.map(|load| load.urls[0].port),
             ready_url: ready_url.cloned(),
             listeners: Listeners { root },
             listening_since: None,

@@ -16,12 +16,12 @@ pub(crate) fn request_plan(options: &LoadOptions) -> anyhow::Result<Option<LoadP
         return Ok(None);
     };
     let mut plan = LoadPlan::new(Url::parse(url).map_err(|error| load_error(&error))?);
-    plan.method = options.method.to_ascii_uppercase();
+    plan.requests[0].method = options.method.to_ascii_uppercase();
     for header in &options.headers {
-        plan.headers.push(parse_header(header).map_err(|error| load_error(&error))?);
+        plan.requests[0].headers.push(parse_header(header).map_err(|error| load_error(&error))?);
     }
     if let Some(path) = &options.input {
-        plan.body = std::fs::read(path).map_err(|source| {
+        plan.requests[0].body = std::fs::read(path).map_err(|source| {
             let message = format!("cannot read the body file `{}`", path.display());
             anyhow::Error::new(source).context(Explained {
                 message,
@@ -30,7 +30,7 @@ pub(crate) fn request_plan(options: &LoadOptions) -> anyhow::Result<Option<LoadP
             })
         })?;
     } else if let Some(body) = &options.body {
-        plan.body = body.clone().into_bytes();
+        plan.requests[0].body = body.clone().into_bytes();
     }
     plan.connections = options.connections;
     plan.threads = options.load_threads;

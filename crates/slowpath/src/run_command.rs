@@ -187,7 +187,7 @@ fn manifest(prepared: &Prepared, started: Timestamp, cpu_interval_us: u32) -> an
         title: prepared.title.clone(),
         load: prepared.load.as_ref().map(|load| LoadPlanInfo {
             url: redact_url(prepared.shown_url.as_deref().unwrap_or_default()),
-            method: load.method.clone(),
+            method: load.requests[0].method.clone(),
             connections: load.connections,
         }),
         phases: prepared.phases.clone(),

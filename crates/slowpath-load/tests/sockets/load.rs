@@ -42,8 +42,8 @@ fn keeps_connections_alive_and_counts_everything() {
     let mut load = load(&server.url(), |plan| {
         plan.connections = 5;
         plan.threads = 2;
-        plan.method = "POST".to_owned();
-        plan.body = b"{}".to_vec();
+        plan.requests[0].method = "POST".to_owned();
+        plan.requests[0].body = b"{}".to_vec();
     });
     load.wait_until(|seen| seen.n_requests >= 1000);
     let whole = load.stop().0.whole;
@@ -123,7 +123,7 @@ fn skips_interim_answers_and_knows_answers_without_body() {
     let server = Server::answering(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n");
     assert_eq!(run(&server, 20).errors, [].into());
     let server = Server::answering(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n");
-    let mut load = load(&server.url(), |plan| plan.method = "HEAD".to_owned());
+    let mut load = load(&server.url(), |plan| plan.requests[0].method = "HEAD".to_owned());
     load.wait_until(|seen| seen.n_requests >= 20);
     let whole = load.stop().0.whole;
     assert_eq!((n_ended(&whole), whole.first_body_byte.len()), (whole.n_requests, 0));
@@ -145,8 +145,8 @@ fn sends_and_reads_bodies_that_do_not_fit_into_a_socket_buffer() {
         }
     });
     let mut load = load(&server.url(), |plan| {
-        plan.method = "POST".to_owned();
-        plan.body = vec![b'y'; LENGTH];
+        plan.requests[0].method = "POST".to_owned();
+        plan.requests[0].body = vec![b'y'; LENGTH];
         plan.connections = 2;
     });
     load.wait_until(|seen| seen.n_requests >= 4);
@@ -310,8 +310,8 @@ fn an_early_answer_is_read_although_the_request_is_not_sent() {
         while stream.read(&mut [0; 1 << 14]).is_ok_and(|n_bytes| n_bytes > 0) {}
     });
     let load = load(&server.url(), |plan| {
-        plan.method = "POST".to_owned();
-        plan.body = vec![0; 16 << 20];
+        plan.requests[0].method = "POST".to_owned();
+        plan.requests[0].body = vec![0; 16 << 20];
     });
     check_only_error(load, ErrorClass::Status, "POST /: 413");
 }

@@ -87,8 +87,8 @@ fn serves_two_hundred_streaming_connections_of_the_load_generator() {
     let upstream = quick(5);
     let url = format!("http://127.0.0.1:{}/v1/chat/completions", upstream.port());
     let mut load = load(&url, |plan| {
-        plan.method = "POST".to_owned();
-        plan.body = br#"{"stream":true}"#.to_vec();
+        plan.requests[0].method = "POST".to_owned();
+        plan.requests[0].body = br#"{"stream":true}"#.to_vec();
         plan.connections = 200;
     });
     load.wait_until(|seen| seen.n_requests >= 400);
