@@ -21,8 +21,12 @@ pub struct PhaseOverhead {
 /// Fewer requests than this in a phase give no ratio worth showing: its p99 would rest on fewer than two requests.
 const MIN_REQUESTS: u64 = 200;
 
-/// A phase that cost more than this share of CPU per request disturbed the target.
+/// A phase that cost more than this share of CPU per request, and more than `DISTURBED_CORES`, disturbed the target.
 const DISTURBED: f64 = 1.10;
+
+/// Sampling costs some percent of a core however little the target does: of a target that is mostly idle that is much
+/// per request, and yet no request waits for it.
+const DISTURBED_CORES: f64 = 0.10;
 
 pub(crate) fn measure(phases: &Phases, load: Option<&LoadMeasure>) -> Vec<PhaseOverhead> {
     let Some(load) = load else { return Vec::new() };
@@ -47,7 +51,11 @@ fn compare(phase: &PhaseLoad, baseline: &PhaseLoad, has_baseline: bool) -> Phase
         row.throughput = Some(phase.requests_per_second / baseline.requests_per_second);
         row.cpu_per_request = phase.cpu_ms_per_request.zip(baseline.cpu_ms_per_request).map(|(a, b)| a / b);
         row.p99 = Some(phase.latency.p99 / baseline.latency.p99);
-        if row.cpu_per_request.is_some_and(|ratio| ratio > DISTURBED) && !phase.phase.starts_with("baseline")
+        let added_ms = phase.cpu_ms_per_request.zip(baseline.cpu_ms_per_request).map_or(0.0, |(a, b)| a - b);
+        let added_cores = added_ms * phase.requests_per_second / 1000.0;
+        if row.cpu_per_request.is_some_and(|ratio| ratio > DISTURBED)
+            && added_cores > DISTURBED_CORES
+            && !phase.phase.starts_with("baseline")
         {
             row.note = "this phase disturbed the target: read shares, not milliseconds".into();
         }

@@ -48,7 +48,7 @@ Examples:
   slowpath run -d 60 -- node worker.js
       Without --url no load is driven: whatever the program does is recorded.
 
-While the load goes on, recorders are switched on and off in turn: warm-up (nothing on; discarded), baseline (event loop, GC, /proc), cpu (CPU sampling besides), baseline again. Latency and throughput are quoted from the baseline.
+While the load goes on, recorders are switched on and off in turn: warm-up (discarded), cpu (CPU sampling, event loop, GC, /proc), baseline (the same without CPU sampling), baseline again. Latency and throughput are quoted from the baseline.
 
 The target's output is shown as it comes and kept in the recording. Ctrl-C ends the run early and still writes the report; twice aborts. API keys and tokens are taken out of everything that is kept once the run has ended.";
 

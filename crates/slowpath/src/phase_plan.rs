@@ -1,4 +1,7 @@
 //! Which recorders are on when: parses `--phases` and `--only`, and divides the duration.
+//!
+//! CPU sampling comes first. V8 knows which calls were inlined only for code that it optimised while its profiler was
+//! on: switched on before the load begins, it sees everything become hot, and nothing has to be optimised twice.
 
 use crate::exit_code::usage;
 use slowpath_capture::RecorderKind;
@@ -7,16 +10,27 @@ use std::time::Duration;
 
 /// Share of the duration that the warm-up takes, and its bounds in seconds: V8 has optimised a server's hot code
 /// after a second or two of load.
+const WARM_UP_NAME: &str = "warm-up";
 const WARM_UP: (f64, f64, f64) = (0.1, 1.0, 5.0);
 
 /// The phases of a full run, with their weight in what the warm-up leaves.
-const FULL: &[(&str, f64)] = &[("baseline", 0.3), ("cpu", 0.45), ("baseline again", 0.25)];
+const FULL: &[(&str, f64)] = &[("cpu", 0.45), ("baseline", 0.3), ("baseline again", 0.25)];
 
 /// Shortest phase: one piece of the CPU profile.
 const MIN_SECONDS: f64 = 1.0;
 
-/// Returns the recorders that a phase switches on.
-pub(crate) fn recorders_of(phase: &str) -> &'static [RecorderKind] {
+/// Returns the recorders that are on in phase number `index` of a plan.
+///
+/// The warm-up has those of the phase after it, if that samples CPU; otherwise none.
+pub(crate) fn recorders_in(plan: &[PhasePlan], index: usize) -> &'static [RecorderKind] {
+    let name = |index: usize| plan.get(index).map_or("", |phase| phase.name.as_str());
+    match name(index) {
+        WARM_UP_NAME if name(index + 1) == "cpu" => recorders_of("cpu"),
+        other => recorders_of(other),
+    }
+}
+
+fn recorders_of(phase: &str) -> &'static [RecorderKind] {
     match phase {
         "baseline" | "baseline again" => &[RecorderKind::Loop, RecorderKind::Gc, RecorderKind::HeapUsage],
         "cpu" => &[RecorderKind::Loop, RecorderKind::Gc, RecorderKind::HeapUsage, RecorderKind::Cpu],
@@ -40,7 +54,7 @@ pub(crate) fn plan(
         (None, Some(name)) => vec![(known(name)?.to_owned(), None)],
         (None, None) if total - warm_up < FULL.len() as f64 * MIN_SECONDS => {
             // Too short for all: the baseline and the samples matter most.
-            vec![("baseline".into(), None), ("cpu".into(), None)]
+            vec![("cpu".into(), None), ("baseline".into(), None)]
         }
         (None, None) => FULL.iter().map(|(name, _)| ((*name).to_owned(), None)).collect(),
     };
@@ -49,7 +63,7 @@ pub(crate) fn plan(
     let open: f64 =
         wanted.iter().filter(|(_, seconds)| seconds.is_none()).map(|(name, _)| weight(name)).sum();
     let left = (total - warm_up - given).max(0.0);
-    let mut planned = vec![PhasePlan { name: "warm-up".into(), seconds: warm_up }];
+    let mut planned = vec![PhasePlan { name: WARM_UP_NAME.into(), seconds: warm_up }];
     for (name, seconds) in wanted {
         let seconds = seconds.unwrap_or_else(|| left * weight(&name) / open);
         // A name may come twice: phases are told apart by it.
@@ -101,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_full_run_divides_what_the_warm_up_leaves() {
-        let all = [("warm-up", 3.0), ("baseline", 8.1), ("cpu", 12.15), ("baseline again", 6.75)];
+        let all = [("warm-up", 3.0), ("cpu", 12.15), ("baseline", 8.1), ("baseline again", 6.75)];
         check(30, None, None, &all);
     }
 
@@ -114,7 +128,19 @@ mod tests {
 
     #[test]
     fn a_short_run_keeps_what_matters() {
-        check(3, None, None, &[("warm-up", 1.0), ("baseline", 1.0), ("cpu", 1.2)]);
+        check(3, None, None, &[("warm-up", 1.0), ("cpu", 1.2), ("baseline", 1.0)]);
+    }
+
+    #[test]
+    fn sampling_begins_before_the_load_where_it_comes_first() {
+        fn check(phases: Option<&str>, samples_in: &[bool]) {
+            let planned = plan(Duration::from_secs(30), phases, None).unwrap();
+            let samples = |index| recorders_in(&planned, index).contains(&RecorderKind::Cpu);
+            assert_eq!((0..planned.len()).map(samples).collect::<Vec<_>>(), samples_in, "{phases:?}");
+        }
+        check(None, &[true, true, false, false]);
+        check(Some("baseline,cpu"), &[false, false, true]);
+        assert!(recorders_in(&plan(Duration::from_secs(30), Some("baseline"), None).unwrap(), 0).is_empty());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use crate::exit_code::{ExitCode, explained};
 use crate::live_load::LiveLoad;
-use crate::phase_plan::recorders_of;
+use crate::phase_plan::recorders_in;
 use crate::readiness::Readiness;
 use crate::request_plan::load_error;
 use crate::signals::StopRequests;
@@ -36,9 +36,9 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
 /// Output lines quoted when a target dies.
 const LAST_LINES: usize = 8;
 
-/// How long the target runs with CPU sampling on before the phase counts, and the share of the phase that this may take
-/// at most. Starting V8's profiler holds the thread for some 10 to 300 ms, and the agent makes V8 optimise its hot code anew:
-/// requests then cost up to half as much again for one to two seconds.
+/// How long the target runs with CPU sampling on before the phase counts, where sampling is switched on under load, and
+/// the share of the phase that this may take at most. Starting V8's profiler holds the thread for some 10 to 300 ms, and
+/// the agent makes V8 optimise its hot code anew: requests then cost up to half as much again for one to two seconds.
 const SETTLE: (Duration, f64) = (Duration::from_secs(2), 0.25);
 
 /// Number of the signal that Ctrl-C sends.
@@ -132,6 +132,8 @@ impl Session<'_> {
         if let Some(ended) = self.wait_until_ready()? {
             return Ok(ended);
         }
+        // Before the load: what is on from the beginning need not disturb it later.
+        self.switch_recorders(0);
         if let Some(load) = &self.plan.load {
             let sink =
                 self.live_load.sink(&self.plan.layout, &self.log).context("cannot write the load log")?;
@@ -139,8 +141,8 @@ impl Session<'_> {
         }
         let planned: f64 = self.plan.phases.iter().map(|phase| phase.seconds).sum();
         let load_start = Instant::now();
-        for phase in &self.plan.phases {
-            if let Some(ended) = self.phase(phase, load_start, planned)? {
+        for index in 0..self.plan.phases.len() {
+            if let Some(ended) = self.phase(index, load_start, planned)? {
                 return Ok(ended);
             }
         }
@@ -176,17 +178,15 @@ impl Session<'_> {
     /// Runs one phase; returns early with a reason.
     fn phase(
         &mut self,
-        phase: &PhasePlan,
+        index: usize,
         load_start: Instant,
         planned: f64,
     ) -> anyhow::Result<Option<(Ended, String)>> {
+        let plan: &SessionPlan = self.plan;
+        let phase = &plan.phases[index];
         self.cut(BETWEEN);
-        let silent = self.collector.set_recorders(recorders_of(&phase.name), AGENT_PATIENCE);
-        if !silent.is_empty() {
-            self.log
-                .warn(format!("process {silent:?} did not answer at the start of phase `{}`", phase.name));
-        }
-        let settle = settle_time(phase);
+        self.switch_recorders(index);
+        let settle = settle_time(&plan.phases, index);
         if let Some(ended) =
             self.watch_for(settle, &format!("{} (settling)", phase.name), load_start, planned)?
         {
@@ -209,6 +209,16 @@ impl Session<'_> {
             self.terminal.say(&format!("slowpath: {} {:.1} s{numbers}", phase.name, phase.seconds));
         }
         Ok(ended)
+    }
+
+    /// Switches the recorders of phase number `index` on, and all others off.
+    fn switch_recorders(&self, index: usize) {
+        let phases = &self.plan.phases;
+        let silent = self.collector.set_recorders(recorders_in(phases, index), AGENT_PATIENCE);
+        if !silent.is_empty() {
+            let name = phases.get(index).map_or("", |phase| phase.name.as_str());
+            self.log.warn(format!("process {silent:?} did not answer at the start of phase `{name}`"));
+        }
     }
 
     /// Watches for `length`; returns early with a reason.
@@ -380,10 +390,12 @@ impl Session<'_> {
     }
 }
 
-/// Returns how long to wait before a phase counts.
-fn settle_time(phase: &PhasePlan) -> Duration {
-    if recorders_of(&phase.name).contains(&RecorderKind::Cpu) {
-        SETTLE.0.min(Duration::from_secs_f64(phase.seconds * SETTLE.1))
+/// Returns how long to wait before phase number `index` counts.
+fn settle_time(phases: &[PhasePlan], index: usize) -> Duration {
+    let samples = |index| recorders_in(phases, index).contains(&RecorderKind::Cpu);
+    let begins_to_sample = index > 0 && samples(index) && !samples(index - 1);
+    if begins_to_sample {
+        SETTLE.0.min(Duration::from_secs_f64(phases[index].seconds * SETTLE.1))
     } else {
         Duration::ZERO
     }
