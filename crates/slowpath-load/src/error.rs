@@ -2,6 +2,7 @@
 //! they are counted in [`crate::Interval`].
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::interval::ErrorClass;
 
@@ -73,6 +74,40 @@ pub enum LoadError {
         /// The reason in words.
         detail: String,
     },
+    /// A text that describes the load is not of the form it should have.
+    #[error("cannot understand the {what} `{text}`: {problem}")]
+    BadText {
+        /// What the text should be, such as `schedule`.
+        what: &'static str,
+        /// The text, or the part of it that is wrong, secrets redacted.
+        text: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What to write instead.
+        hint: String,
+    },
+    /// A file that describes the load was read but cannot be used.
+    #[error("cannot use `{}`, line {line}, column {column}: {problem}", path.display())]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// In bytes, from 1.
+        column: usize,
+        /// What is wrong there, secrets redacted.
+        problem: String,
+        /// What to write instead.
+        hint: String,
+    },
+    /// A file that describes the load cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    UnreadableFile {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
 }
 
 impl LoadError {
@@ -89,6 +124,10 @@ impl LoadError {
             )),
             Self::NoAnswer { class: ErrorClass::Connect, .. } => {
                 Some("check that the server is running and listens on this port".to_owned())
+            }
+            Self::BadText { hint, .. } | Self::BadFile { hint, .. } => Some(hint.clone()),
+            Self::UnreadableFile { .. } => {
+                Some("check its name; a relative one starts at the current directory".to_owned())
             }
             Self::BadPlan { .. } | Self::System { .. } | Self::NoAnswer { .. } => None,
         }

@@ -13,16 +13,23 @@ mod clock;
 mod connection;
 mod engine;
 mod error;
+#[allow(dead_code)]
+mod gap;
 mod generator;
 mod head;
 mod histogram_text;
 mod interval;
 mod plan;
 mod probe;
+#[allow(dead_code)]
+mod random;
 mod redact;
 mod request;
 pub mod response;
+#[allow(dead_code)]
+mod schedule;
 mod socket;
+mod stages;
 mod tally;
 pub mod upstream;
 mod url;
@@ -35,4 +42,5 @@ pub use plan::{
     parse_header,
 };
 pub use probe::get_once;
+pub use stages::{hold_last_rate, parse_stages};
 pub use url::Url;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::error::LoadError;
 use crate::head::is_token;
 use crate::redact::Redactor;
+use crate::schedule;
 use crate::url::Url;
 
 /// A load: what is sent, over how many connections, at whose pace.
@@ -116,7 +117,7 @@ pub enum Pacing {
     },
 }
 
-/// A part of a schedule: the total rate goes linearly from the one before (or `from`, in the first) to `to`.
+/// A part of a schedule: the total rate goes linearly from `from` to `to`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stage {
     /// Requests per second, over all connections, threads and shards, at the beginning.
@@ -236,6 +237,9 @@ impl LoadPlan {
         }
         if self.interval < Duration::from_millis(1) {
             return bad("interval", format!("{:?}", self.interval), "the shortest interval is 1 ms");
+        }
+        if let Pacing::Open { stages, arrival } = &self.pacing {
+            schedule::validate(stages, *arrival)?;
         }
         self.requests.iter().try_for_each(RequestPlan::validate)
     }
