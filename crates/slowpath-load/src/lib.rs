@@ -8,6 +8,8 @@
 //!                        ^ cut / stop through an eventfd               merges one tally per thread and cut
 //! ```
 
+#[allow(dead_code)]
+mod checks;
 mod chunked;
 mod clock;
 mod connection;
@@ -19,6 +21,9 @@ mod generator;
 mod head;
 mod histogram_text;
 mod interval;
+#[allow(dead_code)]
+mod json_path;
+mod objectives;
 mod plan;
 mod probe;
 #[allow(dead_code)]
@@ -34,9 +39,11 @@ mod tally;
 pub mod upstream;
 mod url;
 
+pub use checks::parse_json_check;
 pub use engine::{LoadHandle, LoadTotals, start};
 pub use error::LoadError;
 pub use interval::{ErrorClass, Interval, StreamStats};
+pub use objectives::parse_objectives;
 pub use plan::{
     ApiChecks, Arrival, Checks, LoadPlan, Objectives, Pacing, RequestPlan, Shard, Stage, Tls, Transport,
     parse_header,
