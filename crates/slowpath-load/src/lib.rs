@@ -35,6 +35,7 @@ pub mod response;
 mod schedule;
 mod socket;
 mod stages;
+pub mod stream;
 mod tally;
 pub mod upstream;
 mod url;
