@@ -6,7 +6,7 @@ export class ProfileBuilder {
   strings = [""];
   categories = CATEGORIES;
   functions = { name: [], file: [], line: [], column: [], category: [], package: [], kind: [] };
-  stacks = { parent: [], function: [] };
+  stacks = { parent: [], function: [], tier: [] };
   lines = { function: [], line: [], self_us: [] };
   threads = [];
   #string = new Map([["", 0]]);
@@ -61,7 +61,7 @@ export class ProfileBuilder {
   /** `samples` are `[start_us, duration_us, stack]` in time order. */
   thread(pid, thread, name, samples) {
     let before = 0;
-    const columns = { start_delta_us: [], duration_us: [], stack: [] };
+    const columns = { start_delta_us: [], duration_us: [], stack: [], count: [] };
     for (const [start, duration, stack] of samples) {
       columns.start_delta_us.push(start - before);
       columns.duration_us.push(duration);
@@ -70,7 +70,7 @@ export class ProfileBuilder {
     }
     const total = columns.duration_us.reduce((a, b) => a + b, 0);
     const effective_interval_us = samples.length > 0 ? Math.round(total / samples.length) : 0;
-    this.threads.push({ pid, thread, name, samples: columns, effective_interval_us });
+    this.threads.push({ pid, thread, name, has_times: true, samples: columns, effective_interval_us });
   }
 
   heat(fn, line, self_us) {
@@ -81,7 +81,7 @@ export class ProfileBuilder {
 
   data() {
     const { strings, categories, functions, stacks, threads, lines } = this;
-    return { strings, categories, functions, stacks, threads, lines };
+    return { unit: "us", strings, categories, tiers: [], functions, stacks, threads, lines };
   }
 }
 

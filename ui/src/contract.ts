@@ -228,10 +228,14 @@ export interface Stall {
   function_index: number | null;
 }
 
+export type WeightUnit = "us" | "bytes" | "samples";
+
 export type Category = "app" | "dependency" | "node" | "native" | "wasm" | "gc" | "program" | "idle";
 
 /** Columns: every array of one table has the same length. -1 = none. */
 export interface ProfileData {
+  /** What weights count. Fields named `…_us` hold this unit: bytes of allocations, bare samples where no time is known. */
+  unit: WeightUnit;
   strings: string[];
   categories: Category[];
   functions: {
@@ -244,8 +248,13 @@ export interface ProfileData {
     /** What a native leaf works on: -> strings ("socket", "file", "JSON", …), -1 = none. */
     kind: number[];
   };
-  /** Prefix tree of stacks: a stack is a function called by its parent stack; parents come before children. */
-  stacks: { parent: number[]; function: number[] };
+  /**
+   * Prefix tree of stacks: a stack is a function called by its parent stack; parents come before children.
+   * `tier` -> tiers: how V8 ran it, -1 = not known; empty when it is known of none. Siblings may differ in it alone.
+   */
+  stacks: { parent: number[]; function: number[]; tier: number[] };
+  /** "interpreter", "Sparkplug", "Maglev", "TurboFan". */
+  tiers: string[];
   threads: ProfileThread[];
   /** Self time by source line. */
   lines: { function: number[]; line: number[]; self_us: number[] };
@@ -255,7 +264,15 @@ export interface ProfileThread {
   pid: number;
   thread: number;
   name: string;
+  /** Whether samples have their moments; without, every start is 0 and their order means nothing. */
+  has_times: boolean;
   /** In time order. `start_us` since the recording's start. `duration_us` is the sample's weight. */
-  samples: { start_delta_us: number[]; duration_us: number[]; stack: number[] };
+  samples: {
+    start_delta_us: number[];
+    duration_us: number[];
+    stack: number[];
+    /** How many samples a row stands for; empty when every row is one. */
+    count: number[];
+  };
   effective_interval_us: number;
 }

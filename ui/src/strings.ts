@@ -129,6 +129,8 @@ export const S = {
 
   cpuSource: (busy: string, samples: string, every: string) =>
     `${busy} on the CPU · ${samples} samples, one per ${every}`,
+  weightSource: (total: string, samples: string) =>
+    total.endsWith("samples") ? total : `${total} · ${samples} samples`,
   overheadHere: (phase: string, change: string) => `requests/s in phase ${phase}: ${change} against baseline`,
   decoding: "Reading the profile…",
   badProfile: (why: string) => `The profile in this page cannot be read: ${why}`,

@@ -73,6 +73,34 @@ impl Functions {
     }
 }
 
+/// How V8 runs a function; a property of one activation, not of the function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// Bytecode, run by Ignition.
+    Interpreter,
+    /// Machine code without optimisation.
+    Sparkplug,
+    /// Machine code, optimised quickly.
+    Maglev,
+    /// Machine code, optimised fully.
+    TurboFan,
+}
+
+impl Tier {
+    /// All of them, slowest code first.
+    pub const ALL: [Self; 4] = [Self::Interpreter, Self::Sparkplug, Self::Maglev, Self::TurboFan];
+
+    /// Returns V8's own name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Interpreter => "interpreter",
+            Self::Sparkplug => "Sparkplug",
+            Self::Maglev => "Maglev",
+            Self::TurboFan => "TurboFan",
+        }
+    }
+}
+
 /// Stacks as a prefix tree: a stack is a function called from its parent stack. Parents come before children.
 #[derive(Debug, Default)]
 pub struct Stacks {
@@ -80,18 +108,31 @@ pub struct Stacks {
     pub parent: Vec<Option<StackId>>,
     /// Innermost function.
     pub function: Vec<FunctionId>,
-    id_of: HashMap<(Option<StackId>, FunctionId), StackId>,
+    /// How that ran, where it is known. Stacks that differ in it alone are two rows.
+    pub tier: Vec<Option<Tier>>,
+    id_of: HashMap<(Option<StackId>, FunctionId, Option<Tier>), StackId>,
 }
 
 impl Stacks {
     /// Returns the stack of `function` called from `parent`, adding it when new.
     pub fn intern(&mut self, parent: Option<StackId>, function: FunctionId) -> StackId {
+        self.intern_at(parent, function, None)
+    }
+
+    /// As [`Self::intern`], for an activation whose tier is known.
+    pub fn intern_at(
+        &mut self,
+        parent: Option<StackId>,
+        function: FunctionId,
+        tier: Option<Tier>,
+    ) -> StackId {
         debug_assert!(parent.is_none_or(|parent| (parent.0 as usize) < self.parent.len()));
         let next = StackId(self.parent.len() as u32);
-        let id = *self.id_of.entry((parent, function)).or_insert(next);
+        let id = *self.id_of.entry((parent, function, tier)).or_insert(next);
         if id == next {
             self.parent.push(parent);
             self.function.push(function);
+            self.tier.push(tier);
         }
         id
     }
@@ -113,17 +154,46 @@ impl Stacks {
     }
 }
 
+/// What the weights of a profile count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum WeightUnit {
+    /// Time.
+    #[default]
+    Nanoseconds,
+    /// Memory.
+    Bytes,
+    /// Samples, where nothing says how much time each stands for.
+    Samples,
+}
+
+/// Whether samples have their moments.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Timing {
+    /// Each was taken at its `start`.
+    #[default]
+    Recorded,
+    /// They were added up before they were written: every `start` is zero, and their order means nothing.
+    Summed,
+}
+
 /// Samples of one thread in time order; the columns have the same length.
 #[derive(Debug, Default)]
 pub struct ThreadSamples {
     /// Process id.
     pub pid: u32,
-    /// Node's `threadId`, 0 for the main thread.
+    /// Node's `threadId`, 0 for the main thread; the kernel's id where that is all that is known.
     pub thread: u32,
+    /// Name of an imported thread; empty in recordings.
+    pub name: String,
+    /// What `start` holds.
+    pub timing: Timing,
     /// When each sample was taken.
     pub start: Vec<Nanos>,
-    /// Time until the next sample or the end of the segment: the sample's weight.
+    /// The sample's weight: time until the next sample or the end of the segment. In profiles that do not count time
+    /// (see [`Profile::unit`]) the bare number of bytes or samples.
     pub duration: Vec<Nanos>,
+    /// How many samples each row stands for; empty where every row is one.
+    pub count: Vec<u32>,
     /// What ran.
     pub stack: Vec<StackId>,
     /// Stretches in which samples were taken.
@@ -131,7 +201,16 @@ pub struct ThreadSamples {
 }
 
 impl ThreadSamples {
-    /// Returns the median distance between samples: the effective sampling interval.
+    /// Returns the name for people.
+    pub fn display_name(&self) -> String {
+        match (self.name.as_str(), self.thread) {
+            ("", 0) => "main".into(),
+            ("", worker) => format!("worker {worker}"),
+            (name, _) => name.into(),
+        }
+    }
+
+    /// Returns the median weight of samples: where it is time, the effective sampling interval.
     pub fn effective_interval(&self) -> Option<Nanos> {
         let mut durations = self.duration.clone();
         durations.sort_unstable();
@@ -139,9 +218,11 @@ impl ThreadSamples {
     }
 }
 
-/// The whole profile of a run.
+/// The whole profile of a run, or of opened files.
 #[derive(Debug, Default)]
 pub struct Profile {
+    /// What the weights of its samples count.
+    pub unit: WeightUnit,
     /// Functions of all threads.
     pub functions: Functions,
     /// Stacks of all threads.
@@ -237,7 +318,8 @@ fn phase_intervals(recording: &Recording) -> Vec<(Nanos, Nanos)> {
     intervals.into_iter().map(|(_, start, end)| (start, end)).collect()
 }
 
-fn function_of(scope: &AppScope, frame: &CallFrame<'_>, caller: Option<&Function>) -> Function {
+/// Describes a function as V8 names it, called from `caller`.
+pub(crate) fn function_of(scope: &AppScope, frame: &CallFrame<'_>, caller: Option<&Function>) -> Function {
     let (category, package) = classify(scope, &frame.function_name, &frame.url);
     let kind = match category {
         Category::Native | Category::Gc => native_kind(&frame.function_name, caller.map_or("", |c| &c.file)),

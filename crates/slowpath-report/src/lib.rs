@@ -35,7 +35,7 @@ impl Report {
         let diagnosis: Diagnosis = diagnose(Facts { measurements: &measurements, profile: &profile });
         Self {
             data: report_data::build(recording, &profile, &measurements, &diagnosis),
-            profile: profile_data::build(recording, &profile),
+            profile: profile_data::build(&profile, recording.manifest.start),
         }
     }
 

@@ -1,16 +1,18 @@
 //! The profile as the page reads it: columns, strings once, times as differences. See `ProfileData` in `contract.ts`.
 
 use serde::Serialize;
+use slowpath_profile::Nanos;
 use slowpath_profile::classify::Category;
-use slowpath_profile::tables::{Profile, ThreadSamples};
-use slowpath_profile::{Nanos, Recording};
+use slowpath_profile::tables::{Profile, ThreadSamples, Tier, Timing, WeightUnit};
 use std::collections::HashMap;
 
 /// All tables.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProfileColumns {
+    unit: &'static str,
     strings: Vec<String>,
     categories: Vec<&'static str>,
+    tiers: Vec<&'static str>,
     functions: FunctionColumns,
     stacks: StackColumns,
     /// One entry a sampled thread.
@@ -33,6 +35,8 @@ struct FunctionColumns {
 struct StackColumns {
     parent: Vec<i64>,
     function: Vec<u32>,
+    /// Empty where no tier is known.
+    tier: Vec<i64>,
 }
 
 /// Samples of one thread.
@@ -41,6 +45,7 @@ pub struct ThreadColumns {
     pid: u32,
     thread: u32,
     name: String,
+    has_times: bool,
     /// Its samples.
     pub samples: SampleColumns,
     effective_interval_us: f64,
@@ -51,6 +56,8 @@ pub struct ThreadColumns {
 pub struct SampleColumns {
     start_delta_us: Vec<u64>,
     duration_us: Vec<u64>,
+    /// Empty where every row is one sample.
+    count: Vec<u32>,
     /// Index of each sample's stack.
     pub stack: Vec<u32>,
 }
@@ -81,7 +88,8 @@ impl Strings {
     }
 }
 
-pub(crate) fn build(recording: &Recording, profile: &Profile) -> ProfileColumns {
+/// Builds the columns; the page's times count from `origin`.
+pub(crate) fn build(profile: &Profile, origin: Nanos) -> ProfileColumns {
     let mut strings = Strings::default();
     let mut functions = FunctionColumns::default();
     for (_, function) in profile.functions.iter() {
@@ -103,35 +111,52 @@ pub(crate) fn build(recording: &Recording, profile: &Profile) -> ProfileColumns 
             .map(|parent| parent.map_or(-1, |parent| i64::from(parent.0)))
             .collect(),
         function: profile.stacks.function.iter().map(|function| function.0).collect(),
+        tier: tiers(profile),
     };
     ProfileColumns {
+        unit: match profile.unit {
+            WeightUnit::Nanoseconds => "us",
+            WeightUnit::Bytes => "bytes",
+            WeightUnit::Samples => "samples",
+        },
         functions,
         stacks,
         categories: Category::ALL.iter().map(|category| category.as_str()).collect(),
-        threads: profile.threads.iter().map(|thread| thread_columns(recording, thread)).collect(),
+        tiers: Tier::ALL.iter().map(|tier| tier.as_str()).collect(),
+        threads: profile.threads.iter().map(|t| thread_columns(profile.unit, t, origin)).collect(),
         lines: line_columns(profile),
         strings: strings.rows,
     }
 }
 
-fn thread_columns(recording: &Recording, thread: &ThreadSamples) -> ThreadColumns {
-    let origin = recording.manifest.start;
+fn tiers(profile: &Profile) -> Vec<i64> {
+    if profile.stacks.tier.iter().all(Option::is_none) {
+        return Vec::new();
+    }
+    let index = |tier: &Option<Tier>| tier.map_or(-1, |tier| tier as i64);
+    profile.stacks.tier.iter().map(index).collect()
+}
+
+fn thread_columns(unit: WeightUnit, thread: &ThreadSamples, origin: Nanos) -> ThreadColumns {
+    // Time is told in microseconds, bytes and counts as they are.
+    let scale = if unit == WeightUnit::Nanoseconds { 1000 } else { 1 };
     let us = |t: Nanos| t.since(origin).0 / 1000;
-    let mut samples = SampleColumns::default();
+    let mut samples = SampleColumns { count: thread.count.clone(), ..SampleColumns::default() };
     let mut before = 0;
     for ((start, duration), stack) in thread.start.iter().zip(&thread.duration).zip(&thread.stack) {
         let start = us(*start);
         samples.start_delta_us.push(start.saturating_sub(before));
         before = start;
-        samples.duration_us.push(duration.0 / 1000);
+        samples.duration_us.push(duration.0 / scale);
         samples.stack.push(stack.0);
     }
     ThreadColumns {
         pid: thread.pid,
         thread: thread.thread,
-        name: if thread.thread == 0 { "main".into() } else { format!("worker {}", thread.thread) },
+        name: thread.display_name(),
+        has_times: thread.timing == Timing::Recorded,
         samples,
-        effective_interval_us: thread.effective_interval().map_or(0.0, |interval| interval.0 as f64 / 1e3),
+        effective_interval_us: thread.effective_interval().map_or(0.0, |i| i.0 as f64 / scale as f64),
     }
 }
 

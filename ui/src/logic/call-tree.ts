@@ -107,14 +107,14 @@ function findOutermost(parent: Int32Array, fn: Int32Array, nFunctions: number): 
 export interface TreeWeights {
   self_us: Float64Array;
   total_us: Float64Array;
-  nSamples: Uint32Array;
+  nSamples: Float64Array;
 }
 
 /** Self and total time by node. `nSamples` counts samples at or below the node. */
 export function weighTree(shape: TreeShape, weights: StackWeights): TreeWeights {
   const n = shape.parent.length;
   const self_us = new Float64Array(n);
-  const nSamples = new Uint32Array(n);
+  const nSamples = new Float64Array(n);
   const { nodeOfStack } = shape;
   for (let stack = 0; stack < nodeOfStack.length; stack++) {
     const node = nodeOfStack[stack];

@@ -1,6 +1,7 @@
 /** What the CPU views show, derived from profile and state and remembered until one of their inputs changes. */
 import { shapeTree, type TreeShape, type TreeWeights, weighTree } from "./call-tree.ts";
 import { type FlameTree, TopDownTree } from "./flame-tree.ts";
+import { weight } from "./format.ts";
 import { type FunctionTotals, totalFunctions } from "./function-totals.ts";
 import { InvertedTree } from "./inverted-tree.ts";
 import type { Profile, ThreadSamples } from "./profile.ts";
@@ -43,6 +44,10 @@ export class CpuSelection {
   private readonly shareOf = remember(shareOfMatches);
   private readonly legendOf = remember((threads: readonly ThreadSamples[]) => legendEntries(this.profile, threads));
 
+  /** A weight of this profile as text with its unit. */
+  weight(value: number | null | undefined): string {
+    return weight(value, this.profile.unit);
+  }
   threads(state: ViewState): readonly ThreadSamples[] {
     return this.threadsOf(state.thread);
   }

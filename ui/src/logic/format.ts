@@ -3,6 +3,7 @@
  *
  * Numbers keep about three significant digits. A no-break space parts number and unit. Missing values are "–".
  */
+import type { WeightUnit } from "../contract.ts";
 
 const NBSP = "\u00a0";
 export const MISSING = "–";
@@ -71,6 +72,13 @@ export function bytes(value: number | null | undefined): string {
     power += 1;
   }
   return `${significant(scaled)}${NBSP}${units[power]}`;
+}
+
+/** A weight of a profile in the unit that its samples count. */
+export function weight(value: number | null | undefined, unit: WeightUnit): string {
+  if (unit === "us") return microseconds(value);
+  if (unit === "bytes") return bytes(value);
+  return missing(value) ? MISSING : `${count(value)}${NBSP}${value === 1 ? "sample" : "samples"}`;
 }
 
 /** A ratio as a factor: 2.113 → "2.1×". */

@@ -6,7 +6,7 @@ export interface FunctionTotals {
   total_us: Float64Array;
   /** Self time plus what was called from it with no other application function between; application functions only. */
   charged_us: Float64Array;
-  nSamples: Uint32Array;
+  nSamples: Float64Array;
   /** Functions that occur, by self time, then total time. */
   byHeat: Int32Array;
 }
@@ -16,7 +16,7 @@ export function totalFunctions(shape: TreeShape, weights: TreeWeights, nFunction
   const self_us = new Float64Array(nFunctions);
   const total_us = new Float64Array(nFunctions);
   const charged_us = new Float64Array(nFunctions);
-  const nSamples = new Uint32Array(nFunctions);
+  const nSamples = new Float64Array(nFunctions);
   for (let node = 1; node < shape.fn.length; node++) {
     const fn = shape.fn[node];
     self_us[fn] += weights.self_us[node];

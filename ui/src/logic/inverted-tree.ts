@@ -123,12 +123,12 @@ export class InvertedTree implements FlameTree {
     return groups;
   }
 
-  private own: Int32Array | undefined;
+  private own: Float64Array | undefined;
   /** Samples that end in a node, from the counts at or below it. */
-  private ownSamples(): Int32Array {
+  private ownSamples(): Float64Array {
     if (!this.own) {
       const { shape, weights } = this.base;
-      this.own = Int32Array.from(weights.nSamples);
+      this.own = Float64Array.from(weights.nSamples);
       for (let node = 1; node < shape.fn.length; node++) this.own[shape.parent[node]] -= weights.nSamples[node];
     }
     return this.own;

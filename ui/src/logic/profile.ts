@@ -3,20 +3,26 @@
  *
  * A broken profile is an error with a sentence; the page shows it and keeps everything else.
  */
-import type { Category, ProfileData } from "../contract.ts";
+import type { Category, ProfileData, WeightUnit } from "../contract.ts";
 
 export interface ThreadSamples {
   pid: number;
   thread: number;
   name: string;
+  hasTimes: boolean;
   /** Ascending, since the recording's start. */
   start_us: Float64Array;
   duration_us: Float64Array;
   stack: Int32Array;
+  /** How many samples a row stands for; `null` when every row is one. */
+  count: Float64Array | null;
+  nSamples: number;
   effective_interval_us: number;
 }
 
 export interface Profile {
+  /** What every `…_us` of it counts. */
+  unit: WeightUnit;
   nFunctions: number;
   name: string[];
   file: string[];
@@ -27,6 +33,9 @@ export interface Profile {
   kind: (string | null)[];
   stackParent: Int32Array;
   stackFunction: Int32Array;
+  /** -> tiers, -1 = not known. */
+  stackTier: Int8Array;
+  tiers: string[];
   threads: ThreadSamples[];
   lines: { function: Int32Array; line: Int32Array; self_us: Float64Array };
 }
@@ -54,6 +63,8 @@ export function indexProfile(data: ProfileData): Profile {
   const text = (index: number): string | null => (index < 0 ? null : (strings[index] ?? ""));
   const stackParent = Int32Array.from(stacks.parent);
   const stackFunction = Int32Array.from(stacks.function);
+  const stackTier = stacks.tier.length > 0 ? Int8Array.from(stacks.tier) : new Int8Array(stackParent.length).fill(-1);
+  if (stackTier.length !== stackParent.length) throw new BadProfile("columns of stacks differ in length");
   for (let i = 0; i < stackParent.length; i++) {
     if (stackParent[i] >= i) throw new BadProfile(`stack ${i} comes before its parent ${stackParent[i]}`);
     if (!(stackFunction[i] >= 0 && stackFunction[i] < nFunctions)) {
@@ -61,6 +72,7 @@ export function indexProfile(data: ProfileData): Profile {
     }
   }
   return {
+    unit: data.unit,
     nFunctions,
     name: functions.name.map((i) => text(i) ?? ""),
     file: functions.file.map((i) => text(i) ?? ""),
@@ -71,6 +83,8 @@ export function indexProfile(data: ProfileData): Profile {
     kind: functions.kind.map(text),
     stackParent,
     stackFunction,
+    stackTier,
+    tiers: data.tiers,
     threads: data.threads.map((thread) => indexThread(thread, stackParent.length)),
     lines: {
       function: Int32Array.from(data.lines.function),
@@ -86,6 +100,8 @@ function indexThread(thread: ProfileData["threads"][number], nStacks: number): T
   if (samples.start_delta_us.length !== n || samples.duration_us.length !== n) {
     throw new BadProfile(`sample columns of thread ${thread.thread} of process ${thread.pid} differ in length`);
   }
+  const count = samples.count.length > 0 ? Float64Array.from(samples.count) : null;
+  if (count && count.length !== n) throw new BadProfile(`counts of thread ${thread.thread} differ in length`);
   const start_us = new Float64Array(n);
   let now = 0;
   let latest = 0;
@@ -100,9 +116,12 @@ function indexThread(thread: ProfileData["threads"][number], nStacks: number): T
     pid: thread.pid,
     thread: thread.thread,
     name: thread.name,
+    hasTimes: thread.has_times,
     start_us,
     duration_us: Float64Array.from(samples.duration_us),
     stack: Int32Array.from(samples.stack),
+    count,
+    nSamples: count ? count.reduce((sum, one) => sum + one, 0) : n,
     effective_interval_us: thread.effective_interval_us,
   };
 }

@@ -3,7 +3,7 @@ import type { Profile, ThreadSamples } from "./profile.ts";
 
 export interface StackWeights {
   self_us: Float64Array;
-  nSamples: Uint32Array;
+  nSamples: Float64Array;
   totalSamples: number;
 }
 
@@ -14,7 +14,7 @@ export function weighStacks(
   range_s: readonly [number, number] | null,
 ): StackWeights {
   const self_us = new Float64Array(profile.stackParent.length);
-  const nSamples = new Uint32Array(profile.stackParent.length);
+  const nSamples = new Float64Array(profile.stackParent.length);
   let totalSamples = 0;
   for (const thread of threads) {
     const from = range_s ? lowerBound(thread.start_us, range_s[0] * 1e6) : 0;
@@ -23,8 +23,9 @@ export function weighStacks(
       const stack = thread.stack[i];
       if (stack < 0) continue;
       self_us[stack] += thread.duration_us[i];
-      nSamples[stack] += 1;
-      totalSamples += 1;
+      const n = thread.count ? thread.count[i] : 1;
+      nSamples[stack] += n;
+      totalSamples += n;
     }
   }
   return { self_us, nSamples, totalSamples };

@@ -1,7 +1,7 @@
 /** The CPU section: where its numbers come from, flame graph, details of a function, function table. */
 import type { Context } from "../context.ts";
 import type { CpuSelection } from "../logic/derive.ts";
-import { change, count, microseconds } from "../logic/format.ts";
+import { change, count } from "../logic/format.ts";
 import { knownOverheads, warningsAbout } from "../logic/report-tables.ts";
 import { S } from "../strings.ts";
 import { absent, fill, h, note, warn } from "./dom.ts";
@@ -46,7 +46,9 @@ export function cpuBody(body: HTMLElement, context: Context, cpu: CpuSelection):
     const { totalSamples } = cpu.stackWeights(store.state);
     const interval_us = cpu.threads(store.state)[0]?.effective_interval_us;
     source.textContent = [
-      S.cpuSource(microseconds(total), count(totalSamples), microseconds(interval_us)),
+      cpu.profile.unit === "us"
+        ? S.cpuSource(cpu.weight(total), count(totalSamples), cpu.weight(interval_us))
+        : S.weightSource(cpu.weight(total), count(totalSamples)),
       ...(overhead ? [S.overheadHere(overhead.phase, change(overhead.throughput))] : []),
     ].join(" · ");
   };

@@ -1,7 +1,7 @@
 /** One function: where it is, who calls it, where its time goes, which lines are hot. */
 import type { Context } from "../context.ts";
 import type { CpuSelection } from "../logic/derive.ts";
-import { microseconds, percent } from "../logic/format.ts";
+import { percent } from "../logic/format.ts";
 import { detailFunction, lineHeat, type Neighbour } from "../logic/function-details.ts";
 import { functionLabel, keepEnd, keepStart, place } from "../logic/place.ts";
 import { CATEGORY_NAME, S } from "../strings.ts";
@@ -35,7 +35,7 @@ function content(context: Context, cpu: CpuSelection, fn: number): Node[] {
   const full =
     profile.line[fn] > 0 ? `${profile.file[fn]}:${profile.line[fn]}:${profile.column[fn]}` : profile.file[fn];
   const time = (name: string, value_us: number) =>
-    h("span", {}, `${name} `, h("b", {}, microseconds(value_us)), ` ${percent(value_us / total)}`);
+    h("span", {}, `${name} `, h("b", {}, cpu.weight(value_us)), ` ${percent(value_us / total)}`);
   const insideList = [...found.callees];
   if (own.total_us > 0) insideList.push(own);
   insideList.sort((a, b) => b.total_us - a.total_us);
@@ -106,7 +106,7 @@ function neighbours(
       "tr",
       {},
       h("td", { class: "with-meter" }, bar, name(neighbour.fn)),
-      h("td", { class: "figure" }, microseconds(neighbour.total_us)),
+      h("td", { class: "figure" }, cpu.weight(neighbour.total_us)),
     );
   });
   const rest = list.length - rows.length;
@@ -130,7 +130,7 @@ function hotLines(cpu: CpuSelection, fn: number): HTMLElement {
       "tr",
       {},
       h("td", { class: "with-meter" }, bar, h("code", {}, where)),
-      h("td", { class: "figure" }, microseconds(line.self_us)),
+      h("td", { class: "figure" }, cpu.weight(line.self_us)),
     );
   });
   return h(

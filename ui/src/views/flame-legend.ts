@@ -2,7 +2,6 @@
 import type { Context } from "../context.ts";
 import type { Category } from "../contract.ts";
 import type { CpuSelection } from "../logic/derive.ts";
-import { microseconds } from "../logic/format.ts";
 import type { LegendEntry } from "../logic/visibility.ts";
 import { CATEGORY_NAME, S } from "../strings.ts";
 import { fill, h } from "./dom.ts";
@@ -32,7 +31,7 @@ export function legend({ store }: Context, cpu: CpuSelection): HTMLElement {
           class: "toggle",
           "aria-pressed": String(on),
           "data-id": entry.id,
-          title: `${microseconds(entry.self_us)} ${S.self}. ${S.legendHint}`,
+          title: `${cpu.weight(entry.self_us)} ${S.self}. ${S.legendHint}`,
           onclick: () => flip(key, entry.id),
         },
         swatch,

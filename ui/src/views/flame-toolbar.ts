@@ -1,7 +1,7 @@
 /** Controls above the flame graph: direction, thread, search with the share of its matches, the walk of hottest functions. */
 import type { Context } from "../context.ts";
 import type { CpuSelection } from "../logic/derive.ts";
-import { count, microseconds, percent } from "../logic/format.ts";
+import { count, percent } from "../logic/format.ts";
 import { heatRank, nHot, walkHottest } from "../logic/function-totals.ts";
 import { threadKey } from "../logic/selection.ts";
 import { S } from "../strings.ts";
@@ -29,7 +29,7 @@ export function toolbar({ store }: Context, cpu: CpuSelection, goTo: (fn: number
     { "aria-label": S.thread, onchange: () => store.step({ thread: picker.value, zoomStack: -1, zoomPath: [] }) },
     h("option", { value: "" }, S.allThreads),
     ...threads.map((t) =>
-      h("option", { value: threadKey(t) }, S.threadOption(t.name, t.pid, `${count(t.stack.length)} ${S.nSamples}`)),
+      h("option", { value: threadKey(t) }, S.threadOption(t.name, t.pid, `${count(t.nSamples)} ${S.nSamples}`)),
     ),
   );
 
@@ -70,7 +70,7 @@ export function toolbar({ store }: Context, cpu: CpuSelection, goTo: (fn: number
       ? ""
       : share.nFunctions === 0
         ? S.noMatch
-        : S.matches(count(share.nFunctions), percent(share.share), microseconds(share.total_us));
+        : S.matches(count(share.nFunctions), percent(share.share), cpu.weight(share.total_us));
     const totals = cpu.totals(state);
     const at = heatRank(totals, state.selected);
     const base = cpu.topDown(state).total;

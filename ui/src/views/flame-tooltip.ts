@@ -1,7 +1,7 @@
 /** What a frame is, beside the pointer or the walked-to frame. */
 import type { CpuSelection } from "../logic/derive.ts";
 import type { FlameTree } from "../logic/flame-tree.ts";
-import { count, microseconds, percent } from "../logic/format.ts";
+import { count, percent } from "../logic/format.ts";
 import { functionLabel, keepStart, place } from "../logic/place.ts";
 import { CATEGORY_NAME, S } from "../strings.ts";
 import { fill, h } from "./dom.ts";
@@ -31,7 +31,7 @@ export class Tooltip {
         "tr",
         {},
         h("th", { scope: "row" }, name),
-        h("td", {}, microseconds(time_us)),
+        h("td", {}, this.cpu.weight(time_us)),
         h("td", {}, percent(time_us / tree.total)),
       );
     const location = place(profile.file[fn], profile.line[fn], this.cwd, profile.column[fn]);

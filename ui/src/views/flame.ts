@@ -3,7 +3,7 @@ import type { Context } from "../context.ts";
 import { chrome, shadeOf } from "../logic/colour.ts";
 import type { CpuSelection } from "../logic/derive.ts";
 import { pathTo, widestAround } from "../logic/flame-layout.ts";
-import { count, interval, microseconds, percent } from "../logic/format.ts";
+import { count, interval, percent } from "../logic/format.ts";
 import { neighbourFrame } from "../logic/frame-walk.ts";
 import { functionLabel, keepStart } from "../logic/place.ts";
 import { S } from "../strings.ts";
@@ -65,7 +65,7 @@ export class Flame {
     this.canvas.show({
       tree,
       zoom,
-      label: (fn) => (fn < 0 ? `${S.everything} · ${microseconds(tree.total)}` : functionLabel(profile.name[fn])),
+      label: (fn) => (fn < 0 ? `${S.everything} · ${cpu.weight(tree.total)}` : functionLabel(profile.name[fn])),
       shade: (fn) => this.shadeByFunction[fn],
       paint: painter(profile, state, ranked),
       matches: cpu.matches(state),

@@ -1,7 +1,7 @@
 /** The functions of the selection, by own time or another column; rows light up with the flame graph. */
 import type { Context } from "../context.ts";
 import type { CpuSelection } from "../logic/derive.ts";
-import { count, microseconds, percent } from "../logic/format.ts";
+import { count, percent } from "../logic/format.ts";
 import { orderFunctions, type SortColumn } from "../logic/function-totals.ts";
 import { functionLabel, keepEnd, keepStart, place } from "../logic/place.ts";
 import { CATEGORY_NAME, S } from "../strings.ts";
@@ -40,7 +40,7 @@ export function functionTable(context: Context, cpu: CpuSelection): HTMLElement 
     rowOf.clear();
     for (const fn of all.slice(0, nRows)) rowOf.set(fn, row(fn, total));
     fill(body, ...rowOf.values());
-    base.textContent = S.tableBase(microseconds(total));
+    base.textContent = S.tableBase(cpu.weight(total));
     more.hidden = all.length <= nRows;
     more.textContent = S.moreRows(count(Math.min(MORE_ROWS, all.length - nRows)));
     light();
@@ -71,7 +71,7 @@ export function functionTable(context: Context, cpu: CpuSelection): HTMLElement 
       h(
         "td",
         { class: "figure" },
-        value_us > 0 ? microseconds(value_us) : "–",
+        value_us > 0 ? cpu.weight(value_us) : "–",
         " ",
         h("span", { class: "share" }, value_us > 0 ? percent(value_us / total) : ""),
       );

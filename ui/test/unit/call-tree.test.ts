@@ -170,10 +170,12 @@ test("a stack that precedes its parent is refused with a sentence", async () => 
   const { indexProfile, BadProfile } = await import("../../src/logic/profile.ts");
   const none = { name: [0], file: [0], line: [0], column: [0], category: [0], package: [-1], kind: [-1] };
   const broken = {
+    unit: "us" as const,
     strings: ["a"],
     categories: [],
+    tiers: [],
     functions: none,
-    stacks: { parent: [0], function: [0] },
+    stacks: { parent: [0], function: [0], tier: [] },
     threads: [],
     lines: { function: [], line: [], self_us: [] },
   };

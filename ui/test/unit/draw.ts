@@ -16,16 +16,18 @@ function categoryOf(name: string): Category {
 export function draw(text: string): Profile {
   const strings = [""];
   const data: ProfileData = {
+    unit: "us",
     strings,
+    tiers: [],
     categories: CATEGORIES,
     functions: { name: [], file: [], line: [], column: [], category: [], package: [], kind: [] },
-    stacks: { parent: [], function: [] },
+    stacks: { parent: [], function: [], tier: [] },
     threads: [],
     lines: { function: [], line: [], self_us: [] },
   };
   const functions = new Map<string, number>();
   const stacks = new Map<string, number>();
-  const samples = { start_delta_us: [] as number[], duration_us: [] as number[], stack: [] as number[] };
+  const samples = { start_delta_us: [] as number[], duration_us: [] as number[], stack: [] as number[], count: [] };
   let before = 0;
   for (const line of text.trim().split("\n")) {
     const [, path, ms] = /^\s*(\S+) (\d+)$/.exec(line) ?? [];
@@ -58,6 +60,6 @@ export function draw(text: string): Profile {
     samples.stack.push(parent);
     before = Number(ms) * 1000;
   }
-  data.threads.push({ pid: 1, thread: 0, name: "main", samples, effective_interval_us: 1000 });
+  data.threads.push({ pid: 1, thread: 0, name: "main", has_times: true, samples, effective_interval_us: 1000 });
   return indexProfile(data);
 }

@@ -99,6 +99,7 @@ fn is_of(name: &str, value: &Value) -> bool {
     match name {
         "string" => value.is_string(),
         "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
         "unknown" => true,
         literal => serde_json::from_str::<Value>(literal).is_ok_and(|literal| literal == *value),
     }
