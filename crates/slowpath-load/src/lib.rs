@@ -16,20 +16,33 @@ mod connection;
 mod engine;
 mod error;
 #[allow(dead_code)]
+mod escape;
+#[allow(dead_code)]
+mod expression;
+#[allow(dead_code)]
 mod gap;
 mod generator;
 mod head;
 mod histogram_text;
+mod id_marker;
 mod interval;
 #[allow(dead_code)]
 mod json_path;
+#[allow(dead_code)]
+mod json_text;
+#[allow(dead_code)]
+mod line_file;
 mod objectives;
 mod plan;
+#[allow(dead_code)]
+mod prepared;
 mod probe;
 #[allow(dead_code)]
 mod random;
 mod redact;
 mod request;
+#[allow(dead_code)]
+mod request_source;
 pub mod response;
 #[allow(dead_code)]
 mod schedule;
@@ -37,12 +50,15 @@ mod socket;
 mod stages;
 pub mod stream;
 mod tally;
+#[allow(dead_code)]
+mod template;
 pub mod upstream;
 mod url;
 
 pub use checks::parse_json_check;
 pub use engine::{LoadHandle, LoadTotals, start};
 pub use error::LoadError;
+pub use id_marker::replace_id_markers;
 pub use interval::{ErrorClass, Interval, StreamStats};
 pub use objectives::parse_objectives;
 pub use plan::{

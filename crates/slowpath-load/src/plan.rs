@@ -14,7 +14,8 @@ use crate::url::Url;
 pub struct LoadPlan {
     /// Where requests go; at least one. Connection `i` keeps to `urls[i % n]`. All have the same scheme.
     pub urls: Vec<Url>,
-    /// What is sent; at least one. With several, each request draws one by weight.
+    /// What is sent; at least one. Several that weigh the same are sent in turn, in their order; otherwise each
+    /// request draws one by weight.
     pub requests: Vec<RequestPlan>,
     /// How bytes travel.
     pub transport: Transport,
@@ -47,7 +48,8 @@ pub struct LoadPlan {
 
 /// One kind of request.
 ///
-/// With `is_template`, `path`, header values and `body` may hold `{{…}}` expressions, filled in for each request.
+/// With `is_template`, path (also the URL's own), header values and body may hold `{{…}}` expressions, filled in for
+/// each request. `docs/load-scenarios.md` lists them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestPlan {
     /// Request method, sent as it is; `GET` by default.
@@ -58,7 +60,7 @@ pub struct RequestPlan {
     pub headers: Vec<(String, String)>,
     /// Request body; its length is sent as `content-length`.
     pub body: Vec<u8>,
-    /// How often it is drawn, relative to the others; 1 by default.
+    /// How often it is sent, relative to the others; 1 by default.
     pub weight: u32,
     /// Whether `{{…}}` expressions are filled in. Without, braces are sent as they are.
     pub is_template: bool,
