@@ -22,17 +22,22 @@ mod expression;
 #[allow(dead_code)]
 mod gap;
 mod generator;
+mod har;
 mod head;
 mod histogram_text;
 mod id_marker;
 mod interval;
+mod json_object;
 #[allow(dead_code)]
 mod json_path;
 #[allow(dead_code)]
 mod json_text;
+mod jsonl;
 #[allow(dead_code)]
 mod line_file;
+mod multipart;
 mod objectives;
+mod origin;
 mod plan;
 #[allow(dead_code)]
 mod prepared;
@@ -47,6 +52,7 @@ pub mod response;
 #[allow(dead_code)]
 mod schedule;
 mod socket;
+mod source_text;
 mod stages;
 pub mod stream;
 mod tally;
@@ -58,8 +64,11 @@ mod url;
 pub use checks::parse_json_check;
 pub use engine::{LoadHandle, LoadTotals, start};
 pub use error::LoadError;
+pub use har::{HarOptions, HarRequests, requests_from_har};
 pub use id_marker::replace_id_markers;
 pub use interval::{ErrorClass, Interval, StreamStats};
+pub use jsonl::requests_from_jsonl;
+pub use multipart::multipart_from_json;
 pub use objectives::parse_objectives;
 pub use plan::{
     ApiChecks, Arrival, Checks, LoadPlan, Objectives, Pacing, RequestPlan, Shard, Stage, Tls, Transport,

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::LoadError;
-use crate::escape::{Escape, Place, fit};
+use crate::escape::{Escape, Misfit, Place, fit};
+use crate::source_text::{Position, bad_file, read_text};
 
 /// Lines in the order of their file, ready to be inserted; at least one.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,27 +33,20 @@ impl Lines {
 
     /// Blank lines are left out; `path` is for messages.
     fn parse(text: &[u8], path: &Path, escape: Escape, place: Place) -> Result<Self, LoadError> {
-        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-        let bad = |line: usize, column: usize, problem: &str, hint: &str| LoadError::BadFile {
-            path: path.to_owned(),
-            line,
-            column,
-            problem: problem.to_owned(),
-            hint: hint.to_owned(),
-        };
         let (mut bytes, mut ends) = (Vec::with_capacity(text.len()), Vec::new());
         for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            let fitted = fit(line, escape, place)
-                .map_err(|misfit| bad(index + 1, misfit.at + 1, misfit.problem, misfit.hint))?;
+            let fitted = fit(line, escape, place).map_err(|Misfit { at, problem, hint }| {
+                bad_file(path, Position { line: index + 1, column: at + 1 }, problem, hint)
+            })?;
             bytes.extend_from_slice(&fitted);
             ends.push(bytes.len());
         }
         if ends.is_empty() {
-            return Err(bad(1, 1, "it has no lines", "write one text per line"));
+            return Err(bad_file(path, Position::START, "it has no lines", "write one text per line"));
         }
         Ok(Self { bytes, ends })
     }
@@ -81,9 +75,7 @@ impl LineFiles {
             return Ok(Arc::clone(lines));
         }
         if !self.texts.contains_key(path) {
-            let text = std::fs::read(path)
-                .map_err(|source| LoadError::UnreadableFile { path: path.to_owned(), source })?;
-            self.texts.insert(path.to_owned(), text);
+            self.texts.insert(path.to_owned(), read_text(path)?);
         }
         let lines = Arc::new(Lines::parse(&self.texts[path], path, escape, place)?);
         self.fitted.insert(key, Arc::clone(&lines));
@@ -103,7 +95,7 @@ mod tests {
 
     #[test]
     fn leaves_out_blank_lines_and_line_ends() {
-        let text = b"\xEF\xBB\xBFone\r\n\n  \ntwo words \nthree";
+        let text = b"one\r\n\n  \ntwo words \nthree";
         let lines = Lines::parse(text, Path::new("f"), Escape::Raw, Place::Body).unwrap();
         assert_eq!(lines.iter().collect::<Vec<_>>(), [b"one".as_slice(), b"two words ", b"three"]);
     }

@@ -248,7 +248,7 @@ impl LoadPlan {
 }
 
 impl RequestPlan {
-    fn validate(&self) -> Result<(), LoadError> {
+    pub(crate) fn validate(&self) -> Result<(), LoadError> {
         if !is_token(self.method.as_bytes()) {
             return Err(LoadError::BadPlan {
                 field: "method",

@@ -11,6 +11,7 @@ use crate::json_text::JsonText;
 use crate::line_file::{LineFiles, Lines};
 use crate::random::Random;
 use crate::redact::Redactor;
+use crate::source_text::Position;
 
 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -87,8 +88,7 @@ impl Template {
             json.read(&text[at..open]);
             let refused = |problem: &str, hint: &str| {
                 let shown = shown(&text[open..]);
-                let position = position(text, open, place);
-                let problem = format!("{problem} ({position})");
+                let problem = format!("{problem} ({})", place_of(text, open, place));
                 LoadError::BadText { what: "expression", text: shown, problem, hint: hint.to_owned() }
             };
             let close = find_close(&text[open + 2..]).ok_or_else(|| {
@@ -227,10 +227,8 @@ fn shown(expression: &[u8]) -> String {
     Redactor::default().redact(&text).escape_debug().to_string()
 }
 
-fn position(text: &[u8], at: usize, place: Place) -> String {
-    let mut lines_before = text[..at].split(|&byte| byte == b'\n');
-    let column = lines_before.next_back().map_or(1, |line| line.len() + 1);
-    let line = lines_before.count() + 1;
+fn place_of(text: &[u8], at: usize, place: Place) -> String {
+    let Position { line, column } = Position::of(text, at);
     match place {
         Place::Path => format!("in the path at byte {column}"),
         Place::Header => format!("in a header at byte {column} of its value"),
