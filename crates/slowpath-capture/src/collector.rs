@@ -419,10 +419,7 @@ impl Connection {
                 vacant.insert(log)
             }
         };
-        log.append(&piece).map(|_| ()).map_err(|error| match error {
-            slowpath_profile::recording::CpuLogError::Io(source) => format!("{source}"),
-            error @ slowpath_profile::recording::CpuLogError::Piece(_) => error.to_string(),
-        })
+        log.append(&piece).map(|_| ()).map_err(|error| error.to_string())
     }
 
     fn reply(&mut self, frame: &Frame) {

@@ -8,6 +8,7 @@ pub mod classify;
 mod clock;
 pub mod import;
 pub mod recording;
+pub mod symbol;
 pub mod tables;
 
 pub use clock::{Nanos, SECOND};

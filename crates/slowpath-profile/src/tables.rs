@@ -4,6 +4,7 @@ use crate::Nanos;
 use crate::classify::{AppScope, Category, classify, native_kind};
 use crate::import::cpuprofile::CallFrame;
 use crate::recording::{CpuSegment, Event, Recording};
+use rustc_hash::FxHashMap;
 use std::collections::HashMap;
 
 /// Index into [`Functions`].
@@ -110,7 +111,7 @@ pub struct Stacks {
     pub function: Vec<FunctionId>,
     /// How that ran, where it is known. Stacks that differ in it alone are two rows.
     pub tier: Vec<Option<Tier>>,
-    id_of: HashMap<(Option<StackId>, FunctionId, Option<Tier>), StackId>,
+    id_of: FxHashMap<u64, StackId>,
 }
 
 impl Stacks {
@@ -127,8 +128,11 @@ impl Stacks {
         tier: Option<Tier>,
     ) -> StackId {
         debug_assert!(parent.is_none_or(|parent| (parent.0 as usize) < self.parent.len()));
+        debug_assert!(function.0 < 1 << 29, "half a billion functions do not fit into memory");
         let next = StackId(self.parent.len() as u32);
-        let id = *self.id_of.entry((parent, function, tier)).or_insert(next);
+        let at = u64::from(function.0) << 3 | tier.map_or(0, |tier| tier as u64 + 1);
+        let key = parent.map_or(0, |parent| u64::from(parent.0) + 1) << 32 | at;
+        let id = *self.id_of.entry(key).or_insert(next);
         if id == next {
             self.parent.push(parent);
             self.function.push(function);

@@ -6,11 +6,11 @@
 //! What is not of the trace format: `slowpathLines` (`[node, line, ticks]`) and `slowpathEnd` (µs).
 
 use crate::Nanos;
-use crate::import::cpuprofile::{CallFrame, CpuProfile, CpuProfileError};
+use crate::import::cpuprofile::{CallFrame, CpuProfile};
 use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
@@ -18,17 +18,6 @@ use std::path::Path;
 /// A hole between pieces longer than this starts a new segment, in microseconds. Overlapping pieces have none; the
 /// value is two orders above the sampling interval and below anything that a timeline shows.
 const SEGMENT_GAP_US: f64 = 100_000.0;
-
-/// Why a piece could not be kept.
-#[derive(Debug, thiserror::Error)]
-pub enum CpuLogError {
-    /// V8 sent something else.
-    #[error(transparent)]
-    Piece(#[from] CpuProfileError),
-    /// The disk refused.
-    #[error("cannot write CPU samples")]
-    Io(#[from] io::Error),
-}
 
 /// Appends pieces of one thread to its log.
 #[derive(Debug)]
@@ -122,15 +111,7 @@ impl CpuLogWriter {
     }
 
     /// Appends what is new in `piece` and returns the number of samples written.
-    pub fn append(&mut self, piece: &CpuProfile<'_>) -> Result<usize, CpuLogError> {
-        let order = piece.parents_first()?;
-        // Judged before anything is kept: a piece that is refused must leave no trace in what follows.
-        let known: HashSet<u32> = piece.nodes.iter().map(|node| node.id).collect();
-        if let Some(node) = piece.samples.iter().find(|node| !known.contains(node)) {
-            return Err(
-                CpuProfileError::Tree { node: *node, problem: "is sampled but does not exist" }.into()
-            );
-        }
+    pub fn append(&mut self, piece: &CpuProfile<'_>) -> io::Result<usize> {
         let continues = self.is_open && piece.start_time - self.end_us < SEGMENT_GAP_US;
         let mut text = Vec::with_capacity(1 << 14);
         if !continues {
@@ -141,26 +122,25 @@ impl CpuLogWriter {
             let data = TraceData { start_time: Some(piece.start_time), ..TraceData::default() };
             self.push_event(&mut text, "Profile", piece.start_time, data)?;
         }
-        let mut id_of = HashMap::with_capacity(piece.nodes.len());
+        let mut id_of: Vec<u32> = Vec::with_capacity(piece.nodes.len());
         let mut nodes = Vec::new();
-        let mut lines = Vec::new();
-        for (index, parent) in order {
-            let node = &piece.nodes[index];
-            let parent = parent.map(|parent| id_of[&piece.nodes[parent].id]);
-            let frame = owned(&node.call_frame);
+        for node in &piece.nodes {
+            let parent = node.parent.map(|parent| id_of[parent as usize]);
+            let frame = &piece.frames[node.frame as usize];
             let fresh = self.node_of.len() as u32 + 1;
-            let id = *self.node_of.entry((parent.unwrap_or(0), frame)).or_insert_with(|| {
-                nodes.push(ChunkNode { id: fresh, parent, call_frame: node.call_frame.clone() });
+            let id = *self.node_of.entry((parent.unwrap_or(0), owned(frame))).or_insert_with(|| {
+                nodes.push(ChunkNode { id: fresh, parent, call_frame: frame.clone() });
                 fresh
             });
-            id_of.insert(node.id, id);
-            lines.extend(node.position_ticks.iter().map(|tick| (id, tick.line, tick.ticks)));
+            id_of.push(id);
         }
+        let lines = piece.ticks.iter().map(|tick| (id_of[tick.node as usize], tick.line, tick.ticks));
+        let lines = lines.collect();
         let mut before = self.last_us.unwrap_or(piece.start_time);
         let (mut samples, mut time_deltas) = (Vec::new(), Vec::new());
-        for (time, node) in piece.timed_samples() {
+        for &(time, node) in &piece.samples {
             if self.last_us.is_none_or(|last| time > last) {
-                samples.push(id_of[&node]);
+                samples.push(id_of[node as usize]);
                 time_deltas.push(time - before);
                 before = time;
             }

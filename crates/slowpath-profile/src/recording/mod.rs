@@ -9,7 +9,7 @@ mod reader;
 mod session_log;
 mod system_log;
 
-pub use cpu_log::{CpuLogError, CpuLogReader, CpuLogWriter, CpuSegment};
+pub use cpu_log::{CpuLogReader, CpuLogWriter, CpuSegment};
 pub use json_lines::{JsonLines, ReadLines, read_json_lines};
 pub use load_log::LoadInterval;
 pub use manifest::{FORMAT_VERSION, LoadPlanInfo, Machine, Manifest, PhasePlan};
