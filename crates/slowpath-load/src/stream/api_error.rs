@@ -40,9 +40,14 @@ impl<'a> ErrorMembers<'a> {
         }
     }
 
-    fn of(object: &'a [u8]) -> Option<Self> {
+    /// Reads an object; `None` if it is none.
+    pub(super) fn of(object: &'a [u8]) -> Option<Self> {
         let mut members = Self::default();
-        json::members(object, |name, value| members.take(name, value)).then_some(members)
+        json::object(object, |name, value| {
+            members.take(name, value.value()?);
+            Some(())
+        })?;
+        Some(members)
     }
 
     /// Returns what the error says; `None` if the object is no error.
@@ -87,12 +92,14 @@ pub fn api_error_in_json(body: &[u8]) -> Option<String> {
         return members.describe();
     }
     let mut error = None;
-    let is_array = json::elements(body, |element| {
+    json::array(body, |element| {
+        let element = element.value()?;
         if error.is_none() {
             error = ErrorMembers::of(element).and_then(|members| members.describe());
         }
-    });
-    error.filter(|_| is_array)
+        Some(())
+    })?;
+    error
 }
 
 /// Cuts a text to the length that is passed on.

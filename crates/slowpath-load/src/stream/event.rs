@@ -1,8 +1,9 @@
 //! Reads one event of a stream: whose dialect it is, whether it brings content, ends the answer, or is an error. Knows
 //! nothing of the events before.
 
+use super::Dialect;
 use super::api_error::{ErrorMembers, bounded};
-use super::{Dialect, json};
+use super::json::{self, Walk};
 
 /// What an event brings, in order of weight: of an event with several parts the weightiest counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,327 +34,67 @@ pub(super) struct Reading {
     pub(super) is_idle: bool,
 }
 
-/// The members of an event that some dialect gives a meaning. Values are JSON; empty where there is no such member.
+/// The members of an event that several dialects have, or that mean something by the event's type only. Values are JSON;
+/// empty where there is no such member.
 #[derive(Debug, Default)]
 struct Members<'a> {
     error: ErrorMembers<'a>,
-    choices: &'a [u8],
     usage: &'a [u8],
     delta: &'a [u8],
     item: &'a [u8],
     response: &'a [u8],
     content_block: &'a [u8],
-    candidates: &'a [u8],
-    usage_metadata: &'a [u8],
-    prompt_feedback: &'a [u8],
     done: &'a [u8],
     eval_count: &'a [u8],
     thinking: &'a [u8],
 }
 
-/// Reads an event's data; `None` if it is no JSON object.
+/// Reads an event's data; `None` if it is no JSON object. Members may come in any order.
 ///
 /// `name` is what the stream calls the event; it stands in for the data's own `type`.
 pub(super) fn read(name: &[u8], data: &[u8]) -> Option<Reading> {
     let mut event = Members::default();
-    let is_object = json::members(data, |name, value| match name {
-        b"choices" => event.choices = value,
-        b"usage" => event.usage = value,
-        b"delta" => event.delta = value,
-        b"item" => event.item = value,
-        b"response" => event.response = value,
-        b"content_block" => event.content_block = value,
-        b"candidates" => event.candidates = value,
-        b"usageMetadata" => event.usage_metadata = value,
-        b"promptFeedback" => event.prompt_feedback = value,
-        b"done" => event.done = value,
-        b"eval_count" => event.eval_count = value,
-        b"thinking" => event.thinking = value,
-        _ => event.error.take(name, value),
-    });
-    if !is_object {
-        return None;
-    }
+    let mut reading = Reading::default();
+    json::object(data, |name, value| {
+        match name {
+            b"choices" => openai_choices(value, &mut reading)?,
+            b"candidates" => gemini_candidates(value, &mut reading)?,
+            b"promptFeedback" => gemini_prompt_feedback(value, &mut reading)?,
+            b"usageMetadata" => gemini_usage(value, &mut reading)?,
+            b"usage" => event.usage = value.value()?,
+            b"delta" => event.delta = value.value()?,
+            b"item" => event.item = value.value()?,
+            b"response" => event.response = value.value()?,
+            b"content_block" => event.content_block = value.value()?,
+            b"done" => event.done = value.value()?,
+            b"eval_count" => event.eval_count = value.value()?,
+            b"thinking" => event.thinking = value.value()?,
+            _ => event.error.take(name, value.value()?),
+        }
+        Some(())
+    })?;
     let kind = json::raw_text(event.error.kind).unwrap_or(name);
-    let mut reading = if event.choices.first() == Some(&b'[') {
-        openai_chat(&event)
-    } else if kind.starts_with(b"response.") {
-        openai_responses(kind, &event)
-    } else if is_claude(kind) {
-        claude(kind, &event)
-    } else if [event.candidates, event.usage_metadata, event.prompt_feedback]
-        .iter()
-        .any(|value| json::is_filled(value))
-    {
-        gemini(&event)
-    } else if is_ollama(&event) {
-        ollama(&event)
-    } else {
-        let is_idle = kind == b"ping" || !json::is_filled(data.trim_ascii_start());
-        Reading { is_idle, ..Reading::default() }
-    };
-    if reading.error.is_none() {
-        reading.error = event.error.describe();
+    match reading.dialect {
+        Some(Dialect::OpenAiChat) => reading.n_output_tokens = tokens(event.usage, b"completion_tokens"),
+        Some(_) => {}
+        None if kind.starts_with(b"response.") => openai_responses(kind, &event, &mut reading),
+        None if is_claude(kind) => claude(kind, &event, &mut reading),
+        None if is_ollama(&event) => ollama(&event, &mut reading),
+        None => reading.is_idle = kind == b"ping" || !json::is_filled(data.trim_ascii_start()),
     }
+    // What the error itself says tells more than a finish reason.
+    reading.error = event.error.describe().or(reading.error);
     if reading.error.is_none() && name == b"error" {
         reading.error = Some(event.error.in_one_line());
     }
     Some(reading)
 }
 
-/// Chat completions, and the older text completions.
-fn openai_chat(event: &Members<'_>) -> Reading {
-    let mut reading = Reading {
-        dialect: Some(Dialect::OpenAiChat),
-        n_output_tokens: tokens(event.usage, b"completion_tokens"),
-        ..Reading::default()
-    };
-    json::elements(event.choices, |choice| {
-        let mut index = 0;
-        let mut is_ended = false;
-        json::members(choice, |name, value| match name {
-            b"index" => index = json::count(value).unwrap_or(0),
-            // A whole answer has a `message` where a stream has a `delta`.
-            b"delta" | b"message" => reading.part = reading.part.max(openai_delta(value)),
-            b"text" if json::is_text(value) => reading.part = Part::Output,
-            // Some gateways send an empty one in every chunk.
-            b"finish_reason" if json::is_text(value) => {
-                is_ended = true;
-                if value == br#""error""# {
-                    reading.error = Some("the finish reason is `error`".to_owned());
-                }
-            }
-            _ => {}
-        });
-        reading.add_alternative(index, is_ended);
-    });
-    // What the error itself says tells more than a finish reason.
-    reading.error = event.error.describe().or(reading.error);
-    reading
-}
-
-/// `reasoning_content` is DeepSeek's and vLLM's name, `reasoning` OpenRouter's and newer vLLM's.
-fn openai_delta(delta: &[u8]) -> Part {
-    let mut part = Part::Nothing;
-    json::members(delta, |name, value| {
-        let found = match name {
-            b"content" if json::is_filled(value) => content_parts(value),
-            b"content" | b"refusal" if json::is_text(value) => Part::Output,
-            b"reasoning_content" | b"reasoning" if json::is_text(value) => Part::Reasoning,
-            b"tool_calls" if is_any_call(value) => Part::Output,
-            b"function_call" if is_call(value) => Part::Output,
-            b"audio" | b"images" if json::is_filled(value) => Part::Output,
-            _ => Part::Nothing,
-        };
-        part = part.max(found);
-    });
-    part
-}
-
-/// Content as a list (Mistral): `{"type":"text","text":…}`, `{"type":"thinking","thinking":[…]}`.
-fn content_parts(list: &[u8]) -> Part {
-    let mut part = Part::Nothing;
-    json::elements(list, |element| {
-        json::members(element, |name, value| match name {
-            b"text" if json::is_text(value) => part = Part::Output,
-            b"thinking" if json::is_filled(value) || json::is_text(value) => part = part.max(Part::Reasoning),
-            _ => {}
-        });
-    });
-    part
-}
-
-fn is_any_call(list: &[u8]) -> bool {
-    let mut is_any = false;
-    json::elements(list, |call| {
-        json::members(call, |name, value| {
-            is_any |= matches!(name, b"function" | b"custom") && is_call(value);
-        });
-    });
-    is_any
-}
-
-/// Returns whether a piece of a call brings a name or arguments (an object, in Ollama's).
-fn is_call(call: &[u8]) -> bool {
-    let mut is_any = false;
-    json::members(call, |name, value| {
-        is_any |= matches!(name, b"name" | b"arguments" | b"input")
-            && (json::is_text(value) || json::is_filled(value));
-    });
-    is_any
-}
-
-/// Events of the Responses API. `response.incomplete` is an end like `finish_reason: length`: the model stopped at a
-/// limit, the transport did what it should.
-fn openai_responses(kind: &[u8], event: &Members<'_>) -> Reading {
-    let mut reading =
-        Reading { dialect: Some(Dialect::OpenAiResponses), alternatives: 1, ..Reading::default() };
-    if kind.ends_with(b".delta") {
-        if json::is_text(event.delta) || json::is_filled(event.delta) {
-            let is_reasoning = kind.starts_with(b"response.reasoning");
-            reading.part = if is_reasoning { Part::Reasoning } else { Part::Output };
-        }
-        return reading;
-    }
-    match kind {
-        b"response.output_item.added" => {
-            // `function_call`, `custom_tool_call`, `web_search_call`, …
-            json::members(event.item, |name, value| {
-                if name == b"type" && value.ends_with(b"_call\"") {
-                    reading.part = Part::Output;
-                }
-            });
-        }
-        b"response.image_generation_call.partial_image" => reading.part = Part::Output,
-        b"response.completed" | b"response.incomplete" => reading.ended = 1,
-        b"response.failed" | b"response.error" => {
-            let mut error = ErrorMembers::default();
-            json::members(event.response, |name, value| error.take(name, value));
-            let name = String::from_utf8_lossy(kind);
-            reading.error =
-                error.describe().or_else(|| event.error.describe()).or_else(|| Some(bounded(&name)));
-        }
-        _ => {}
-    }
-    json::members(event.response, |name, value| {
-        if name == b"usage" {
-            reading.n_output_tokens = tokens(value, b"output_tokens");
-        }
-    });
-    reading
-}
-
-fn is_claude(kind: &[u8]) -> bool {
-    matches!(kind, b"message_start" | b"message_delta" | b"message_stop")
-        || kind.starts_with(b"content_block_")
-}
-
-/// Events of Claude's Messages API.
-fn claude(kind: &[u8], event: &Members<'_>) -> Reading {
-    let mut reading = Reading { dialect: Some(Dialect::Claude), alternatives: 1, ..Reading::default() };
-    match kind {
-        b"content_block_delta" => reading.part = claude_piece(event.delta),
-        b"content_block_start" => reading.part = claude_piece(event.content_block),
-        b"message_start" => {
-            json::members(event.error.message, |name, value| {
-                if name == b"usage" {
-                    reading.n_output_tokens = tokens(value, b"output_tokens");
-                }
-            });
-        }
-        b"message_delta" => reading.n_output_tokens = tokens(event.usage, b"output_tokens"),
-        b"message_stop" => reading.ended = 1,
-        _ => {}
-    }
-    reading
-}
-
-/// A content block or a delta of one. A signature is no content, nor are citations: they belong to text that came.
-fn claude_piece(piece: &[u8]) -> Part {
-    let mut part = Part::Nothing;
-    let mut is_redacted = false;
-    json::members(piece, |name, value| {
-        let found = match name {
-            b"text" | b"partial_json" | b"name" if json::is_text(value) => Part::Output,
-            b"thinking" if json::is_text(value) => Part::Reasoning,
-            b"type" => {
-                is_redacted = value == br#""redacted_thinking""#;
-                Part::Nothing
-            }
-            _ => Part::Nothing,
-        };
-        part = part.max(found);
-    });
-    if is_redacted { Part::Reasoning } else { part }
-}
-
-/// Chunks of `streamGenerateContent`. A prompt that is blocked has no candidates: its block reason is the end.
-fn gemini(event: &Members<'_>) -> Reading {
-    let mut reading = Reading { dialect: Some(Dialect::Gemini), ..Reading::default() };
-    json::elements(event.candidates, |candidate| {
-        let mut index = 0;
-        let mut is_ended = false;
-        json::members(candidate, |name, value| match name {
-            b"index" => index = json::count(value).unwrap_or(0),
-            b"content" => reading.part = reading.part.max(gemini_content(value)),
-            b"finishReason" => is_ended = json::is_text(value) && value != br#""FINISH_REASON_UNSPECIFIED""#,
-            _ => {}
-        });
-        reading.add_alternative(index, is_ended);
-    });
-    json::members(event.prompt_feedback, |name, value| {
-        if name == b"blockReason" && json::is_text(value) {
-            reading.add_alternative(0, true);
-        }
-    });
-    // Thoughts are counted apart here, and as output by all other dialects.
-    let answer = tokens(event.usage_metadata, b"candidatesTokenCount");
-    let thoughts = tokens(event.usage_metadata, b"thoughtsTokenCount");
-    if answer.is_some() || thoughts.is_some() {
-        reading.n_output_tokens = Some(answer.unwrap_or(0).saturating_add(thoughts.unwrap_or(0)));
-    }
-    reading
-}
-
-fn gemini_content(content: &[u8]) -> Part {
-    let mut part = Part::Nothing;
-    json::members(content, |name, value| {
-        if name == b"parts" {
-            json::elements(value, |piece| part = part.max(gemini_part(piece)));
-        }
-    });
-    part
-}
-
-fn gemini_part(piece: &[u8]) -> Part {
-    let mut is_filled = false;
-    let mut is_thought = false;
-    json::members(piece, |name, value| match name {
-        b"thought" => is_thought = value == b"true",
-        b"text" => is_filled |= json::is_text(value),
-        b"functionCall" | b"executableCode" | b"codeExecutionResult" | b"inlineData" | b"fileData" => {
-            is_filled |= json::is_filled(value);
-        }
-        _ => {}
-    });
-    match (is_filled, is_thought) {
-        (true, false) => Part::Output,
-        (true, true) => Part::Reasoning,
-        (false, _) => Part::Nothing,
-    }
-}
-
-fn is_ollama(event: &Members<'_>) -> bool {
-    matches!(event.done, b"true" | b"false")
-        && (event.error.message.first() == Some(&b'{') || event.response.first() == Some(&b'"'))
-}
-
-/// Lines of `/api/chat` (`message`) and `/api/generate` (`response`).
-fn ollama(event: &Members<'_>) -> Reading {
-    let mut part = if json::is_text(event.thinking) { Part::Reasoning } else { Part::Nothing };
-    if json::is_text(event.response) {
-        part = Part::Output;
-    }
-    json::members(event.error.message, |name, value| {
-        let found = match name {
-            b"content" if json::is_text(value) => Part::Output,
-            b"thinking" if json::is_text(value) => Part::Reasoning,
-            b"tool_calls" if is_any_call(value) => Part::Output,
-            _ => Part::Nothing,
-        };
-        part = part.max(found);
-    });
-    Reading {
-        dialect: Some(Dialect::Ollama),
-        part,
-        alternatives: 1,
-        ended: u64::from(event.done == b"true"),
-        n_output_tokens: json::count(event.eval_count),
-        ..Reading::default()
-    }
-}
-
 impl Reading {
+    fn add(&mut self, part: Part) {
+        self.part = self.part.max(part);
+    }
+
     fn add_alternative(&mut self, index: u64, is_ended: bool) {
         let bit = 1 << index.min(63);
         self.alternatives |= bit;
@@ -363,13 +104,277 @@ impl Reading {
     }
 }
 
+impl Part {
+    /// Returns this part if the value has anything in it: text, elements, members.
+    fn if_filled(self, value: &[u8]) -> Self {
+        if json::is_text(value) || json::is_filled(value) { self } else { Self::Nothing }
+    }
+}
+
+/// Chunks of chat completions, and of the older text completions.
+fn openai_choices(choices: &mut Walk<'_>, reading: &mut Reading) -> Option<()> {
+    if choices.peek()? == b'[' {
+        reading.dialect = Some(Dialect::OpenAiChat);
+    }
+    choices.elements(|choice| {
+        let (mut index, mut is_ended) = (0, false);
+        choice.members(|name, value| {
+            match name {
+                b"index" => index = json::count(value.value()?).unwrap_or(0),
+                // A whole answer has a `message` where a stream has a `delta`.
+                b"delta" | b"message" => openai_delta(value, reading)?,
+                b"text" => reading.add(Part::Output.if_filled(value.value()?)),
+                b"finish_reason" => {
+                    let reason = value.value()?;
+                    // Some gateways send an empty one in every chunk.
+                    is_ended = json::is_text(reason);
+                    if reason == br#""error""# {
+                        reading.error = Some("the finish reason is `error`".to_owned());
+                    }
+                }
+                _ => value.skip()?,
+            }
+            Some(())
+        })?;
+        reading.add_alternative(index, is_ended);
+        Some(())
+    })
+}
+
+/// `reasoning_content` is DeepSeek's name and vLLM's older one, `reasoning` that of OpenRouter and newer vLLM.
+fn openai_delta(delta: &mut Walk<'_>, reading: &mut Reading) -> Option<()> {
+    delta.members(|name, value| {
+        match name {
+            b"content" if value.peek()? == b'[' => openai_content_list(value, reading)?,
+            b"content" | b"refusal" | b"audio" | b"images" => {
+                reading.add(Part::Output.if_filled(value.value()?));
+            }
+            b"reasoning_content" | b"reasoning" => reading.add(Part::Reasoning.if_filled(value.value()?)),
+            b"tool_calls" => tool_calls(value, reading)?,
+            b"function_call" => tool_call(value, reading)?,
+            _ => value.skip()?,
+        }
+        Some(())
+    })
+}
+
+/// Content as a list (Mistral): `{"type":"text","text":…}`, `{"type":"thinking","thinking":[…]}`.
+fn openai_content_list(list: &mut Walk<'_>, reading: &mut Reading) -> Option<()> {
+    list.elements(|element| {
+        element.members(|name, value| {
+            match name {
+                b"text" => reading.add(Part::Output.if_filled(value.value()?)),
+                b"thinking" => reading.add(Part::Reasoning.if_filled(value.value()?)),
+                _ => value.skip()?,
+            }
+            Some(())
+        })
+    })
+}
+
+/// Calls, or pieces of them, of OpenAI and Ollama.
+fn tool_calls(list: &mut Walk<'_>, reading: &mut Reading) -> Option<()> {
+    list.elements(|call| {
+        call.members(|name, value| match name {
+            b"function" | b"custom" => tool_call(value, reading),
+            _ => value.skip(),
+        })
+    })
+}
+
+/// A piece of a call is content if it brings a name or arguments.
+fn tool_call(call: &mut Walk<'_>, reading: &mut Reading) -> Option<()> {
+    call.members(|name, value| {
+        match name {
+            b"name" | b"arguments" | b"input" => reading.add(Part::Output.if_filled(value.value()?)),
+            _ => value.skip()?,
+        }
+        Some(())
+    })
+}
+
+/// Events of the Responses API. `response.incomplete` is an end like `finish_reason: length`: the model stopped at a
+/// limit, the transport did what it should.
+fn openai_responses(kind: &[u8], event: &Members<'_>, reading: &mut Reading) {
+    reading.dialect = Some(Dialect::OpenAiResponses);
+    reading.alternatives = 1;
+    if kind.ends_with(b".delta") {
+        let is_reasoning = kind.starts_with(b"response.reasoning");
+        reading.part = if is_reasoning { Part::Reasoning } else { Part::Output }.if_filled(event.delta);
+        return;
+    }
+    match kind {
+        // `function_call`, `custom_tool_call`, `web_search_call`, …
+        b"response.output_item.added" if member(event.item, b"type").ends_with(b"_call\"") => {
+            reading.part = Part::Output;
+        }
+        b"response.image_generation_call.partial_image" => reading.part = Part::Output,
+        b"response.completed" | b"response.incomplete" => reading.ended = 1,
+        b"response.failed" | b"response.error" => {
+            let error = ErrorMembers::of(event.response).and_then(|response| response.describe());
+            reading.error = error.or_else(|| Some(bounded(&String::from_utf8_lossy(kind))));
+        }
+        _ => {}
+    }
+    if !event.response.is_empty() {
+        reading.n_output_tokens = tokens(member(event.response, b"usage"), b"output_tokens");
+    }
+}
+
+fn is_claude(kind: &[u8]) -> bool {
+    matches!(kind, b"message_start" | b"message_delta" | b"message_stop")
+        || kind.starts_with(b"content_block_")
+}
+
+/// Events of Claude's Messages API.
+fn claude(kind: &[u8], event: &Members<'_>, reading: &mut Reading) {
+    reading.dialect = Some(Dialect::Claude);
+    reading.alternatives = 1;
+    match kind {
+        b"content_block_delta" => reading.part = claude_piece(event.delta),
+        b"content_block_start" => reading.part = claude_piece(event.content_block),
+        b"message_start" => {
+            reading.n_output_tokens = tokens(member(event.error.message, b"usage"), b"output_tokens");
+        }
+        b"message_delta" => reading.n_output_tokens = tokens(event.usage, b"output_tokens"),
+        b"message_stop" => reading.ended = 1,
+        _ => {}
+    }
+}
+
+/// A content block or a delta of one. A signature is no content, nor are citations: they belong to text that came.
+fn claude_piece(piece: &[u8]) -> Part {
+    let mut part = Part::Nothing;
+    let is_object = json::object(piece, |name, value| {
+        let value = value.value()?;
+        part = part.max(match name {
+            b"text" | b"partial_json" | b"name" => Part::Output.if_filled(value),
+            b"thinking" => Part::Reasoning.if_filled(value),
+            b"type" if value == br#""redacted_thinking""# => Part::Reasoning,
+            _ => Part::Nothing,
+        });
+        Some(())
+    });
+    is_object.map_or(Part::Nothing, |()| part)
+}
+
+/// Chunks of `streamGenerateContent`.
+fn gemini_candidates(candidates: &mut Walk<'_>, reading: &mut Reading) -> Option<()> {
+    if candidates.peek()? == b'[' {
+        reading.dialect = Some(Dialect::Gemini);
+    }
+    candidates.elements(|candidate| {
+        let (mut index, mut is_ended) = (0, false);
+        candidate.members(|name, value| {
+            match name {
+                b"index" => index = json::count(value.value()?).unwrap_or(0),
+                b"content" => gemini_content(value, reading)?,
+                b"finishReason" => {
+                    let reason = value.value()?;
+                    is_ended = json::is_text(reason) && reason != br#""FINISH_REASON_UNSPECIFIED""#;
+                }
+                _ => value.skip()?,
+            }
+            Some(())
+        })?;
+        reading.add_alternative(index, is_ended);
+        Some(())
+    })
+}
+
+fn gemini_content(content: &mut Walk<'_>, reading: &mut Reading) -> Option<()> {
+    content.members(|name, value| match name {
+        b"parts" => value.elements(|part| gemini_part(part, reading)),
+        _ => value.skip(),
+    })
+}
+
+/// A part with nothing but a signature is no content.
+fn gemini_part(part: &mut Walk<'_>, reading: &mut Reading) -> Option<()> {
+    let (mut found, mut is_thought) = (Part::Nothing, false);
+    part.members(|name, value| {
+        let value = value.value()?;
+        match name {
+            b"thought" => is_thought = value == b"true",
+            b"text"
+            | b"functionCall"
+            | b"executableCode"
+            | b"codeExecutionResult"
+            | b"inlineData"
+            | b"fileData" => found = found.max(Part::Output.if_filled(value)),
+            _ => {}
+        }
+        Some(())
+    })?;
+    reading.add(if is_thought { found.min(Part::Reasoning) } else { found });
+    Some(())
+}
+
+/// A prompt that is blocked has no candidates: its block reason is the end.
+fn gemini_prompt_feedback(feedback: &mut Walk<'_>, reading: &mut Reading) -> Option<()> {
+    feedback.members(|name, value| {
+        let value = value.value()?;
+        if name == b"blockReason" && json::is_text(value) {
+            reading.dialect = Some(Dialect::Gemini);
+            reading.add_alternative(0, true);
+        }
+        Some(())
+    })
+}
+
+/// Thoughts are counted apart here, and as output by all other dialects.
+fn gemini_usage(usage: &mut Walk<'_>, reading: &mut Reading) -> Option<()> {
+    usage.members(|name, value| {
+        let value = value.value()?;
+        if matches!(name, b"candidatesTokenCount" | b"thoughtsTokenCount")
+            && let Some(count) = json::count(value)
+        {
+            reading.dialect = Some(Dialect::Gemini);
+            reading.n_output_tokens = Some(reading.n_output_tokens.unwrap_or(0).saturating_add(count));
+        }
+        Some(())
+    })
+}
+
+fn is_ollama(event: &Members<'_>) -> bool {
+    matches!(event.done, b"true" | b"false")
+        && (event.error.message.first() == Some(&b'{') || event.response.first() == Some(&b'"'))
+}
+
+/// Lines of `/api/chat` (`message`) and `/api/generate` (`response`).
+fn ollama(event: &Members<'_>, reading: &mut Reading) {
+    reading.dialect = Some(Dialect::Ollama);
+    reading.alternatives = 1;
+    reading.ended = u64::from(event.done == b"true");
+    reading.n_output_tokens = json::count(event.eval_count);
+    reading.add(Part::Reasoning.if_filled(event.thinking));
+    reading.add(Part::Output.if_filled(event.response));
+    // `None` is no message: the line is one of `/api/generate`.
+    let _: Option<()> = json::object(event.error.message, |name, value| {
+        match name {
+            b"content" => reading.add(Part::Output.if_filled(value.value()?)),
+            b"thinking" => reading.add(Part::Reasoning.if_filled(value.value()?)),
+            b"tool_calls" => tool_calls(value, reading)?,
+            _ => value.skip()?,
+        }
+        Some(())
+    });
+}
+
+/// Returns the value of a member; empty if `object` is none or has no such member.
+fn member<'a>(object: &'a [u8], wanted: &[u8]) -> &'a [u8] {
+    let mut found: &[u8] = &[];
+    let is_object = json::object(object, |name, value| {
+        let value = value.value()?;
+        if name == wanted {
+            found = value;
+        }
+        Some(())
+    });
+    is_object.map_or(&[], |()| found)
+}
+
 /// Returns the count `name` of a usage object.
 fn tokens(usage: &[u8], name: &[u8]) -> Option<u64> {
-    let mut count = None;
-    json::members(usage, |member, value| {
-        if member == name {
-            count = json::count(value);
-        }
-    });
-    count
+    json::count(member(usage, name))
 }

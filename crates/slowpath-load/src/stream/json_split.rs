@@ -5,6 +5,17 @@ use memchr::{memchr, memchr2};
 
 use super::sse::{EventTooLarge, KEPT_BUFFER_BYTES, MAX_EVENT_BYTES};
 
+/// Brackets and quotes.
+const IS_STRUCTURAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut index = 0;
+    while index < 5 {
+        table[b"[]{}\""[index] as usize] = true;
+        index += 1;
+    }
+    table
+};
+
 /// Bytes of a value that earlier reads brought.
 #[derive(Debug, Default)]
 struct Partial(Vec<u8>);
@@ -143,12 +154,11 @@ impl ValueSplitter {
             if self.is_in_string {
                 self.skip_string(bytes, at)?;
             }
-            let byte = *bytes.get(*at)?;
-            match byte {
-                b'{' | b'[' | b'}' | b']' => return Some(byte),
-                b'"' => self.is_in_string = true,
-                _ => {}
+            *at += bytes.get(*at..)?.iter().position(|byte| IS_STRUCTURAL[usize::from(*byte)])?;
+            if bytes[*at] != b'"' {
+                return Some(bytes[*at]);
             }
+            self.is_in_string = true;
             *at += 1;
         }
     }
