@@ -230,7 +230,7 @@ export interface Stall {
 
 export type WeightUnit = "us" | "bytes" | "samples";
 
-export type Category = "app" | "dependency" | "node" | "native" | "wasm" | "gc" | "program" | "idle";
+export type Category = "app" | "dependency" | "node" | "native" | "kernel" | "wasm" | "gc" | "program" | "idle";
 
 /** Columns: every array of one table has the same length. -1 = none. */
 export interface ProfileData {

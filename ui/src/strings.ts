@@ -38,6 +38,7 @@ export const CATEGORY_NAME: Record<Category, string> = {
   dependency: "dependencies",
   node: "Node core",
   native: "native / V8",
+  kernel: "kernel",
   wasm: "WebAssembly",
   gc: "garbage collection",
   program: "outside JavaScript",

@@ -53,13 +53,13 @@ fn doing_of(profile: &Profile, stack: StackId) -> Doing {
         Category::Gc => return Doing::Gc,
         Category::Program => return Doing::Program,
         Category::App | Category::Dependency | Category::Wasm => return Doing::JavaScript,
-        Category::Node | Category::Native => {}
+        Category::Node | Category::Native | Category::Kernel => {}
     }
     // The run of core and native frames at the leaf says what the call is.
     let mut sync_call = None;
     for id in profile.stacks.frames(stack) {
         let function = profile.functions.get(id);
-        if !matches!(function.category, Category::Node | Category::Native) {
+        if !matches!(function.category, Category::Node | Category::Native | Category::Kernel) {
             break;
         }
         if is_module_loading(function) {

@@ -13,6 +13,8 @@ pub enum Category {
     Node,
     /// C++ of Node and V8, and built-ins.
     Native,
+    /// The kernel, working for the target.
+    Kernel,
     /// WebAssembly.
     Wasm,
     /// The garbage collector.
@@ -25,11 +27,12 @@ pub enum Category {
 
 impl Category {
     /// All of them, in the order that reports use.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::App,
         Self::Dependency,
         Self::Node,
         Self::Native,
+        Self::Kernel,
         Self::Wasm,
         Self::Gc,
         Self::Program,
@@ -43,6 +46,7 @@ impl Category {
             Self::Dependency => "dependency",
             Self::Node => "node",
             Self::Native => "native",
+            Self::Kernel => "kernel",
             Self::Wasm => "wasm",
             Self::Gc => "gc",
             Self::Program => "program",

@@ -7,6 +7,7 @@
 pub mod classify;
 mod clock;
 pub mod import;
+pub mod native;
 pub mod recording;
 pub mod symbol;
 pub mod tables;

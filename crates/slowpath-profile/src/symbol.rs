@@ -6,6 +6,8 @@
 //! JS:*render /srv/app.js:10:15             Node 18 and later; `LazyCompile:*render …`, `Function:…` before
 //! JS:~ node:internal/main/run_main:1:1     no name
 //! Script:~ file:///srv/app.mjs:1:1         Eval:~ …
+//! JS:+'turn /srv/app.js:16:14              specialised to one closure
+//! JS:wasm-function[0]-0-liftoff            or …-turbofan
 //! Builtin:ArrayPrototypeMap                BytecodeHandler:LdaNamedProperty   Stub:…   Handler:…
 //! RegExp:a|b                               a compiled regular expression
 //! ```
@@ -14,6 +16,7 @@
 //! add `_[k]` to kernel frames, `_[j]` to compiled code, `_[i]` to inlined frames.
 
 use crate::classify::{AppScope, Category, classify, native_kind};
+use crate::native::{Work, WorkClass, work_of};
 use crate::tables::{Function, Tier};
 
 /// Tags of V8 before the name of compiled JavaScript.
@@ -22,27 +25,10 @@ const JS_TAGS: &[&str] =
 
 /// Tags of V8 before code of its own.
 const BUILTIN_TAGS: &[&str] =
-    &["Builtin:", "BytecodeHandler:", "Handler:", "Stub:", "Callback:", "LoadIC:", "StoreIC:"];
+    &["Builtin:", "Builtins_", "Handler:", "Stub:", "Callback:", "LoadIC:", "StoreIC:"];
 
-/// Functions of V8 below which everything is garbage collection.
-const GC_PREFIXES: &[&str] = &[
-    "v8::internal::Heap::CollectGarbage",
-    "v8::internal::Heap::PerformGarbageCollection",
-    "v8::internal::Heap::Scavenge",
-    "v8::internal::Heap::MarkCompact",
-    "v8::internal::Scavenge",
-    "v8::internal::MarkCompact",
-    "v8::internal::MinorMarkSweep",
-    "v8::internal::ConcurrentMarking",
-    "v8::internal::IncrementalMarking",
-    "v8::internal::Mark",
-    "v8::internal::MainMark",
-    "v8::internal::Evacuat",
-    "v8::internal::PointersUpdatingJob",
-    "v8::internal::Sweeper",
-    "v8::internal::PageEvacuationJob",
-    "v8::internal::YoungGeneration",
-];
+/// The package that V8's built-ins and bytecode handlers count as, wherever their code lies.
+pub const BUILT_INS: &str = "V8 built-ins";
 
 /// Components of the node binary by the start of their symbols.
 const COMPONENTS: &[(&str, &str)] = &[
@@ -84,8 +70,12 @@ pub fn function_of_symbol(scope: &AppScope, symbol: &str, module: &str) -> (Func
     if let Some(source) = symbol.strip_prefix("RegExp:") {
         return (native(&format!("RegExp: {}", source.trim_start()), None), None);
     }
+    if let Some(name) = symbol.strip_prefix("BytecodeHandler:") {
+        // As in the symbol table of the node binary: `LdarWideHandler` for `Ldar.Wide`.
+        return (native(&format!("{}Handler", name.replace('.', "")), Some(BUILT_INS)), None);
+    }
     if let Some(name) = BUILTIN_TAGS.iter().find_map(|tag| symbol.strip_prefix(tag)) {
-        return (native(name, Some("V8 built-ins")), None);
+        return (native(name, Some(BUILT_INS)), None);
     }
     if mark != "_[k]"
         && let Some((name, file, line, column)) = split_place(symbol)
@@ -99,11 +89,7 @@ pub fn function_of_symbol(scope: &AppScope, symbol: &str, module: &str) -> (Func
         _ => {}
     }
     let package = if mark == "_[k]" || is_kernel(module) { Some(KERNEL) } else { component(symbol, module) };
-    let mut function = native(symbol, package);
-    if GC_PREFIXES.iter().any(|prefix| symbol.starts_with(prefix)) {
-        function.category = Category::Gc;
-    }
-    (function, None)
+    (native(symbol, package), None)
 }
 
 /// Whether a module name as perf writes it is the kernel or one of its modules.
@@ -143,6 +129,13 @@ fn javascript(scope: &AppScope, rest: &str) -> (Function, Option<Tier>) {
         Some(b'*') => (Some(Tier::TurboFan), &rest[1..]),
         _ => (None, rest),
     };
+    // A mark of code that is specialised to its closure.
+    let rest = rest.strip_prefix('\'').unwrap_or(rest);
+    if rest.starts_with("wasm-function[") {
+        let end = rest.find(']').map_or(rest.len(), |at| at + 1);
+        let tier = rest.ends_with("-turbofan").then_some(Tier::TurboFan);
+        return (at_place(scope, &rest[..end], "", 0, 0), tier);
+    }
     let (name, file, line, column) = split_place(rest).unwrap_or((rest.trim(), "", 0, 0));
     (at_place(scope, name, file, line, column), tier)
 }
@@ -191,14 +184,20 @@ fn number_at_end(text: &str) -> Option<(&str, u32)> {
 }
 
 fn native(name: &str, package: Option<&str>) -> Function {
+    let work = work_of(name, package);
+    let category = match work {
+        _ if package == Some(KERNEL) => Category::Kernel,
+        Some(Work { class: WorkClass::Gc, .. }) => Category::Gc,
+        _ => Category::Native,
+    };
     Function {
         name: if name.is_empty() { "[unknown]" } else { name }.to_owned(),
         file: String::new(),
         line: 0,
         column: 0,
-        category: Category::Native,
+        category,
         package: package.map(str::to_owned),
-        kind: native_kind(name, ""),
+        kind: work.and_then(Work::kind).or_else(|| native_kind(name, "")),
     }
 }
 
@@ -234,7 +233,10 @@ mod tests {
         );
         check("LazyCompile:+get x /srv/my app/a.js:3:4", "get x", "my app/a.js:3:4", app, Some(Tier::Maglev));
         check("JS:^a file:///srv/a.mjs:1:2", "a", "a.mjs:1:2", app, Some(Tier::Sparkplug));
+        check("JS:*'a /srv/a.js:1:2", "a", "a.js:1:2", app, Some(Tier::TurboFan));
         check("Function:a /srv/a.js:7", "a", "a.js:7:0", app, None);
+        let wasm = "JS:wasm-function[3]-3-turbofan";
+        check(wasm, "wasm-function[3]", ":0:0", Category::Wasm, Some(Tier::TurboFan));
         check("*a lib/a.js:7:1", "a", "lib/a.js:7:1", app, Some(Tier::TurboFan));
         check(
             "Script:~evalmachine.<anonymous>:1:1",
@@ -253,14 +255,16 @@ mod tests {
             assert_eq!((function.package.as_deref(), function.category), (package, category), "{symbol}");
         };
         let native = Category::Native;
-        check("do_fault", "[kernel.kallsyms]", "do_fault", Some("kernel"), native);
-        check("nft_do_chain", "[nf_tables]", "nft_do_chain", Some("kernel"), native);
-        check("vfs_read_[k]", "", "vfs_read", Some("kernel"), native);
+        check("do_fault", "[kernel.kallsyms]", "do_fault", Some("kernel"), Category::Kernel);
+        check("nft_do_chain", "[nf_tables]", "nft_do_chain", Some("kernel"), Category::Kernel);
+        check("vfs_read_[k]", "", "vfs_read", Some("kernel"), Category::Kernel);
         check("clock_gettime", "[vdso]", "clock_gettime", None, native);
         check("malloc", "/usr/lib/libc.so.6", "malloc", Some("libc.so.6"), native);
         check("v8::Function::Call(int)", "/usr/bin/node", "v8::Function::Call(int)", Some("V8"), native);
         check("main", "/usr/bin/node (deleted)", "main", Some("node"), native);
         check("Builtin:StoreIC", "", "StoreIC", Some("V8 built-ins"), native);
+        check("Builtins_StoreIC", "/usr/bin/node", "StoreIC", Some("V8 built-ins"), native);
+        check("BytecodeHandler:Ldar.Wide", "", "LdarWideHandler", Some("V8 built-ins"), native);
         check("RegExp:a:1", "", "RegExp: a:1", None, native);
         check(
             "v8::internal::Heap::CollectGarbage()",

@@ -14,6 +14,7 @@ export const CATEGORY_COLOUR: Record<Category, Hsl> = {
   dependency: [245, 66, 77],
   node: [184, 58, 41],
   native: [45, 6, 72],
+  kernel: [215, 12, 46],
   wasm: [50, 88, 52],
   gc: [134, 48, 31],
   program: [45, 6, 62],

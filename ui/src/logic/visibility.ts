@@ -4,7 +4,17 @@ import { COLLAPSE, DROP } from "./call-tree.ts";
 import type { Profile, ThreadSamples } from "./profile.ts";
 
 /** Order of the legend. */
-export const CATEGORIES: readonly Category[] = ["app", "dependency", "node", "native", "wasm", "gc", "program", "idle"];
+export const CATEGORIES: readonly Category[] = [
+  "app",
+  "dependency",
+  "node",
+  "native",
+  "kernel",
+  "wasm",
+  "gc",
+  "program",
+  "idle",
+];
 
 /** Switched off until somebody asks: the picture shows busy time. */
 export const HIDDEN_AT_FIRST: readonly string[] = ["idle"];

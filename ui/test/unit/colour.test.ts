@@ -56,7 +56,7 @@ function oklab([r, g, b]: Rgb): Rgb {
 const APART = 0.05;
 
 test("categories stay apart for every kind of colour vision", () => {
-  // "native", "program" and "idle" are greys that say the same: not code of yours.
+  // "native", "kernel", "program" and "idle" are greys that say the same: not code of yours.
   const names = ["app", "dependency", "node", "native", "wasm", "gc"] as const;
   for (const [kind, eye] of Object.entries(EYES)) {
     for (const a of names) {

@@ -2,7 +2,7 @@
 import type { Category, ProfileData } from "../../src/contract.ts";
 import { indexProfile, type Profile } from "../../src/logic/profile.ts";
 
-const CATEGORIES: Category[] = ["app", "dependency", "node", "native", "wasm", "gc", "program", "idle"];
+const CATEGORIES: Category[] = ["app", "dependency", "node", "native", "kernel", "wasm", "gc", "program", "idle"];
 
 /** `NAME` is a dependency of package "name", "(gc)" and "(idle)" what they say, "native:x" native, all else application. */
 function categoryOf(name: string): Category {
