@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 
 use crate::error::LoadError;
 use crate::json_object::JsonObject;
+use crate::line_file::LineFiles;
 use crate::plan::RequestPlan;
 use crate::prepared::{Preparation, is_json};
 use crate::source_text::{BYTE_ORDER_MARK, Position, bad_file, bad_json, placed};
@@ -37,13 +38,15 @@ const LINE_HINT: &str = "each line is a JSON value, which is a body, or `{\"requ
 pub fn requests_from_jsonl(path: &Path, base: &RequestPlan) -> Result<Vec<RequestPlan>, LoadError> {
     let unreadable = |source| LoadError::UnreadableFile { path: path.to_owned(), source };
     let file = File::open(path).map_err(unreadable)?;
-    read_requests(BufReader::new(file), path, base)
+    read_requests(BufReader::new(file), path, base, LineFiles::default())
 }
 
-fn read_requests(
+/// `files` are those that templates name; they are read, but not kept.
+pub(crate) fn read_requests(
     mut reader: impl BufRead,
     path: &Path,
     base: &RequestPlan,
+    files: LineFiles,
 ) -> Result<Vec<RequestPlan>, LoadError> {
     let mut requests = Vec::new();
     let mut lines = Vec::new();
@@ -73,7 +76,7 @@ fn read_requests(
     if requests.is_empty() {
         return Err(bad_file(path, Position::START, "it holds no requests", LINE_HINT));
     }
-    let mut preparation = Preparation::default();
+    let mut preparation = Preparation::with_files(files);
     for (request, line) in requests.iter().zip(lines) {
         let prepared = request.validate().and_then(|()| preparation.prepare(request));
         prepared.map_err(|error| placed(error, path, Position { line, column: 1 }))?;

@@ -14,7 +14,7 @@ fn base() -> RequestPlan {
 }
 
 fn read(text: &[u8], base: &RequestPlan) -> Result<Vec<RequestPlan>, LoadError> {
-    read_requests(text, Path::new("r.jsonl"), base)
+    read_requests(text, Path::new("r.jsonl"), base, LineFiles::default())
 }
 
 fn one(line: &str) -> RequestPlan {

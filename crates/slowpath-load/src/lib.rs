@@ -13,6 +13,8 @@ mod checks;
 mod chunked;
 mod clock;
 mod connection;
+#[cfg(test)]
+mod doc_tests;
 mod engine;
 mod error;
 #[allow(dead_code)]
@@ -49,6 +51,8 @@ mod request;
 #[allow(dead_code)]
 mod request_source;
 pub mod response;
+#[cfg(test)]
+mod response_oracle_tests;
 #[allow(dead_code)]
 mod schedule;
 mod socket;

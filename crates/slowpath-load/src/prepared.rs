@@ -75,7 +75,7 @@ pub(crate) struct Preparation<'a> {
 type FieldsKey<'a> = (&'a [(String, String)], bool);
 
 impl<'a> Preparation<'a> {
-    #[cfg(test)]
+    /// Starts with files that may have been read already.
     pub(crate) fn with_files(files: LineFiles) -> Self {
         Self { files, fields: HashMap::new() }
     }

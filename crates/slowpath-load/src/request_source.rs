@@ -64,7 +64,11 @@ impl RequestSource {
         Self::prepare(plan, Preparation::default())
     }
 
-    fn prepare<'a>(plan: &'a LoadPlan, mut preparation: Preparation<'a>) -> Result<Self, LoadError> {
+    /// As [`RequestSource::new`], with files that may have been read already.
+    pub(crate) fn prepare<'a>(
+        plan: &'a LoadPlan,
+        mut preparation: Preparation<'a>,
+    ) -> Result<Self, LoadError> {
         let order = Order::of(&plan.requests)?;
         let mut requests = Vec::with_capacity(plan.requests.len());
         for (index, request) in plan.requests.iter().enumerate() {
