@@ -214,6 +214,15 @@ impl ThreadSamples {
         }
     }
 
+    /// Returns how many samples the rows stand for.
+    pub fn n_samples(&self) -> u64 {
+        if self.count.is_empty() {
+            self.stack.len() as u64
+        } else {
+            self.count.iter().copied().map(u64::from).sum()
+        }
+    }
+
     /// Returns the median weight of samples: where it is time, the effective sampling interval.
     pub fn effective_interval(&self) -> Option<Nanos> {
         let mut durations = self.duration.clone();

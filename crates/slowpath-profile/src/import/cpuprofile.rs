@@ -6,8 +6,12 @@
 //! where unknown; `positionTicks` lines count from 1; times are microseconds on `CLOCK_MONOTONIC` (on Linux). Most of
 //! a large file are call frames that say the same again, so a frame is parsed once for each of its spellings.
 
-use super::BadInput;
+use super::call_frames::FrameFunctions;
 use super::json::Json;
+use super::{BadInput, Content};
+use crate::Nanos;
+use crate::classify::AppScope;
+use crate::tables::{Profile, StackId, WeightUnit};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
@@ -96,6 +100,58 @@ impl<'a> CpuProfile<'a> {
         let mut text = RawProfile::default();
         Json::new(json).each_key(|json, key| text.read_key(json, key))?;
         text.check()
+    }
+}
+
+/// Adds a `.cpuprofile` to `profile`.
+pub(super) fn import(bytes: &[u8], profile: &mut Profile) -> Result<Content, BadInput> {
+    let raw = CpuProfile::parse(bytes)?;
+    let stacks = raw.stacks(profile);
+    let has_samples = !raw.samples.is_empty();
+    let mut content = Content::new(if has_samples { WeightUnit::Nanoseconds } else { WeightUnit::Samples });
+    let thread = content.new_thread(0, "");
+    for (time, node) in &raw.samples {
+        if let Some(stack) = stacks[*node as usize] {
+            thread.push(nanos(*time), Nanos(0), stack);
+        }
+    }
+    thread.weigh_by_distance(nanos(raw.end_time));
+    if !has_samples {
+        for (node, stack) in raw.nodes.iter().zip(&stacks) {
+            if let Some(stack) = stack.filter(|_| node.hit_count > 0) {
+                thread.push_sum(u64::from(node.hit_count), node.hit_count, stack);
+            }
+        }
+        content
+            .notes
+            .push("it has no samples, only their number by call path, so nothing is known of time".into());
+    }
+    for tick in &raw.ticks {
+        if let Some(stack) = stacks[tick.node as usize] {
+            let function = profile.stacks.function[stack.0 as usize];
+            *profile.line_ticks.entry((function, tick.line)).or_default() += u64::from(tick.ticks);
+        }
+    }
+    Ok(content)
+}
+
+/// Converts V8's microseconds.
+pub(super) fn nanos(us: f64) -> Nanos {
+    Nanos((us.max(0.0) * 1e3).round() as u64)
+}
+
+impl CpuProfile<'_> {
+    /// Returns each node's stack; `None` for the root.
+    fn stacks(&self, profile: &mut Profile) -> Vec<Option<StackId>> {
+        let scope = AppScope::default();
+        let mut functions = FrameFunctions::default();
+        let mut stacks: Vec<Option<StackId>> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let parent = node.parent.and_then(|parent| stacks[parent as usize]);
+            let frame = (node.frame, &self.frames[node.frame as usize]);
+            stacks.push(functions.stack(profile, &scope, frame, parent));
+        }
+        stacks
     }
 }
 

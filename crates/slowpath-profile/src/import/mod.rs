@@ -1,7 +1,23 @@
-//! Importers: from raw profile formats to [`crate::tables`]. One file a format, its pitfalls in its first lines.
+//! Importers: from the profile formats of other tools to [`crate::tables`]. One file a format, its pitfalls in its first lines.
+//!
+//! A format is recognised by its content, never by its name. Text formats are read as a stream; JSON and pprof are held
+//! in memory once. What importers give is the same for all: functions and stacks go into the tables of one
+//! [`Profile`], samples into threads of it.
 
 mod bad_input;
+mod call_frames;
+mod collapsed;
+mod content;
 pub mod cpuprofile;
+mod format;
+mod heapprofile;
 mod json;
+mod lines;
+mod open;
+mod perf_script;
+mod speedscope;
 
 pub use bad_input::BadInput;
+pub use content::Content;
+pub use format::Format;
+pub use open::{ImportError, Imported, ImportedFile, import_bytes, open_files};
