@@ -176,7 +176,7 @@ fn nothing_taken(
     let listed: Vec<_> = origins.iter().take(3).map(|(name, count)| format!("{name} ({count})")).collect();
     let wanted: Vec<_> = wanted.iter().map(ToString::to_string).collect();
     let problem = format!("no request goes to {}; they go to {}", wanted.join(" or "), listed.join(", "));
-    let hint = format!("to send what was recorded at {most} to your URL, take that origin");
+    let hint = format!("pass `--har-origin {most}` to send to your URL what was recorded there");
     bad_file(path, Position::START, &problem, &hint)
 }
 
