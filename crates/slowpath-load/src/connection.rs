@@ -1,433 +1,530 @@
-//! One connection of a closed load: connects, sends the request, reads the answer, starts over. Knows no other
-//! connection and no thread; time and counts come through [`Exchange`].
+//! One HTTP/1.1 connection: takes requests, sends them, reads their answers in order, starts over. Knows no other
+//! connection and no thread; requests, time and counts come through [`Context`].
 //!
 //! ```text
-//!             ┌──────────── answer, kept alive ───────────┐
-//!             v                                           │
-//! Connecting ──> Exchanging ── answer, closed / lost ──> (new connection)
-//!     └── refused, or second failure in a row ──> BackingOff ──> Connecting
+//!                    ┌────────── answer, kept alive ─────────┐
+//!                    v                                       │
+//! request ──> connect if need be ──> send, read ──> answer, closed / lost ──> hang up ──> next request
+//!                    └── refused, or second failure in a row ──> pause ──> next request
 //! ```
 
+use std::collections::VecDeque;
 use std::fmt::Display;
-use std::net::SocketAddr;
 
 use rustix::event::epoll::EventFlags;
-use rustix::fd::OwnedFd;
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, sockopt};
 
-use crate::clock::{self, NS_PER_MS};
+use crate::answer::AnswerReader;
+use crate::clock;
+use crate::context::Context;
+use crate::dialer::{DialError, Dialer, Phase};
 use crate::interval::ErrorClass;
-use crate::response::{Answers, Progress, ResponseParser};
+use crate::link::LinkError;
+use crate::outbox::Outbox;
+use crate::response::{Answers, MalformedResponse, Progress, ResponseParser};
 use crate::socket;
-use crate::tally::Tally;
-
-/// The pause after a failure doubles from the first to the second of these. 50 ms lets 1,000 connections cost at most
-/// 20,000 attempts per second for a moment only; 1 s still notices soon that the server is back.
-const BACK_OFF_NS: (u64, u64) = (50 * NS_PER_MS, 1000 * NS_PER_MS);
-
-/// Bytes of an error's body that are kept for the sample.
-const BODY_SAMPLE_BYTES: usize = 256;
+use crate::times::Times;
 
 /// Full buffers that are read before other connections get their turn: 1 MiB of one answer.
 const MAX_FULL_READS: u32 = 16;
 
-/// What a load sends, and to whom; the same for all connections.
-pub(crate) struct Target {
-    /// The addresses of the host, at least one.
-    pub(crate) addresses: Vec<SocketAddr>,
-    pub(crate) request: Vec<u8>,
-    /// `POST /path`, for error samples.
-    pub(crate) request_name: String,
-    pub(crate) answers: Answers,
-    /// The request itself asks for `connection: close`.
-    pub(crate) asks_to_close: bool,
-    pub(crate) timeout_ns: u64,
+/// A request that a connection has taken and that has not ended.
+#[derive(Debug, Clone, Copy)]
+struct UnderWay {
+    number: u64,
+    intended_ns: u64,
+    start_ns: u64,
+    /// Which of the plan's requests it is; known when it is written for this link.
+    request: usize,
+    /// Bytes written for this link up to its end.
+    end_byte: u64,
 }
 
-/// What connections of one thread share while one of them is at work.
-pub(crate) struct Exchange<'a> {
-    pub(crate) target: &'a Target,
-    pub(crate) epoll: &'a OwnedFd,
-    pub(crate) tally: &'a mut Tally,
-    pub(crate) buffer: &'a mut [u8],
-    /// When the current batch of events was received; what those events report happened before.
-    pub(crate) now_ns: u64,
-    /// The address that answered last; tried first.
-    pub(crate) preferred_address: &'a mut usize,
-    /// Connections with more to read that must be called again without an event.
-    pub(crate) unread: &'a mut Vec<u64>,
-}
-
+/// Which requests a failure ends. The others are sent again on the next link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Connecting,
-    Exchanging,
-    BackingOff { until_ns: u64 },
+enum Failing {
+    /// The one whose answer is awaited or has begun.
+    First,
+    All,
 }
 
 pub(crate) struct Connection {
     token: u64,
-    /// `Some` in all phases but `BackingOff`.
-    socket: Option<OwnedFd>,
-    phase: Phase,
+    dialer: Dialer,
+    /// In the order of their answers.
+    under_way: VecDeque<UnderWay>,
+    /// How many of those are written for this link.
+    n_written: usize,
+    /// Bytes written for this link.
+    n_written_bytes: u64,
+    outbox: Outbox,
     parser: ResponseParser,
-    /// Bytes of the request sent so far.
-    n_sent: usize,
-    request_start_ns: u64,
-    last_byte_ns: u64,
-    first_body_byte_ns: Option<u64>,
-    body_sample: Vec<u8>,
-    /// Complete answers on this socket.
+    answer: AnswerReader,
+    /// When the bytes that are being parsed were received.
+    read_ns: u64,
+    /// Complete answers on this link.
     n_answers: u64,
-    /// The server has closed its side of this socket, or the connection is broken.
+    /// The server has closed its side of this link, or the connection is broken.
     is_closed_by_peer: bool,
-    /// The request under way was sent before, on a connection that the server had closed.
-    is_retry: bool,
-    /// Failures since the last complete answer.
-    n_failures: u32,
-    address: usize,
-    n_addresses_tried: usize,
+    /// Stands in the queue of connections that can take a request.
+    is_offered: bool,
 }
 
 impl Connection {
-    /// Returns a connection that begins to connect when its clock first ticks.
-    pub(crate) fn new(token: u64, answers: Answers) -> Self {
+    /// Returns a connection that does nothing before it gets to take a request.
+    pub(crate) fn new(token: u64, endpoint: usize) -> Self {
         Self {
             token,
-            socket: None,
-            phase: Phase::BackingOff { until_ns: 0 },
-            parser: ResponseParser::new(answers),
-            n_sent: 0,
-            request_start_ns: 0,
-            last_byte_ns: 0,
-            first_body_byte_ns: None,
-            body_sample: Vec::new(),
+            dialer: Dialer::new(token, endpoint),
+            under_way: VecDeque::new(),
+            n_written: 0,
+            n_written_bytes: 0,
+            outbox: Outbox::default(),
+            parser: ResponseParser::new(Answers::Other),
+            answer: AnswerReader::default(),
+            read_ns: 0,
             n_answers: 0,
             is_closed_by_peer: false,
-            is_retry: false,
-            n_failures: 0,
-            address: 0,
-            n_addresses_tried: 0,
+            is_offered: false,
         }
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.phase == Phase::Exchanging
+        self.dialer.is_open()
     }
 
-    /// Tells whether a request is under way, connecting included.
-    pub(crate) fn is_busy(&self) -> bool {
-        matches!(self.phase, Phase::Connecting | Phase::Exchanging)
+    /// Begins the load. In an open one the connection is made ahead of its first request.
+    pub(crate) fn start(&mut self, context: &mut Context<'_>) {
+        if context.pacer.is_open() {
+            self.dial(context);
+            self.offer(context);
+        } else {
+            self.begin_anew(context);
+        }
+    }
+
+    /// Takes the next request of an open load, if it can; the connection was first in the queue.
+    pub(crate) fn on_chosen(&mut self, context: &mut Context<'_>) {
+        self.is_offered = false;
+        if self.n_free(context) > 0 {
+            self.take_requests(1, context);
+            self.go_on(context);
+        }
     }
 
     /// Takes an event of the connection's socket.
-    pub(crate) fn on_event(&mut self, flags: EventFlags, exchange: &mut Exchange<'_>) {
-        if self.phase == Phase::Connecting
-            && let Some(socket) = &self.socket
-            && flags.intersects(EventFlags::OUT.union(socket::PEER_CLOSED))
-        {
-            match sockopt::socket_error(socket).and_then(|outcome| outcome) {
-                Ok(()) => self.on_connected(exchange),
-                Err(errno) => self.on_connect_failed(errno, exchange),
+    pub(crate) fn on_event(&mut self, flags: EventFlags, context: &mut Context<'_>) {
+        if self.dialer.phase() == Phase::Connecting {
+            match self.dialer.on_event(flags, context) {
+                Ok(true) => self.on_open(context),
+                Ok(false) => return,
+                Err(error) => return self.on_dial_failed(&error, context),
             }
         }
         // Also just after connecting: a server that speaks first may have spoken, and no further event would say so.
-        if self.phase == Phase::Exchanging {
+        if self.dialer.is_open() {
             self.is_closed_by_peer |= flags.intersects(socket::PEER_CLOSED);
-            if flags.contains(EventFlags::OUT) && self.n_sent < exchange.target.request.len() {
-                self.send(exchange);
+            if flags.contains(EventFlags::OUT) && !self.outbox.is_empty() {
+                self.send(context);
             }
-            if flags.intersects(EventFlags::IN.union(socket::PEER_CLOSED)) && self.is_open() {
-                self.receive(exchange);
+            if flags.intersects(EventFlags::IN.union(socket::PEER_CLOSED)) && self.dialer.is_open() {
+                self.receive(context);
             }
         }
     }
 
     /// Goes on reading where the last turn stopped for the sake of other connections.
-    pub(crate) fn on_turn(&mut self, exchange: &mut Exchange<'_>) {
-        if self.is_open() {
-            self.receive(exchange);
+    pub(crate) fn on_turn(&mut self, context: &mut Context<'_>) {
+        if self.dialer.is_open() {
+            self.receive(context);
         }
     }
 
     /// Looks at the clock: a pause may be over, a timeout reached.
-    pub(crate) fn on_tick(&mut self, exchange: &mut Exchange<'_>) {
-        let idle_ns = exchange.now_ns.saturating_sub(self.last_byte_ns);
-        let timeout_ns = exchange.target.timeout_ns;
-        match self.phase {
-            Phase::BackingOff { until_ns } if until_ns <= exchange.now_ns => {
-                self.begin_on_new_connection(exchange);
+    pub(crate) fn on_tick(&mut self, context: &mut Context<'_>) {
+        let total_timeout_ns = context.target.total_timeout_ns;
+        if let Some(first) = self.under_way.front()
+            && context.now_ns.saturating_sub(first.start_ns) >= total_timeout_ns
+        {
+            return self.fail(ErrorClass::Timeout, Failing::First, context, |connection| {
+                format!("not complete after {} s, {}", seconds(total_timeout_ns), connection.state())
+            });
+        }
+        let timeout_ns = context.target.timeout_ns;
+        match self.dialer.phase() {
+            Phase::BackingOff { until_ns } if until_ns <= context.now_ns => self.begin_anew(context),
+            Phase::Connecting => {
+                if let Err(error) = self.dialer.on_tick(context) {
+                    self.on_dial_failed(&error, context);
+                }
             }
-            Phase::Connecting if idle_ns >= timeout_ns => self.on_connect_failed(Errno::TIMEDOUT, exchange),
-            Phase::Exchanging if idle_ns >= timeout_ns => {
-                let n_sent = self.n_sent;
-                let seconds = timeout_ns as f64 / clock::NS_PER_S as f64;
-                self.fail(ErrorClass::Timeout, exchange, |target, parser| {
-                    let state = match parser.status() {
-                        _ if n_sent < target.request.len() => "the request is only partly sent".to_owned(),
-                        0 => "no answer has begun".to_owned(),
-                        status => format!("an answer with status {status} has begun"),
-                    };
-                    format!("{}: no byte for {seconds} s, {state}", target.request_name)
+            Phase::Open if !self.under_way.is_empty() && self.dialer.idle_ns(context) >= timeout_ns => {
+                self.fail(ErrorClass::Timeout, Failing::All, context, |connection| {
+                    format!("no byte for {} s, {}", seconds(timeout_ns), connection.state())
                 });
             }
             _ => {}
         }
     }
 
-    fn begin_on_new_connection(&mut self, exchange: &mut Exchange<'_>) {
-        self.is_retry = false;
-        self.request_start_ns = clock::now_ns();
-        self.connect_anew(exchange);
+    /// Says how far the first request under way has come.
+    fn state(&self) -> String {
+        match self.parser.status() {
+            _ if !self.dialer.is_open() => "there is no connection".to_owned(),
+            _ if !self.is_first_sent() => "the request is only partly sent".to_owned(),
+            0 => "no answer has begun".to_owned(),
+            status => format!("an answer with status {status} has begun"),
+        }
     }
 
-    /// Connects for a request whose clock runs already.
-    fn connect_anew(&mut self, exchange: &mut Exchange<'_>) {
-        self.n_addresses_tried = 0;
+    fn is_first_sent(&self) -> bool {
+        let n_sent = self.n_written_bytes - self.outbox.n_unsent() as u64;
+        self.n_written > 0 && self.under_way.front().is_some_and(|first| first.end_byte <= n_sent)
+    }
+
+    /// Returns how many more requests the connection can take now.
+    fn n_free(&self, context: &Context<'_>) -> usize {
+        let capacity = match self.dialer.phase() {
+            Phase::BackingOff { .. } => 0,
+            Phase::Open if self.is_closed_by_peer => 0,
+            Phase::Open => context.target.pipelining,
+            // One is enough to find out whether the server is there; the others would only wait for that.
+            Phase::Connecting | Phase::Unconnected => 1,
+        };
+        capacity.saturating_sub(self.under_way.len())
+    }
+
+    /// Queues for a request of an open load.
+    fn offer(&mut self, context: &mut Context<'_>) {
+        if context.pacer.is_open() && !self.is_offered && self.n_free(context) > 0 {
+            self.is_offered = true;
+            context.ready.push_back(self.token);
+        }
+    }
+
+    /// Takes up to `n_requests` that may start now.
+    fn take_requests(&mut self, n_requests: usize, context: &mut Context<'_>) {
+        if n_requests == 0 {
+            return;
+        }
+        let start_ns = clock::now_ns();
+        for _ in 0..n_requests {
+            let Some(ticket) = context.pacer.take(start_ns) else { return };
+            context.tally.begin_request(ticket.intended_ns, start_ns);
+            self.under_way.push_back(UnderWay {
+                number: ticket.number,
+                intended_ns: ticket.intended_ns,
+                start_ns,
+                request: 0,
+                end_byte: 0,
+            });
+        }
+    }
+
+    /// Takes what requests it can without a connection, and connects if there are any.
+    fn begin_anew(&mut self, context: &mut Context<'_>) {
+        self.dialer.hang_up();
+        self.take_requests(self.n_free(context), context);
+        self.go_on(context);
+    }
+
+    /// Does what the requests under way ask for: connects, or sends them.
+    fn go_on(&mut self, context: &mut Context<'_>) {
+        match self.dialer.phase() {
+            Phase::Open => self.write(context),
+            Phase::Unconnected if !self.under_way.is_empty() => self.dial(context),
+            _ => {}
+        }
+        self.offer(context);
+    }
+
+    fn dial(&mut self, context: &mut Context<'_>) {
+        if let Err(error) = self.dialer.begin(context) {
+            self.on_dial_failed(&error, context);
+        }
+    }
+
+    /// The link stands: everything about the last one is forgotten.
+    fn on_open(&mut self, context: &mut Context<'_>) {
+        self.n_written = 0;
+        self.n_written_bytes = 0;
         self.n_answers = 0;
         self.is_closed_by_peer = false;
-        self.address = *exchange.preferred_address;
-        self.connect(exchange);
+        self.outbox.clear(&mut context.spare);
+        self.parser.reset();
+        self.answer.reset();
+        self.dialer.last_byte_ns = context.now_ns;
+        self.take_requests(self.n_free(context), context);
+        self.go_on(context);
     }
 
-    /// Tries this address, and the next ones as long as they fail at once.
-    fn connect(&mut self, exchange: &mut Exchange<'_>) {
-        loop {
-            self.last_byte_ns = exchange.now_ns;
-            let begun = socket::begin_connect(&exchange.target.addresses[self.address])
-                .and_then(|socket| socket::watch(exchange.epoll, &socket, self.token).map(|()| socket));
-            match begun {
-                Ok(socket) => {
-                    self.socket = Some(socket);
-                    self.phase = Phase::Connecting;
-                    return;
-                }
-                Err(_) if self.has_next_address(exchange) => {}
-                Err(errno) => return self.give_up_connecting(errno, exchange),
-            }
-        }
-    }
-
-    fn on_connected(&mut self, exchange: &mut Exchange<'_>) {
-        *exchange.preferred_address = self.address;
-        self.phase = Phase::Exchanging;
-        self.begin_exchange(exchange);
-    }
-
-    fn on_connect_failed(&mut self, errno: Errno, exchange: &mut Exchange<'_>) {
-        self.socket = None;
-        if self.has_next_address(exchange) {
-            self.connect(exchange);
-        } else {
-            self.give_up_connecting(errno, exchange);
-        }
-    }
-
-    fn has_next_address(&mut self, exchange: &Exchange<'_>) -> bool {
-        let n_addresses = exchange.target.addresses.len();
-        self.n_addresses_tried += 1;
-        self.address = (self.address + 1) % n_addresses;
-        self.n_addresses_tried < n_addresses
-    }
-
-    fn give_up_connecting(&mut self, errno: Errno, exchange: &mut Exchange<'_>) {
-        self.fail(ErrorClass::Connect, exchange, |target, _| {
-            let addresses: Vec<String> = target.addresses.iter().map(ToString::to_string).collect();
-            format!("{}: {}", addresses.join(", "), described(errno))
+    fn on_dial_failed(&mut self, error: &DialError, context: &mut Context<'_>) {
+        let endpoint = &context.target.endpoints[self.dialer.endpoint];
+        self.fail_plainly(error.class(), Failing::All, context, |_| {
+            format!("{}: {error}", endpoint.listed_addresses())
         });
     }
 
-    /// Sends the request on an open connection, as its first or its next one. The request's clock runs already.
-    fn begin_exchange(&mut self, exchange: &mut Exchange<'_>) {
-        self.parser.reset();
-        self.n_sent = 0;
-        self.first_body_byte_ns = None;
-        self.body_sample.clear();
-        self.last_byte_ns = exchange.now_ns;
-        self.send(exchange);
+    /// Writes and sends the requests that are not written yet.
+    fn write(&mut self, context: &mut Context<'_>) {
+        if self.n_written == self.under_way.len() {
+            return;
+        }
+        if self.n_written == 0 {
+            // The connection was idle: its silence begins now.
+            self.dialer.last_byte_ns = context.now_ns;
+        }
+        let (target, endpoint) = (context.target, self.dialer.endpoint);
+        for request in self.under_way.range_mut(self.n_written..) {
+            let n_bytes = if let Some(copies) = &target.endpoints[endpoint].constant {
+                self.outbox.add_copy(copies);
+                copies.request().len()
+            } else {
+                let (index, n_bytes) = self.outbox.compose(&mut context.spare, |bytes| {
+                    target.source.render(request.number, endpoint, bytes)
+                });
+                request.request = index;
+                n_bytes
+            };
+            self.n_written_bytes += n_bytes as u64;
+            request.end_byte = self.n_written_bytes;
+        }
+        if self.n_written == 0 {
+            self.expect_answer(context);
+        }
+        self.n_written = self.under_way.len();
+        self.send(context);
     }
 
-    fn send(&mut self, exchange: &mut Exchange<'_>) {
-        let Some(socket) = &self.socket else { return };
-        while self.n_sent < exchange.target.request.len() {
-            match rustix::net::send(socket, &exchange.target.request[self.n_sent..], SendFlags::NOSIGNAL) {
-                Ok(n_bytes) => {
-                    self.n_sent += n_bytes;
-                    self.last_byte_ns = exchange.now_ns;
-                    exchange.tally.add_sent(n_bytes);
-                }
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return,
-                // The server may have answered before it closed: what it said explains more than this errno.
-                Err(_) => {
-                    self.is_closed_by_peer = true;
-                    return self.receive(exchange);
-                }
+    /// Makes ready to read the answer to the first request under way, if there is one.
+    fn expect_answer(&mut self, context: &Context<'_>) {
+        if let Some(first) = self.under_way.front() {
+            self.parser.reset();
+            self.parser.expect(context.target.facts(self.dialer.endpoint, first.request).answers);
+            self.answer.reset();
+        }
+    }
+
+    fn send(&mut self, context: &mut Context<'_>) {
+        let Some(link) = &mut self.dialer.link else { return };
+        let copies = context.target.endpoints[self.dialer.endpoint].constant.as_ref();
+        let (n_bytes, outcome) = self.outbox.send(link, copies, &mut context.spare);
+        if n_bytes > 0 {
+            self.dialer.last_byte_ns = context.now_ns;
+            context.tally.add_sent(n_bytes);
+        }
+        match outcome {
+            Ok(()) | Err(LinkError::WouldBlock) => {}
+            // The server may have answered before it closed: what it said explains more than this error.
+            Err(_) => {
+                self.is_closed_by_peer = true;
+                self.receive(context);
             }
         }
     }
 
-    /// Reads until the socket is empty, the answer ends or the turn is over.
+    /// Reads until the link is empty, or the turn is over.
     ///
     /// Edge-triggered: a short read means that the socket was empty, unless the peer has closed; then the end of the
     /// stream must be read, because no further event will announce it.
-    fn receive(&mut self, exchange: &mut Exchange<'_>) {
+    fn receive(&mut self, context: &mut Context<'_>) {
         let mut n_full_reads = 0;
         loop {
-            let Some(socket) = &self.socket else { return };
-            let n_bytes = match rustix::net::recv(socket, &mut *exchange.buffer, RecvFlags::empty()) {
-                Ok((0, _)) => return self.on_end_of_stream(exchange),
-                Ok((n_bytes, _)) => n_bytes,
-                Err(Errno::INTR) => continue,
-                Err(Errno::AGAIN) => return,
-                Err(errno) => return self.on_reset(errno, exchange),
+            let Some(link) = &mut self.dialer.link else { return };
+            let n_bytes = match link.receive(&mut context.buffer) {
+                Ok(n_bytes) => n_bytes,
+                Err(LinkError::WouldBlock) => return,
+                Err(LinkError::End) => return self.on_end_of_stream(context),
+                Err(error) => return self.on_reset(&error, context),
             };
-            exchange.tally.add_received(n_bytes);
-            self.last_byte_ns = exchange.now_ns;
-            match self.parse(n_bytes, exchange) {
-                Ok(Progress::NeedMore) => {}
-                Ok(Progress::Done { consumed }) if consumed == n_bytes => {
-                    return self.on_answer(exchange);
-                }
-                Ok(Progress::Done { .. }) => return self.fail_malformed("bytes follow its end", exchange),
-                Err(malformed) => return self.fail_malformed(malformed, exchange),
+            let is_drained = link.is_drained_by(n_bytes, context.buffer.len());
+            context.tally.add_received(n_bytes);
+            self.dialer.last_byte_ns = context.now_ns;
+            // What an event reported was there when the batch was received, so that the generator's own queue is not
+            // measured. The rest of an answer that had begun may have come later.
+            self.read_ns = if self.parser.has_started() { clock::now_ns() } else { context.now_ns };
+            if !self.read_answers(n_bytes, context) {
+                return;
             }
-            n_full_reads += u32::from(n_bytes == exchange.buffer.len());
+            n_full_reads += u32::from(!is_drained);
             if n_full_reads == MAX_FULL_READS {
-                return exchange.unread.push(self.token);
+                return context.unread.push(self.token);
             }
-            if n_bytes < exchange.buffer.len() && !self.is_closed_by_peer {
+            if is_drained && !self.is_closed_by_peer {
                 return;
             }
         }
     }
 
+    /// Reads the answers in the first `n_bytes` of the buffer and goes on with the next requests; tells whether there
+    /// is more to read on this link.
+    fn read_answers(&mut self, n_bytes: usize, context: &mut Context<'_>) -> bool {
+        let mut at = 0;
+        while at < n_bytes {
+            if self.under_way.is_empty() {
+                // Nothing was asked: some servers say something before they close an idle connection.
+                self.leave_idle_link(context);
+                return false;
+            }
+            match self.parse(at, n_bytes, context) {
+                Ok(Progress::NeedMore) => break,
+                Ok(Progress::Done { consumed }) if at + consumed < n_bytes && self.under_way.len() == 1 => {
+                    self.fail_malformed("bytes follow its end", context);
+                    return false;
+                }
+                Ok(Progress::Done { consumed }) => at += consumed,
+                Err(malformed) => {
+                    self.fail_malformed(malformed, context);
+                    return false;
+                }
+            }
+            if !self.take_answer(context) {
+                return false;
+            }
+        }
+        self.take_requests(self.n_free(context), context);
+        self.go_on(context);
+        // Nothing is awaited on an idle link; events will tell if it is closed.
+        !self.under_way.is_empty()
+    }
+
+    /// Reads the bytes of the buffer from `from` to `to` as part of the answer to the first request under way.
     fn parse(
         &mut self,
-        n_bytes: usize,
-        exchange: &Exchange<'_>,
-    ) -> Result<Progress, crate::response::MalformedResponse> {
-        let (first_body_byte_ns, body_sample) = (&mut self.first_body_byte_ns, &mut self.body_sample);
-        self.parser.feed(&exchange.buffer[..n_bytes], |status, body| {
-            first_body_byte_ns.get_or_insert(exchange.now_ns);
-            if !is_success(status) {
-                let n_missing = BODY_SAMPLE_BYTES - body_sample.len();
-                body_sample.extend_from_slice(&body[..body.len().min(n_missing)]);
-            }
+        from: usize,
+        to: usize,
+        context: &Context<'_>,
+    ) -> Result<Progress, MalformedResponse> {
+        let request = self.under_way.front().map_or(0, |first| first.request);
+        let facts = context.target.facts(self.dialer.endpoint, request);
+        let Self { parser, answer, read_ns, .. } = self;
+        parser.feed(&context.buffer[from..to], |head, piece| {
+            answer.take(head, piece, *read_ns, facts, context.target);
         })
     }
 
-    /// A complete answer was read.
-    fn on_answer(&mut self, exchange: &mut Exchange<'_>) {
-        let status = self.parser.status();
-        self.n_failures = 0;
+    /// A complete answer was read; tells whether the link can be used further.
+    fn take_answer(&mut self, context: &mut Context<'_>) -> bool {
+        let is_sent = self.is_first_sent();
+        let Some(first) = self.under_way.pop_front() else { return false };
+        self.n_written -= 1;
         self.n_answers += 1;
-        exchange.tally.add_status(status);
-        if is_success(status) {
-            let since_start = |time_ns: u64| time_ns.saturating_sub(self.request_start_ns);
-            exchange
-                .tally
-                .add_success(since_start(exchange.now_ns), self.first_body_byte_ns.map(since_start));
-        } else {
-            let (target, body) = (exchange.target, &self.body_sample);
-            exchange.tally.add_error(ErrorClass::Status, || {
-                format!("{}: {status}: {}", target.request_name, String::from_utf8_lossy(body))
-            });
+        self.dialer.on_success();
+        let facts = context.target.facts(self.dialer.endpoint, first.request);
+        let times = Times {
+            intended_ns: first.intended_ns,
+            start_ns: first.start_ns,
+            first_body_byte_ns: None,
+            end_ns: self.read_ns,
+        };
+        context.tally.end_request(first.start_ns, self.read_ns);
+        self.answer.finish(self.parser.head(), times, facts, context.target, &mut context.tally);
+        let may_stay = self.parser.keeps_alive() && !facts.asks_to_close;
+        if may_stay && is_sent && !(self.is_closed_by_peer && self.under_way.is_empty()) {
+            self.expect_answer(context);
+            return true;
         }
-        let may_stay = self.parser.keeps_alive() && !exchange.target.asks_to_close;
-        let is_all_sent = self.n_sent == exchange.target.request.len();
-        if may_stay && is_all_sent && !self.is_closed_by_peer {
-            self.is_retry = false;
-            self.request_start_ns = clock::now_ns();
-            self.begin_exchange(exchange);
-        } else {
-            if may_stay && self.is_closed_by_peer {
-                exchange.tally.add_reconnect();
-            }
-            self.socket = None;
-            self.begin_on_new_connection(exchange);
+        if may_stay && self.is_closed_by_peer {
+            context.tally.add_reconnect();
         }
+        self.begin_anew(context);
+        false
     }
 
-    fn on_end_of_stream(&mut self, exchange: &mut Exchange<'_>) {
+    fn on_end_of_stream(&mut self, context: &mut Context<'_>) {
         self.is_closed_by_peer = true;
-        if self.parser.finish() {
-            self.on_answer(exchange);
+        if self.under_way.is_empty() {
+            self.leave_idle_link(context);
+        } else if self.parser.finish() {
+            self.read_ns = clock::now_ns();
+            self.take_answer(context);
         } else if self.parser.has_started() {
-            self.fail(ErrorClass::Truncated, exchange, |target, parser| match parser.status() {
-                0 => format!(
-                    "{}: the connection was closed within the head of the answer",
-                    target.request_name
-                ),
-                status => format!(
-                    "{}: the connection was closed within the answer with status {status}",
-                    target.request_name
-                ),
+            self.fail(ErrorClass::Truncated, Failing::First, context, |connection| {
+                match connection.parser.status() {
+                    0 => "the connection was closed within the head of the answer".to_owned(),
+                    status => {
+                        format!("the connection was closed within the answer with status {status}")
+                    }
+                }
             });
         } else {
-            self.on_lost_before_answer("the connection was closed without an answer", exchange);
+            self.on_lost_before_answer("the connection was closed without an answer", context);
         }
     }
 
-    fn on_reset(&mut self, errno: Errno, exchange: &mut Exchange<'_>) {
-        if self.parser.has_started() {
-            self.fail(ErrorClass::Reset, exchange, |target, parser| {
-                let status = parser.status();
-                format!(
-                    "{}: {} within the answer with status {status}",
-                    target.request_name,
-                    described(errno)
-                )
+    fn on_reset(&mut self, error: &LinkError, context: &mut Context<'_>) {
+        if self.under_way.is_empty() {
+            self.leave_idle_link(context);
+        } else if self.parser.has_started() {
+            self.fail(ErrorClass::Reset, Failing::First, context, |connection| {
+                format!("{error} within the answer with status {}", connection.parser.status())
             });
         } else {
-            self.on_lost_before_answer(described(errno), exchange);
+            self.on_lost_before_answer(error, context);
         }
     }
 
-    /// A server may close an idle connection just when a request is sent on it; HTTP clients then send it once more.
-    fn on_lost_before_answer(&mut self, reason: impl Display, exchange: &mut Exchange<'_>) {
-        if self.n_answers > 0 && !self.is_retry {
-            exchange.tally.add_reconnect();
-            self.is_retry = true;
-            self.socket = None;
-            self.connect_anew(exchange);
+    /// The server has closed a link on which nothing was under way.
+    fn leave_idle_link(&mut self, context: &mut Context<'_>) {
+        if self.n_answers > 0 {
+            context.tally.add_reconnect();
+        }
+        self.begin_anew(context);
+    }
+
+    /// A server may close an idle connection just when a request is sent on it, and answers to pipelined requests may
+    /// end with one that closes; HTTP clients then send them once more.
+    fn on_lost_before_answer(&mut self, reason: impl Display, context: &mut Context<'_>) {
+        if self.n_answers > 0 {
+            context.tally.add_reconnect();
+            self.begin_anew(context);
         } else {
-            self.fail(ErrorClass::Reset, exchange, |target, _| format!("{}: {reason}", target.request_name));
+            self.fail(ErrorClass::Reset, Failing::First, context, |_| reason.to_string());
         }
     }
 
-    fn fail_malformed(&mut self, reason: impl Display, exchange: &mut Exchange<'_>) {
-        self.fail(ErrorClass::Malformed, exchange, |target, _| format!("{}: {reason}", target.request_name));
+    fn fail_malformed(&mut self, reason: impl Display, context: &mut Context<'_>) {
+        self.fail(ErrorClass::Malformed, Failing::First, context, |_| reason.to_string());
     }
 
-    /// Counts the failure and goes on with a new request, after a pause if failures repeat.
+    /// Counts the failure of requests under way; the sample names the first of them. See [`Self::fail_plainly`].
     fn fail(
         &mut self,
         class: ErrorClass,
-        exchange: &mut Exchange<'_>,
-        describe: impl FnOnce(&Target, &ResponseParser) -> String,
+        failing: Failing,
+        context: &mut Context<'_>,
+        describe: impl FnOnce(&Self) -> String,
     ) {
-        exchange.tally.add_error(class, || describe(exchange.target, &self.parser));
-        self.socket = None;
-        self.n_failures += 1;
-        // A single lost request says nothing about the next one; a server that refuses, or fails twice, needs rest.
-        let n_pauses = if class == ErrorClass::Connect { self.n_failures } else { self.n_failures - 1 };
-        if n_pauses == 0 {
-            self.begin_on_new_connection(exchange);
-        } else {
-            let (shortest_ns, longest_ns) = BACK_OFF_NS;
-            let pause_ns = (shortest_ns << (n_pauses - 1).min(8)).min(longest_ns);
-            self.phase = Phase::BackingOff { until_ns: exchange.now_ns + pause_ns };
+        let (target, endpoint) = (context.target, self.dialer.endpoint);
+        self.fail_plainly(class, failing, context, |connection| {
+            let request = connection.under_way.front().map_or(0, |first| first.request);
+            format!("{}: {}", target.facts(endpoint, request).name, describe(connection))
+        });
+    }
+
+    /// Counts the failure of requests under way and goes on without the link, after a pause if failures repeat.
+    fn fail_plainly(
+        &mut self,
+        class: ErrorClass,
+        failing: Failing,
+        context: &mut Context<'_>,
+        describe: impl FnOnce(&Self) -> String,
+    ) {
+        let n_failing = match failing {
+            Failing::First => self.under_way.len().min(1),
+            Failing::All => self.under_way.len(),
+        };
+        if n_failing > 0 {
+            context.tally.add_errors(class, n_failing as u64, || describe(self));
+        }
+        for request in self.under_way.drain(..n_failing) {
+            context.tally.end_request(request.start_ns, context.now_ns);
+        }
+        if !self.dialer.on_failure(class, context.now_ns) {
+            self.begin_anew(context);
         }
     }
 }
 
-fn is_success(status: u16) -> bool {
-    (200..400).contains(&status)
-}
-
-/// Returns the system's words for an errno: `Connection refused (os error 111)`.
-fn described(errno: Errno) -> String {
-    std::io::Error::from(errno).to_string()
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / clock::NS_PER_S as f64
 }

@@ -1,27 +1,28 @@
 //! HTTP load generation: drives requests at a server and measures the answers; and a mock LLM upstream.
 //!
-//! Knows nothing of Node, recordings on disk or reports. No TLS, no HTTP/2 and no paced (open) load: a load is
-//! closed, so each connection sends its next request when the last one is answered.
+//! Knows nothing of Node, recordings on disk or reports. No TLS and no HTTP/2.
 //!
 //! ```text
 //! LoadPlan ──start──> generator threads (epoll, one each) ──tallies──> collector thread ──Interval──> on_interval
 //!                        ^ cut / stop through an eventfd               merges one tally per thread and cut
 //! ```
 
-#[allow(dead_code)]
+mod answer;
 mod checks;
 mod chunked;
 mod clock;
+mod collector;
 mod connection;
+mod content_gaps;
+mod context;
+mod dialer;
 #[cfg(test)]
 mod doc_tests;
 mod engine;
 mod error;
-#[allow(dead_code)]
 mod escape;
-#[allow(dead_code)]
 mod expression;
-#[allow(dead_code)]
+mod finish;
 mod gap;
 mod generator;
 mod har;
@@ -30,43 +31,42 @@ mod histogram_text;
 mod id_marker;
 mod interval;
 mod json_object;
-#[allow(dead_code)]
 mod json_path;
-#[allow(dead_code)]
 mod json_text;
 mod jsonl;
-#[allow(dead_code)]
 mod line_file;
+mod link;
 mod multipart;
 mod objectives;
 mod origin;
+mod outbox;
+mod pacer;
 mod plan;
 #[allow(dead_code)]
 mod prepared;
 mod probe;
-#[allow(dead_code)]
 mod random;
 mod redact;
-mod request;
 #[allow(dead_code)]
 mod request_source;
 pub mod response;
 #[cfg(test)]
 mod response_oracle_tests;
-#[allow(dead_code)]
 mod schedule;
 mod socket;
 mod source_text;
 mod stages;
 pub mod stream;
 mod tally;
-#[allow(dead_code)]
+mod target;
 mod template;
+mod times;
 pub mod upstream;
 mod url;
 
 pub use checks::parse_json_check;
-pub use engine::{LoadHandle, LoadTotals, start};
+pub use collector::LoadTotals;
+pub use engine::{LoadHandle, start};
 pub use error::LoadError;
 pub use har::{HarOptions, HarRequests, requests_from_har};
 pub use id_marker::replace_id_markers;

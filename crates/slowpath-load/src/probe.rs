@@ -8,7 +8,7 @@ use crate::error::LoadError;
 use crate::interval::ErrorClass;
 use crate::plan::LoadPlan;
 use crate::redact::Redactor;
-use crate::request::request_bytes;
+use crate::request_source::RequestSource;
 use crate::response::{Answers, Progress, ResponseParser};
 use crate::url::Url;
 
@@ -39,7 +39,9 @@ pub fn get_once(url: &Url, timeout: Duration) -> Result<u16, LoadError> {
     let mut plan = LoadPlan::new(url.clone());
     plan.requests[0].headers.push(("connection".to_owned(), "close".to_owned()));
     stream.set_write_timeout(Some(time_left(deadline))).map_err(failed(ErrorClass::Reset))?;
-    stream.write_all(&request_bytes(&plan)).map_err(failed(ErrorClass::Reset))?;
+    let mut request = Vec::new();
+    RequestSource::new(&plan)?.render(0, 0, &mut request);
+    stream.write_all(&request).map_err(failed(ErrorClass::Reset))?;
 
     let mut parser = ResponseParser::new(Answers::Other);
     let mut buffer = [0; 16 * 1024];

@@ -97,10 +97,8 @@ impl RequestSource {
         self.constant.as_ref().map(|of_urls| &of_urls[url_index][..])
     }
 
-    /// Replaces the content of `into` by the bytes of request `number` of the whole load. Returns which of the plan's
-    /// requests it is.
+    /// Appends the bytes of request `number` of the whole load. Returns which of the plan's requests it is.
     pub(crate) fn render(&self, number: u64, url_index: usize, into: &mut Vec<u8>) -> usize {
-        into.clear();
         let (index, mut filling) = self.draw(number);
         let (request, url) = (&self.requests[index], &self.urls[url_index]);
         into.extend_from_slice(request.method.as_bytes());
@@ -157,9 +155,9 @@ impl RequestSource {
         RequestParts { method: request.method.clone(), authority, path, headers, body, index }
     }
 
-    /// Returns method and path of one of the plan's requests, for messages; secrets redacted.
-    pub(crate) fn name(&self, index: usize) -> String {
-        self.requests[index].name(&self.urls[0].path)
+    /// Returns method and path of one of the plan's requests to a URL, for messages; secrets redacted.
+    pub(crate) fn name(&self, index: usize, url_index: usize) -> String {
+        self.requests[index].name(&self.urls[url_index].path)
     }
 
     /// Returns how answers to one of the plan's requests are read.

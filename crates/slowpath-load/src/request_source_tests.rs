@@ -128,6 +128,7 @@ fn other_weights_are_drawn_in_proportion() {
     let mut counts = [0_u32; 3];
     let mut bytes = Vec::new();
     for number in 0..40_000 {
+        bytes.clear();
         counts[source.render(number, 0, &mut bytes)] += 1;
     }
     // Five standard deviations of a binomial count.
@@ -175,8 +176,8 @@ fn knows_names_methods_and_closing() {
         template("/v1?key=abc&n={{random 1 9}}", &[], ""),
     ]);
     let source = source(&plan);
-    assert_eq!(source.name(0), "HEAD /p?q=1");
-    assert_eq!(source.name(1), "POST /v1?key=[redacted]&n={{random 1 9}}");
+    assert_eq!(source.name(0, 0), "HEAD /p?q=1");
+    assert_eq!(source.name(1, 0), "POST /v1?key=[redacted]&n={{random 1 9}}");
     assert_eq!((source.answers(0), source.answers(1)), (Answers::Head, Answers::Other));
     assert!(source.asks_to_close(0) && !source.asks_to_close(1));
 }

@@ -5,6 +5,7 @@
 
 use crate::chunked::ChunkDecoder;
 use crate::head::{MAX_HEAD_BYTES, list_holds, parse_length, split_header_line};
+use crate::stream::Content;
 
 /// What is wrong with a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +37,33 @@ pub enum Progress {
         /// Bytes of the last piece that belong to this response.
         consumed: usize,
     },
+}
+
+/// What the head of a response says, beyond how it is framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerHead {
+    /// Three digits; 0 before the status line was read.
+    pub status: u16,
+    /// From its `content-type`.
+    pub content: Content,
+    /// Its `content-encoding` is not `identity`: the body is compressed.
+    pub is_encoded: bool,
+}
+
+impl AnswerHead {
+    /// Returns what is assumed before anything was read.
+    pub(crate) const UNKNOWN: Self = Self { status: 0, content: Content::Other, is_encoded: false };
+
+    /// Takes note of a header; the name may be in any case.
+    pub(crate) fn take_header(&mut self, name: &[u8], value: &[u8]) {
+        match name.len() {
+            12 if name.eq_ignore_ascii_case(b"content-type") => self.content = Content::of(value),
+            16 if name.eq_ignore_ascii_case(b"content-encoding") => {
+                self.is_encoded = !value.eq_ignore_ascii_case(b"identity");
+            }
+            _ => {}
+        }
+    }
 }
 
 /// What kind of request the response answers, which decides whether a body follows.
@@ -83,7 +111,7 @@ pub struct ResponseParser {
     /// The beginning of a line whose end has not come yet; empty unless a head is cut by a read.
     partial_line: Vec<u8>,
     n_head_bytes: usize,
-    status: u16,
+    head: AnswerHead,
     version: Version,
     content_length: Option<u64>,
     coding: Coding,
@@ -100,7 +128,7 @@ impl ResponseParser {
             state: State::StatusLine,
             partial_line: Vec::new(),
             n_head_bytes: 0,
-            status: 0,
+            head: AnswerHead::UNKNOWN,
             version: Version::Http11,
             content_length: None,
             coding: Coding::None,
@@ -117,10 +145,15 @@ impl ResponseParser {
         self.begin_head();
     }
 
+    /// Says what kind of request the next response answers; called between responses.
+    pub fn expect(&mut self, answers: Answers) {
+        self.answers = answers;
+    }
+
     /// Forgets a head, but not how many bytes of heads were read: interim answers share the limit.
     fn begin_head(&mut self) {
         self.state = State::StatusLine;
-        self.status = 0;
+        self.head = AnswerHead::UNKNOWN;
         self.version = Version::Http11;
         self.content_length = None;
         self.coding = Coding::None;
@@ -131,7 +164,12 @@ impl ResponseParser {
 
     /// Returns the status of the response; 0 before its status line was read.
     pub fn status(&self) -> u16 {
-        self.status
+        self.head.status
+    }
+
+    /// Returns what the head of the response says; meaningful when the response is done.
+    pub fn head(&self) -> AnswerHead {
+        self.head
     }
 
     /// Tells whether any byte of a response was read since the last reset.
@@ -151,14 +189,15 @@ impl ResponseParser {
         wants && self.is_framed && !is_ambiguous
     }
 
-    /// Reads `bytes` and calls `on_body` with the status and each piece of the body (never empty, chunk framing removed).
+    /// Reads `bytes` and calls `on_body` with the head and each piece of the body (never empty, chunk framing
+    /// removed).
     ///
     /// # Errors
     /// A [`MalformedResponse`]; the connection is of no use then.
     pub fn feed(
         &mut self,
         bytes: &[u8],
-        mut on_body: impl FnMut(u16, &[u8]),
+        mut on_body: impl FnMut(AnswerHead, &[u8]),
     ) -> Result<Progress, MalformedResponse> {
         let mut at = 0;
         loop {
@@ -169,7 +208,7 @@ impl ResponseParser {
                 State::StatusLine | State::HeaderLine => at += self.feed_line(rest)?,
                 State::Length { remaining } => {
                     let length = usize::try_from(*remaining).unwrap_or(usize::MAX).min(rest.len());
-                    on_body(self.status, &rest[..length]);
+                    on_body(self.head, &rest[..length]);
                     at += length;
                     *remaining -= length as u64;
                     if *remaining == 0 {
@@ -177,16 +216,16 @@ impl ResponseParser {
                     }
                 }
                 State::Chunked(decoder) => {
-                    let status = self.status;
+                    let head = self.head;
                     at += decoder
-                        .feed(rest, &mut |piece| on_body(status, piece))
+                        .feed(rest, &mut |piece| on_body(head, piece))
                         .map_err(|_| MalformedResponse::Chunk)?;
                     if decoder.is_done() {
                         self.state = State::Done;
                     }
                 }
                 State::UntilClose => {
-                    on_body(self.status, rest);
+                    on_body(self.head, rest);
                     at = bytes.len();
                 }
             }
@@ -278,12 +317,12 @@ impl ResponseParser {
         if !digits.iter().all(u8::is_ascii_digit) || digits[0] == b'0' || !ends_well || has_control {
             return Err(bad);
         }
-        self.status = digits.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0'));
+        self.head.status = digits.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0'));
         Ok(())
     }
 
     fn take_header(&mut self, name: &[u8], value: &[u8]) -> Result<(), MalformedResponse> {
-        // The lengths tell most headers apart from the three that matter.
+        // The lengths tell most headers apart from those that matter.
         match name.len() {
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 let length = parse_length(value).ok_or(MalformedResponse::ContentLength)?;
@@ -301,7 +340,7 @@ impl ResponseParser {
                 self.asks_close |= list_holds(value, b"close");
                 self.asks_keep_alive |= list_holds(value, b"keep-alive");
             }
-            _ => {}
+            _ => self.head.take_header(name, value),
         }
         Ok(())
     }
@@ -309,13 +348,13 @@ impl ResponseParser {
     /// Decides how the body ends: RFC 9112, 6.3.
     fn end_head(&mut self) {
         // 101 ends HTTP on this connection, so it is the last answer, unlike the other interim ones.
-        let is_interim = (100..200).contains(&self.status) && self.status != 101;
+        let is_interim = (100..200).contains(&self.head.status) && self.head.status != 101;
         if is_interim {
             self.begin_head();
             return;
         }
-        let has_body = self.answers == Answers::Other && !matches!(self.status, 101 | 204 | 304);
-        self.is_framed = self.status != 101;
+        let has_body = self.answers == Answers::Other && !matches!(self.head.status, 101 | 204 | 304);
+        self.is_framed = self.head.status != 101;
         self.state = match self.content_length {
             _ if !has_body => State::Done,
             _ if self.coding == Coding::Chunked => State::Chunked(ChunkDecoder::new()),

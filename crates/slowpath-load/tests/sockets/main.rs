@@ -1,5 +1,8 @@
 //! Tests over real loopback sockets, each on free ports of its own.
 
+mod amounts;
 mod load;
+mod open_load;
 mod server;
+mod streams;
 mod upstream;

@@ -115,6 +115,15 @@ impl TestLoad {
         }
     }
 
+    /// Waits until all requests of the plan have ended; gives up after 20 s.
+    pub(crate) fn wait_until_finished(&mut self) {
+        assert!(self.handle.wait(Duration::from_secs(20)), "so far {:?}", self.seen);
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.handle.is_finished()
+    }
+
     pub(crate) fn cut(&self, label: &str) {
         self.handle.cut(label);
     }

@@ -96,12 +96,11 @@ fn serves_two_hundred_streaming_connections_of_the_load_generator() {
     assert!(whole.errors.is_empty(), "{:?}", whole.error_samples);
     assert_eq!(upstream.n_connections(), 200);
     assert!(upstream.n_requests() >= whole.n_requests);
-    // 5 ms to the first chunk, four times 2 ms more to the last; histogram values are exact to 1 µs here.
-    assert!(
-        whole.first_body_byte.min() >= 4_900 && whole.latency.min() >= 12_900,
-        "{:?}",
-        whole.latency.min()
-    );
+    // 5 ms to the first chunk, four times 2 ms more to the last. Not of each: the upstream, too, takes the time once for
+    // all requests that came together.
+    let (first_us, last_us) =
+        (whole.first_body_byte.value_at_quantile(0.5), whole.latency.value_at_quantile(0.5));
+    assert!(first_us >= 4_900 && last_us >= 12_900, "{first_us} and {last_us} µs");
     assert!(whole.first_body_byte.mean() < whole.latency.mean());
     upstream.stop();
 }
