@@ -387,4 +387,4 @@ function withDeadline(promise, ms, who) {
   return /** @type {Promise<T>} */ (Promise.race([promise, deadline]).finally(() => clearTimeout(timer)));
 }
 
-module.exports = { CpuRecorder };
+module.exports = { CpuRecorder, callsOf, withDeadline };

@@ -13,9 +13,10 @@ const { basename, isAbsolute } = require('path');
 const { pathToFileURL } = require('url');
 const { parentPort, workerData, threadId: relayThreadId } = require('worker_threads');
 const { CpuRecorder } = require('./cpu.cjs');
+const { readSources } = require('./sources.cjs');
 const { SharedMemory, LOOP, GC, HEAP_USAGE, CPU, QUIT, LIVE, ENDED } = require('./ring.cjs');
 
-const PROTOCOL = { hello: 1, records: 2, cpuPiece: 3, note: 4, thread: 5, reply: 6, command: 16 };
+const PROTOCOL = { hello: 1, records: 2, cpuPiece: 3, note: 4, thread: 5, reply: 6, source: 7, command: 16 };
 /** Record kind that says how many records a full ring has lost. */
 const DROPPED = 5;
 const FLAG_OF_RECORDER = new Map([
@@ -33,7 +34,7 @@ const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 
 /**
  * @typedef {{ title: string, url?: string, tid?: number }} Thread what is known so far
- * @typedef {{ id: number, command: string, recorder: string, interval_us?: number }} Command
+ * @typedef {{ id: number, command: string, recorder: string, interval_us?: number, urls?: string[] }} Command
  * @typedef {InstanceType<typeof import('./ring.cjs').Slot>} Slot
  */
 
@@ -146,9 +147,15 @@ class Relay {
   }
 
   /** @param {Command} command */
-  async execute({ command, recorder, interval_us: intervalUs = 1000 }) {
+  async execute({ command, recorder, interval_us: intervalUs = 1000, urls = [] }) {
     const flag = FLAG_OF_RECORDER.get(recorder);
     if (this.ending) throw new Error('the agent is ending');
+    if (command === 'sources') {
+      await readSources(urls, ({ url, text, sourceMapUrl, functions }) => {
+        this.send(PROTOCOL.source, 0, { url, text, source_map_url: sourceMapUrl, functions });
+      });
+      return;
+    }
     if (command !== 'start' && command !== 'stop') throw new Error(`unknown command \`${command}\``);
     if (recorder === 'cpu') {
       await (command === 'start' ? this.startCpu(intervalUs) : this.stopCpu());

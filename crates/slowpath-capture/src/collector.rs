@@ -3,9 +3,11 @@
 //! One thread accepts, one thread a Node process reads. Memory is bounded: frames are written as they come.
 
 use crate::frames::{Frame, FrameKind, read_frame, ring_records, write_command};
+use crate::source_recorder::SourceRecorder;
 use crate::thread_records::ThreadRecords;
 use crate::{SessionWriter, redact_args, redact_text};
 use serde::Deserialize;
+use slowpath_profile::classify::is_readable_script;
 use slowpath_profile::import::cpuprofile::CpuProfile;
 use slowpath_profile::recording::{CpuLogWriter, Event, JsonLines, Layout, ProcessHello, RecorderState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +81,10 @@ struct State {
     wanted: BTreeSet<RecorderKind>,
     next_command: u64,
     processes: BTreeMap<u32, Connected>,
+    /// Line samples by script and process: whose text is worth having.
+    sampled: BTreeMap<u32, BTreeMap<String, u64>>,
+    /// There from the moment that sources are asked for.
+    sources: Option<SourceRecorder>,
 }
 
 #[derive(Debug)]
@@ -137,6 +143,16 @@ struct ThreadFrame {
     url: Option<String>,
     #[serde(default)]
     tid: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct SourceFrame {
+    url: String,
+    text: String,
+    #[serde(default)]
+    source_map_url: String,
+    #[serde(default)]
+    functions: Vec<(String, u32, u32)>,
 }
 
 #[derive(Deserialize)]
@@ -212,6 +228,50 @@ impl Collector {
         }
     }
 
+    /// Records the text of every script that CPU samples fell into: asks the processes for it, those with most samples
+    /// first, for at most `patience` altogether, and takes from the disk what no process can hand out any more.
+    pub fn record_sources(&self, patience: Duration) {
+        let mut state = self.shared.lock();
+        let wanted: BTreeMap<u32, Vec<String>> = state.scripts_by_process();
+        if wanted.is_empty() || state.sources.is_some() {
+            return;
+        }
+        match SourceRecorder::create(&self.shared.layout) {
+            Ok(recorder) => state.sources = Some(recorder),
+            Err(error) => return self.shared.session.note_write_failure("the sources", &error),
+        }
+        let deadline = Instant::now() + patience;
+        let mut pids: Vec<u32> = wanted.keys().copied().collect();
+        pids.sort_by_key(|pid| std::cmp::Reverse(state.n_line_samples(*pid)));
+        for pid in pids {
+            let missing: Vec<&String> = wanted[&pid].iter().filter(|url| !state.has_source(url)).collect();
+            if missing.is_empty() {
+                continue;
+            }
+            state.send(pid, serde_json::json!({ "command": "sources", "urls": missing }));
+            while state.processes.get(&pid).is_some_and(Connected::is_waited_for) {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    break;
+                }
+                let waited = self.shared.changed.wait_timeout(state, left);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+        let Some(recorder) = &mut state.sources else { return };
+        for url in wanted.values().flatten() {
+            if let Err(error) = recorder.add_from_disk(url) {
+                return self.shared.session.note_write_failure("the sources", &error);
+            }
+        }
+        let n_left_out = recorder.n_left_out();
+        if n_left_out > 0 {
+            let why =
+                format!("{n_left_out} source files were left out: there is more text than a recording keeps");
+            self.shared.session.recorder("sources", None, RecorderState::Partial, why);
+        }
+    }
+
     /// Waits until all agents have closed or `patience` is over, so that their last records are on the disk.
     pub fn wait_closed(&self, patience: Duration) {
         let deadline = Instant::now() + patience;
@@ -249,17 +309,59 @@ impl Connected {
 
 impl State {
     fn command(&mut self, pid: u32, command: &str, recorder: RecorderKind, cpu_interval_us: u32) {
+        let recorder = recorder.as_str();
+        let message =
+            serde_json::json!({ "command": command, "recorder": recorder, "interval_us": cpu_interval_us });
+        self.send(pid, message);
+    }
+
+    /// Sends a command to a process that is connected, and takes note that it owes an answer.
+    fn send(&mut self, pid: u32, mut message: serde_json::Value) {
         let id = self.next_command;
         self.next_command += 1;
         let Some(process) = self.processes.get_mut(&pid).filter(|process| process.info.connected) else {
             return;
         };
-        let message = serde_json::json!({
-            "id": id, "command": command, "recorder": recorder.as_str(), "interval_us": cpu_interval_us,
-        });
+        message["id"] = id.into();
         // A process that is gone shows as a closed connection; nothing to do here.
         if write_command(&mut process.commands, &message).is_ok() {
             process.unanswered.insert(id);
+        }
+    }
+}
+
+impl State {
+    /// Returns the scripts of each process, those with most samples first.
+    fn scripts_by_process(&self) -> BTreeMap<u32, Vec<String>> {
+        let by_samples = |scripts: &BTreeMap<String, u64>| {
+            let mut urls: Vec<&String> = scripts.keys().collect();
+            urls.sort_by_key(|url| std::cmp::Reverse(scripts[*url]));
+            urls.into_iter().cloned().collect()
+        };
+        self.sampled.iter().map(|(pid, scripts)| (*pid, by_samples(scripts))).collect()
+    }
+
+    fn n_line_samples(&self, pid: u32) -> u64 {
+        self.sampled.get(&pid).map_or(0, |scripts| scripts.values().sum())
+    }
+
+    fn has_source(&self, url: &str) -> bool {
+        self.sources.as_ref().is_some_and(|recorder| recorder.has(url))
+    }
+
+    /// Takes note of the scripts in a piece of a profile.
+    fn note_scripts(&mut self, pid: u32, piece: &CpuProfile<'_>) {
+        let scripts = self.sampled.entry(pid).or_default();
+        for frame in piece.frames.iter().filter(|frame| is_readable_script(&frame.url)) {
+            if !scripts.contains_key(&*frame.url) {
+                scripts.insert(frame.url.clone().into_owned(), 0);
+            }
+        }
+        for tick in &piece.ticks {
+            let frame = &piece.frames[piece.nodes[tick.node as usize].frame as usize];
+            if let Some(samples) = scripts.get_mut(&*frame.url) {
+                *samples += u64::from(tick.ticks);
+            }
         }
     }
 }
@@ -353,6 +455,7 @@ impl Connection {
             }
             FrameKind::Thread => self.thread(frame),
             FrameKind::Reply => self.reply(frame),
+            FrameKind::Source => self.source(frame),
             FrameKind::Hello | FrameKind::Unknown => {}
         }
     }
@@ -419,7 +522,18 @@ impl Connection {
                 vacant.insert(log)
             }
         };
+        self.shared.lock().note_scripts(self.pid, &piece);
         log.append(&piece).map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    fn source(&mut self, frame: &Frame) {
+        let Ok(source) = serde_json::from_slice::<SourceFrame>(&frame.payload) else { return };
+        let mut state = self.shared.lock();
+        let Some(recorder) = &mut state.sources else { return };
+        let SourceFrame { url, text, source_map_url, functions } = source;
+        if let Err(error) = recorder.add_script(&url, &text, &source_map_url, functions) {
+            self.shared.session.note_write_failure("the sources", &error);
+        }
     }
 
     fn reply(&mut self, frame: &Frame) {

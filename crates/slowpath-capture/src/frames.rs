@@ -26,6 +26,7 @@ pub(crate) enum FrameKind {
     Note,
     Thread,
     Reply,
+    Source,
     /// From a newer agent; skipped.
     Unknown,
 }
@@ -49,6 +50,7 @@ pub(crate) fn read_frame(stream: &mut impl Read) -> io::Result<Option<Frame>> {
         4 => FrameKind::Note,
         5 => FrameKind::Thread,
         6 => FrameKind::Reply,
+        7 => FrameKind::Source,
         _ => FrameKind::Unknown,
     };
     let thread = u32::from(u16::from_le_bytes([header[6], header[7]]));

@@ -14,6 +14,8 @@ mod proc_fs;
 mod redact;
 mod run_dir;
 mod session_writer;
+mod source_maps;
+mod source_recorder;
 mod stop;
 mod system_sampler;
 mod thread_records;

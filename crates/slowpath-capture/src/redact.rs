@@ -114,6 +114,55 @@ pub fn redact_text(text: &str) -> String {
     redacted
 }
 
+/// Redacts program text: the content of string literals that have the shape of a well-known key, or that are assigned
+/// to a secret's name and look like a credential, becomes as many `*`. Lines and columns stay where they were.
+pub(crate) fn redact_code(text: &str) -> String {
+    let mut redacted = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        redact_code_line(line, &mut redacted);
+    }
+    redacted
+}
+
+fn redact_code_line(line: &str, redacted: &mut String) {
+    let mut rest = line;
+    // Quotes are paired within a line; where that goes wrong, the worst is that code between strings is looked at.
+    while let Some(open) = rest.find(['\'', '"', '`']) {
+        let quote = &rest[open..=open];
+        let (before, after) = rest.split_at(open + 1);
+        redacted.push_str(before);
+        let Some(close) = after.find(quote) else {
+            rest = after;
+            continue;
+        };
+        let content = &after[..close];
+        let is_credential = content.len() >= MIN_SECRET_LENGTH
+            && content.bytes().any(|byte| byte.is_ascii_digit())
+            && !content.contains([' ', '/', '$', '{']);
+        let so_far = &line[..line.len() - rest.len() + open];
+        let assigned_to = so_far.trim_end().strip_suffix([':', '=']).unwrap_or_default();
+        let name = assigned_to.trim_end_matches(['"', '\'', ' ']).rsplit(|c: char| !is_word(c)).next();
+        let has_login = content.split_once("://").is_some_and(|(_, rest)| {
+            rest.split('/')
+                .next()
+                .and_then(|host| host.split_once('@'))
+                .is_some_and(|(login, _)| login.contains(':'))
+        });
+        if is_known_secret(content) || has_login || (is_credential && name.is_some_and(is_secret_name)) {
+            redacted.extend(content.chars().map(|_| '*'));
+        } else {
+            redacted.push_str(content);
+        }
+        redacted.push_str(quote);
+        rest = &after[close + 1..];
+    }
+    redacted.push_str(rest);
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '-' || c == '$'
+}
+
 fn assignment(word: &str) -> Option<(usize, &str)> {
     let at = word.find(['=', ':'])?;
     Some((at, &word[..at]))
@@ -152,6 +201,26 @@ mod tests {
     fn urls_lose_logins_and_secret_query_values() {
         assert_eq!(redact_url("http://a:b@h:1/p?key=1&q=2"), "http://[redacted]@h:1/p?key=[redacted]&q=2");
         assert_eq!(redact_url("http://h:1/p"), "http://h:1/p");
+    }
+
+    #[test]
+    fn program_text_loses_credentials_and_keeps_its_columns() {
+        fn check(text: &str, expected: &str) {
+            assert_eq!(redact_code(text), expected);
+            assert_eq!(text.chars().count(), expected.chars().count());
+        }
+        check("const key = 'sk-abcdefghij12';\nf()", "const key = '***************';\nf()");
+        check("{ apiKey: \"abcdefgh1234\", n: 1 }", "{ apiKey: \"************\", n: 1 }");
+        check("{ \"client_secret\": `abcdefgh1234` }", "{ \"client_secret\": `************` }");
+        check("connect('redis://u:pass@h:1/0')", "connect('********************')");
+        for harmless in [
+            "const key = 'name'; const token = next(); if (token === 'a') {}",
+            "const KEY_PATH = '/v1/keys/1234567890';",
+            "it's fine, don't worry",
+            "fetch(`https://host/${id}`)",
+        ] {
+            check(harmless, harmless);
+        }
     }
 
     #[test]

@@ -83,13 +83,26 @@ impl AppScope {
 
     /// Returns a path for people: no `file://`, relative to the working directory where it lies below.
     pub fn display_path(&self, url: &str) -> String {
-        let path = url.strip_prefix("file://").map_or_else(|| url.to_owned(), percent_decode);
+        let path = path_of_url(url);
         let below = path.strip_prefix(&self.cwd).and_then(|rest| rest.strip_prefix('/'));
         match below {
             Some(below) if !self.cwd.is_empty() => below.to_owned(),
             _ => path,
         }
     }
+}
+
+/// Returns the path of a `file:` URL; anything else as it is.
+pub fn path_of_url(url: &str) -> String {
+    url.strip_prefix("file://").map_or_else(|| url.to_owned(), percent_decode)
+}
+
+/// Whether a script of this URL has a text that people can read: not Node's own, not WebAssembly, not the agent.
+pub fn is_readable_script(url: &str) -> bool {
+    let is_inner =
+        ["node:", "internal/", "wasm:", "evalmachine."].iter().any(|prefix| url.starts_with(prefix));
+    let is_agent = AGENT_FILES.iter().any(|file| url.ends_with(file)) && url.contains("/slowpath-");
+    !url.is_empty() && !is_inner && !is_agent
 }
 
 /// Returns the npm package of a path: what follows its last `node_modules/`, with the scope.
@@ -199,7 +212,8 @@ pub fn native_kind(name: &str, caller_file: &str) -> Option<&'static str> {
     by_name.or_else(by_caller).map(|(_, kind)| *kind)
 }
 
-fn percent_decode(path: &str) -> String {
+/// Decodes `%41` and the like; what is not such an escape stays.
+pub fn percent_decode(path: &str) -> String {
     let bytes = path.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;

@@ -6,7 +6,9 @@
 
 pub mod classify;
 mod clock;
+pub mod code;
 pub mod import;
+mod inlined;
 pub mod native;
 pub mod recording;
 pub mod symbol;

@@ -2,7 +2,9 @@
 
 use crate::Nanos;
 use crate::classify::{AppScope, Category, classify, native_kind};
+use crate::code::Code;
 use crate::import::cpuprofile::CallFrame;
+use crate::inlined::Inlining;
 use crate::recording::{CpuSegment, Event, Recording};
 use rustc_hash::FxHashMap;
 use std::collections::HashMap;
@@ -253,6 +255,8 @@ impl Profile {
     pub fn from_recording(recording: &Recording) -> Self {
         let mut profile = Self::default();
         let phases = phase_intervals(recording);
+        let code = Code::of(&recording.sources);
+        let mut inlining = Inlining::of(recording, &code);
         for (&(pid, thread), cpu) in &recording.cpu {
             let scope = AppScope::of(recording, pid);
             let mut samples = ThreadSamples { pid, thread, ..ThreadSamples::default() };
@@ -260,7 +264,7 @@ impl Profile {
             let any_in_phase = cpu.segments.iter().flat_map(|segment| &segment.samples).any(is_in_phase);
             let windows = if any_in_phase { &phases[..] } else { &[(Nanos(0), Nanos(u64::MAX))] };
             for segment in &cpu.segments {
-                profile.add_segment(&scope, segment, windows, &mut samples);
+                profile.add_segment(&scope, segment, windows, &code, &mut inlining, &mut samples);
             }
             if !samples.stack.is_empty() {
                 profile.threads.push(samples);
@@ -275,6 +279,8 @@ impl Profile {
         scope: &AppScope,
         segment: &CpuSegment,
         windows: &[(Nanos, Nanos)],
+        code: &Code,
+        inlining: &mut Inlining<'_>,
         into: &mut ThreadSamples,
     ) {
         // The root node carries nothing: stacks start at its children.
@@ -285,30 +291,101 @@ impl Profile {
                 stack_of.push(None);
                 continue;
             }
-            let caller = parent.map(|parent| self.functions.get(self.stacks.function[parent.0 as usize]));
-            let function = function_of(scope, frame, caller);
-            let function = self.functions.intern(function);
-            stack_of.push(Some(self.stacks.intern(parent, function)));
+            stack_of.push(Some(self.add_frame(scope, code, frame, parent)));
         }
+        let mut leaves = self.add_inlined(scope, segment, &stack_of, code, inlining);
         for (index, (start, node)) in segment.samples.iter().enumerate() {
             let Some((_, end)) = windows.iter().find(|(from, to)| from <= start && start < to) else {
                 continue;
             };
             let next = segment.samples.get(index + 1).map_or(segment.end, |(next, _)| *next).min(*end);
-            if let Some(stack) = stack_of[*node as usize] {
+            let leaf = leaves.get_mut(node).map(Leaf::next).or(stack_of[*node as usize]);
+            if let Some(stack) = leaf {
                 into.start.push(*start);
                 into.duration.push(next.since(*start));
                 into.stack.push(stack);
             }
         }
-        for (node, line, ticks) in &segment.lines {
-            if let Some(stack) = stack_of[*node as usize] {
-                let function = self.stacks.function[stack.0 as usize];
-                *self.line_ticks.entry((function, *line)).or_default() += u64::from(*ticks);
-            }
-        }
         let clipped = windows.iter().map(|(from, to)| (segment.start.max(*from), segment.end.min(*to)));
         into.segments.extend(clipped.filter(|(start, end)| start < end));
+    }
+
+    /// Adds the function of a frame, as the original files name it, called from `parent`.
+    fn add_frame(
+        &mut self,
+        scope: &AppScope,
+        code: &Code,
+        frame: &CallFrame<'_>,
+        parent: Option<StackId>,
+    ) -> StackId {
+        let caller = parent.map(|parent| self.functions.get(self.stacks.function[parent.0 as usize]));
+        let original = code.original_frame(frame);
+        let function = function_of(scope, original.as_ref().unwrap_or(frame), caller);
+        let function = self.functions.intern(function);
+        self.stacks.intern(parent, function)
+    }
+
+    /// Counts the line samples of a segment, and returns for every node in which V8 hides inlined functions the stacks
+    /// that its samples belong to.
+    fn add_inlined(
+        &mut self,
+        scope: &AppScope,
+        segment: &CpuSegment,
+        stack_of: &[Option<StackId>],
+        code: &Code,
+        inlining: &mut Inlining<'_>,
+    ) -> HashMap<u32, Leaf> {
+        let mut leaves: HashMap<u32, Leaf> = HashMap::new();
+        for (node, line, ticks) in &segment.lines {
+            let Some(mut stack) = stack_of[*node as usize] else { continue };
+            let mut frame = &segment.nodes[*node as usize].1;
+            let chain = inlining.chain(frame, *line).unwrap_or_default();
+            for inlined in &chain {
+                stack = self.add_frame(scope, code, inlined, Some(stack));
+                frame = inlined;
+            }
+            leaves.entry(*node).or_default().add(stack, u64::from(*ticks));
+            let function = self.stacks.function[stack.0 as usize];
+            let has_map = code.original_frame(frame).is_some();
+            let original = code.original_line(&frame.url, *line).map(|(_, line)| line);
+            if let Some(line) = if has_map { original } else { Some(*line) } {
+                *self.line_ticks.entry((function, line)).or_default() += u64::from(*ticks);
+            }
+        }
+        leaves
+    }
+}
+
+/// The stacks among which the samples of one node of V8's tree are shared out, by their line samples.
+///
+/// V8 counts lines per node and not per sample, so which sample had which line is not known; each stack gets its share,
+/// evenly over time.
+#[derive(Debug, Default)]
+struct Leaf {
+    /// Stack, weight, and samples given to it so far.
+    shares: Vec<(StackId, u64, u64)>,
+    n_given: u64,
+}
+
+impl Leaf {
+    fn add(&mut self, stack: StackId, weight: u64) {
+        match self.shares.iter_mut().find(|(known, ..)| *known == stack) {
+            Some((_, sum, _)) => *sum += weight,
+            None => self.shares.push((stack, weight, 0)),
+        }
+    }
+
+    /// Returns the stack of the next sample: the one that is furthest behind its share.
+    fn next(&mut self) -> StackId {
+        let total: u64 = self.shares.iter().map(|(_, weight, _)| weight).sum();
+        self.n_given += 1;
+        let n_given = self.n_given;
+        let behind = |(_, weight, given): &&mut (StackId, u64, u64)| {
+            i128::from(*weight) * i128::from(n_given) - i128::from(*given) * i128::from(total)
+        };
+        let chosen = self.shares.iter_mut().max_by_key(behind).expect("a leaf is made by adding a share");
+        chosen.2 += 1;
+        chosen.0
     }
 }
 

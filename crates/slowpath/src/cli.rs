@@ -122,6 +122,9 @@ pub(crate) struct SessionOptions {
     /// Distance between CPU samples in microseconds
     #[arg(long, default_value_t = 1000, value_name = "US", value_parser = clap::value_parser!(u32).range(50..=1_000_000))]
     pub(crate) cpu_interval: u32,
+    /// Keep the target's source code out of the recording (source maps are then not applied)
+    #[arg(long)]
+    pub(crate) no_sources: bool,
 }
 
 /// Options on what is written and shown.

@@ -70,6 +70,7 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
             ready_timeout: Duration::from_secs(20),
             grace: Duration::from_secs(3),
             cpu_interval_us: 1000,
+            keeps_sources: true,
             layout,
         },
         1000,

@@ -43,6 +43,7 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
         ready_timeout: session.ready_timeout,
         grace: session.grace,
         cpu_interval_us: session.cpu_interval,
+        keeps_sources: !session.no_sources,
         layout,
     };
     run_prepared(prepared, &options.output, plan, session.cpu_interval)

@@ -57,6 +57,8 @@ pub(crate) struct SessionPlan {
     pub(crate) ready_timeout: Duration,
     pub(crate) grace: Duration,
     pub(crate) cpu_interval_us: u32,
+    /// Whether the text of the code that ran goes into the recording.
+    pub(crate) keeps_sources: bool,
     pub(crate) layout: Layout,
 }
 
@@ -360,6 +362,10 @@ impl Session<'_> {
         }
         if let Some(load) = self.load.take() {
             load.stop();
+        }
+        if self.plan.keeps_sources && !self.stop_requests.abort() {
+            // After the load: the target may be held up now.
+            self.collector.record_sources(AGENT_PATIENCE);
         }
         let grace = self.plan.grace;
         let hurry = || self.stop_requests.abort();

@@ -31,6 +31,7 @@ impl Drawing {
             system: self.system(),
             processes: processes.map(|pid| (pid, self.process_records())).collect(),
             cpu: self.threads.iter().map(|t| ((t.pid, t.id), self.cpu(t))).collect(),
+            sources: Vec::new(),
             damage: Vec::new(),
             file_bytes: BTreeMap::new(),
         }

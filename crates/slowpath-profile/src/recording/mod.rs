@@ -7,6 +7,7 @@ mod manifest;
 mod process_log;
 mod reader;
 mod session_log;
+mod source_log;
 mod system_log;
 
 pub use cpu_log::{CpuLogReader, CpuLogWriter, CpuSegment};
@@ -16,6 +17,7 @@ pub use manifest::{FORMAT_VERSION, LoadPlanInfo, Machine, Manifest, PhasePlan};
 pub use process_log::{GcPause, HeapUse, LoopSecond, ProcessRecord, StallWindow};
 pub use reader::{Recording, RecordingError, ThreadCpu};
 pub use session_log::{Ended, Event, ProcessHello, RecorderState, TimedEvent, signal_name};
+pub use source_log::{MapSection, Source, SourceLog, read_source_log};
 pub use system_log::{CgroupSample, MachineCpu, ProcessSample, SystemSample, TaskSample};
 
 use std::path::{Path, PathBuf};
@@ -61,6 +63,11 @@ impl Layout {
     /// CPU samples of one thread, as gzipped Chrome trace `ProfileChunk` events.
     pub fn cpu_log(&self, pid: u32, thread: u32) -> PathBuf {
         self.dir.join(format!("cpu-{pid}-{thread}.trace.json.gz"))
+    }
+
+    /// Scripts that samples fell into, with their source maps and function ranges; gzipped, one line each.
+    pub fn source_log(&self) -> PathBuf {
+        self.dir.join("sources.jsonl.gz")
     }
 
     /// What the target wrote to standard output.

@@ -1,8 +1,8 @@
 //! Reads a recording back. Whatever a crash cut is left out and named, never an error.
 
 use super::{
-    CpuLogReader, CpuSegment, Event, FORMAT_VERSION, Layout, LoadInterval, Manifest, ProcessRecord,
-    SystemSample, TimedEvent, read_json_lines,
+    CpuLogReader, CpuSegment, Event, FORMAT_VERSION, Layout, LoadInterval, Manifest, ProcessRecord, Source,
+    SystemSample, TimedEvent, read_json_lines, read_source_log,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -25,6 +25,8 @@ pub struct Recording {
     pub processes: BTreeMap<u32, Vec<ProcessRecord>>,
     /// CPU samples by `(process id, thread)`.
     pub cpu: BTreeMap<(u32, u32), ThreadCpu>,
+    /// The code that ran, as far as it was recorded.
+    pub sources: Vec<Source>,
     /// What could not be read, one sentence each.
     pub damage: Vec<String>,
     /// Size of each file in bytes, by name.
@@ -85,7 +87,14 @@ impl Recording {
         if !events.iter().any(|event| event.event == Event::Finished) {
             damage.push("the recording was cut: slowpath ended before it could finish it".into());
         }
+        let path = layout.source_log();
+        let (sources, cut) =
+            read_source_log(&path).map_err(|source| RecordingError::Io { path: path.clone(), source })?;
+        if cut {
+            damage.push("`sources.jsonl.gz` ends in the middle of a source".into());
+        }
         let mut recording = Self {
+            sources,
             manifest,
             events,
             load,

@@ -37,6 +37,7 @@ pub(crate) fn empty() -> Recording {
         system: Vec::new(),
         processes: BTreeMap::new(),
         cpu: BTreeMap::new(),
+        sources: Vec::new(),
         damage: Vec::new(),
         file_bytes: BTreeMap::new(),
     }
