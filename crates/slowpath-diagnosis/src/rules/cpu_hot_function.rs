@@ -44,7 +44,7 @@ on: less than a tenth brings less than 1.1×, which a load test cannot tell from
 ## What else looks like it
 A function that only waits (it is not on a CPU: not sampled). A synchronous call (`sync-fs` and its neighbours say so).
 A profile of start-up code (the cpu phase begins after the warm-up). A short function that V8 inlined into
-the one that is named: V8's samples then name the caller, with a line that lies outside of it.
+the one that is named, in a recording without sources: V8's samples then name the caller, with a line that lies outside of it.
 
 ## What to do
 Look at the hot lines. Do the work once instead of per request (cache, build at start), do less of it, or move it to a
