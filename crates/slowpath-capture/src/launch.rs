@@ -60,7 +60,7 @@ pub struct Launched {
     pub pid: u32,
     ended: Option<ChildChange>,
     has_terminal: bool,
-    run_dir: PathBuf,
+    run_dir: Option<PathBuf>,
     session: SessionWriter,
 }
 
@@ -74,9 +74,11 @@ pub enum ChildChange {
 }
 
 /// Starts the target. From here on its orphans become our children, so that none is lost.
+///
+/// Without a `run_dir` there is no agent in it.
 pub fn launch(
     plan: &LaunchPlan,
-    run_dir: &RunDir,
+    run_dir: Option<&RunDir>,
     layout: &Layout,
     session: &SessionWriter,
 ) -> Result<Launched, LaunchError> {
@@ -98,9 +100,13 @@ pub fn launch(
         .process_group(0)
         .stdin(Stdio::inherit())
         .stdout(stdout)
-        .stderr(stderr)
-        .env("NODE_OPTIONS", node_options(std::env::var("NODE_OPTIONS").ok().as_deref(), &run_dir.agent()))
-        .env("SLOWPATH_SOCKET", run_dir.socket());
+        .stderr(stderr);
+    if let Some(run_dir) = run_dir {
+        let own = std::env::var("NODE_OPTIONS").ok();
+        command
+            .env("NODE_OPTIONS", node_options(own.as_deref(), &run_dir.agent()))
+            .env("SLOWPATH_SOCKET", run_dir.socket());
+    }
     if let Some(cwd) = &plan.cwd {
         command.current_dir(cwd);
     }
@@ -114,7 +120,7 @@ pub fn launch(
         pid: child.id(),
         ended: None,
         has_terminal: false,
-        run_dir: run_dir.path().to_owned(),
+        run_dir: run_dir.map(|run_dir| run_dir.path().to_owned()),
         session: session.clone(),
     })
 }
@@ -185,7 +191,7 @@ impl Launched {
 
     /// Returns the exit code that a Node process of the tree noted as it ended.
     pub fn noted_exit_code(&self, pid: u32) -> Option<i32> {
-        crate::run_dir::exit_code_in(&self.run_dir, pid)
+        crate::run_dir::exit_code_in(self.run_dir.as_deref()?, pid)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::proc_fs::{all_pids, command_of, socket_inodes, tree_of};
 use crate::redact_args;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 /// State of a listening socket in `/proc/net/tcp`.
@@ -37,7 +37,7 @@ pub enum PortOwner {
 impl Listeners {
     /// Tells who listens on `port`, on any local address.
     pub fn owner_of(&self, port: u16) -> PortOwner {
-        let inodes = listening_inodes(Some(port));
+        let inodes = inodes_on(port);
         if inodes.is_empty() {
             return PortOwner::Nobody;
         }
@@ -51,14 +51,21 @@ impl Listeners {
 
     /// Returns a process of the tree that listens on some TCP port.
     pub fn any_listener(&self) -> Option<u32> {
-        let inodes = listening_inodes(None);
+        self.any_port().map(|(pid, _)| pid)
+    }
+
+    /// Returns a process of the tree that listens on some TCP port, and the lowest such port of it.
+    pub fn any_port(&self) -> Option<(u32, u16)> {
+        let listening = listening_sockets();
+        let port_of =
+            |pid: u32| socket_inodes(pid).iter().filter_map(|inode| listening.get(inode)).min().copied();
         let tree = tree_of(self.root, std::process::id());
-        tree.into_iter().find(|pid| socket_inodes(*pid).iter().any(|inode| inodes.contains(inode)))
+        tree.into_iter().find_map(|pid| port_of(pid).map(|port| (pid, port)))
     }
 
     /// Tells who listens on `port` before there is a target.
     pub fn stranger_on(port: u16) -> PortOwner {
-        let inodes = listening_inodes(Some(port));
+        let inodes = inodes_on(port);
         if inodes.is_empty() { PortOwner::Nobody } else { stranger(&inodes) }
     }
 }
@@ -69,27 +76,35 @@ fn stranger(inodes: &BTreeSet<u64>) -> PortOwner {
     PortOwner::Stranger { process: holder.map(|pid| (pid, redact_args(&command_of(pid)).join(" "))) }
 }
 
-fn listening_inodes(port: Option<u16>) -> BTreeSet<u64> {
+fn inodes_on(port: u16) -> BTreeSet<u64> {
+    listening_sockets().into_iter().filter(|(_, local)| *local == port).map(|(inode, _)| inode).collect()
+}
+
+/// Returns the port of each listening socket by its inode.
+fn listening_sockets() -> BTreeMap<u64, u16> {
     ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
-        .flat_map(|path| parse_listening(&fs::read_to_string(path).unwrap_or_default(), port))
+        .flat_map(|path| parse_listening(&fs::read_to_string(path).unwrap_or_default()))
         .collect()
 }
 
-/// Returns the inodes of listening sockets, on `port` or on all.
-fn parse_listening(table: &str, port: Option<u16>) -> Vec<u64> {
-    let mut inodes = Vec::new();
+/// Returns the inodes and ports of listening sockets.
+fn parse_listening(table: &str) -> Vec<(u64, u16)> {
+    let mut sockets = Vec::new();
     for line in table.lines().skip(1) {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
         let [_, local, _, state, ..] = fields.as_slice() else {
             continue;
         };
-        let local_port = local.rsplit_once(':').and_then(|(_, hex)| u16::from_str_radix(hex, 16).ok());
-        if *state == LISTEN && local_port.is_some() && port.is_none_or(|port| local_port == Some(port)) {
-            inodes.extend(fields.get(9).and_then(|inode| inode.parse::<u64>().ok()));
+        let port = local.rsplit_once(':').and_then(|(_, hex)| u16::from_str_radix(hex, 16).ok());
+        let inode = fields.get(9).and_then(|inode| inode.parse().ok());
+        if *state == LISTEN
+            && let (Some(inode), Some(port)) = (inode, port)
+        {
+            sockets.push((inode, port));
         }
     }
-    inodes
+    sockets
 }
 
 #[cfg(test)]
@@ -103,6 +118,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let own = std::process::id();
         assert_eq!(Listeners { root: own }.owner_of(port), PortOwner::Target { pid: own });
+        assert_eq!(Listeners { root: own }.any_port().map(|(pid, _)| pid), Some(own));
         let PortOwner::Stranger { process: Some((pid, _)) } = Listeners::stranger_on(port) else { panic!() };
         assert_eq!(pid, own);
         drop(listener);
@@ -113,7 +129,6 @@ mod tests {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
             0: 0100007F:0BB8 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 4711 1\n\
             1: 0100007F:0BB8 0100007F:9999 01 00000000:00000000 00:00000000 00000000 0 0 4712 1\n";
-        assert_eq!(parse_listening(table, Some(3000)), [4711]);
-        assert!(parse_listening(table, Some(3001)).is_empty());
+        assert_eq!(parse_listening(table), [(4711, 3000)]);
     }
 }

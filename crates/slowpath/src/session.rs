@@ -101,7 +101,7 @@ pub(crate) fn run(
     let collector = Collector::listen(&run_dir.socket(), &plan.layout, &log, plan.cpu_interval_us)
         .context("cannot listen for the agents")?;
     let target =
-        launch(&plan.target, &run_dir, &plan.layout, &log).map_err(|error| explain_launch(&error))?;
+        launch(&plan.target, Some(&run_dir), &plan.layout, &log).map_err(|error| explain_launch(&error))?;
     let sampler = SystemSampler::start(target.pid, &plan.layout, &log, run_dir.path().to_owned());
     let mut session = Session {
         plan,
@@ -407,7 +407,7 @@ fn settle_time(phases: &[PhasePlan], index: usize) -> Duration {
     }
 }
 
-fn explain_launch(error: &LaunchError) -> anyhow::Error {
+pub(crate) fn explain_launch(error: &LaunchError) -> anyhow::Error {
     let (code, hint) = match error {
         LaunchError::NoCommand => {
             (ExitCode::Usage, "put the command after `--`, as in `slowpath run -- node server.js`")
