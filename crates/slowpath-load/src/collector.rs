@@ -93,7 +93,7 @@ impl Collector {
     fn deliver(&mut self, on_interval: &mut impl FnMut(Interval)) {
         let parts = self.queues.iter_mut().filter_map(VecDeque::pop_front);
         let Some(mut merged) = parts.reduce(|mut sum, part| {
-            sum.join_thread(&part);
+            sum.join(&part);
             sum
         }) else {
             return;

@@ -7,6 +7,16 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer as HistogramReader, Serializer as _, V2Serializer};
 use serde::{Deserialize, Deserializer, Serializer, de, ser};
 
+/// Returns the histogram as results have it: base64 of HdrHistogram's V2 encoding.
+///
+/// # Panics
+/// Never: only a histogram too large for memory cannot be encoded.
+pub fn histogram_base64(histogram: &Histogram<u64>) -> String {
+    let mut bytes = Vec::new();
+    V2Serializer::new().serialize(histogram, &mut bytes).expect("a vector takes all bytes");
+    STANDARD.encode(bytes)
+}
+
 pub(crate) fn serialize<S: Serializer>(histogram: &Histogram<u64>, serializer: S) -> Result<S::Ok, S::Error> {
     let mut bytes = Vec::new();
     V2Serializer::new().serialize(histogram, &mut bytes).map_err(ser::Error::custom)?;

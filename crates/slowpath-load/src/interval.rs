@@ -249,8 +249,8 @@ impl Interval {
         self.add_counts(other);
     }
 
-    /// Adds what another thread did in the same time: as [`Interval::merge`], but open connections add up.
-    pub(crate) fn join_thread(&mut self, other: &Self) {
+    /// Adds what another thread or process did in the same time: as [`Interval::merge`], but open connections add up.
+    pub fn join(&mut self, other: &Self) {
         self.open_connections += other.open_connections;
         self.add_counts(other);
     }

@@ -69,6 +69,7 @@ pub use collector::LoadTotals;
 pub use engine::{LoadHandle, start};
 pub use error::LoadError;
 pub use har::{HarOptions, HarRequests, requests_from_har};
+pub use histogram_text::histogram_base64;
 pub use id_marker::replace_id_markers;
 pub use interval::{ErrorClass, Interval, StreamStats};
 pub use jsonl::requests_from_jsonl;
