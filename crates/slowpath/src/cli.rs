@@ -1,6 +1,9 @@
 //! The command line. Only shapes and help texts; what they mean is in the command's own file.
 
 use crate::durations::parse_duration;
+use crate::load::{
+    CheckOptions, LoadCommandOptions, MergeOptions, PacingOptions, RequestOptions, TransportOptions,
+};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,13 +25,17 @@ Examples:
   slowpath report .slowpath/20261123-140200-server
       Rebuild the report of a recording.
 
-Exit codes: 0 done, 1 slowpath failed, 2 usage, 3 the target failed, 130 aborted.";
+Exit codes: 0 done, 1 slowpath failed, 2 usage, 3 the target failed, 99 a --fail-if threshold was crossed, 130 aborted.";
 
 #[derive(Debug, Subcommand)]
 #[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub(crate) enum Command {
     /// Start a service, drive load at it, record it, and write the report
     Run(RunOptions),
+    /// Drive HTTP load at a server that runs already, as autocannon does
+    Load(LoadCommandOptions),
+    /// Merge the results of several `slowpath load` into one
+    Merge(MergeOptions),
     /// Rebuild the report of a recording
     Report(ReportOptions),
     /// Run the whole on a small built-in gateway with a planted bottleneck
@@ -80,24 +87,17 @@ pub(crate) struct LoadOptions {
     /// How long the load runs, warm-up included (30, 30s, 1m)
     #[arg(short, long, default_value = "30", value_parser = parse_duration, value_name = "TIME")]
     pub(crate) duration: Duration,
-    /// HTTP method
-    #[arg(short, long, default_value = "GET")]
-    pub(crate) method: String,
-    /// Header as `Name: value` or `Name=value`; may be repeated
-    #[arg(short = 'H', long = "header", value_name = "HEADER")]
-    pub(crate) headers: Vec<String>,
-    /// Request body
-    #[arg(short, long, conflicts_with = "input")]
-    pub(crate) body: Option<String>,
-    /// File that holds the request body
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) input: Option<PathBuf>,
-    /// A request fails when no byte comes for this long
-    #[arg(short, long, default_value = "10", value_parser = parse_duration, value_name = "TIME")]
-    pub(crate) timeout: Duration,
     /// Threads of the load generator
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) load_threads: u32,
+    #[command(flatten)]
+    pub(crate) pacing: PacingOptions,
+    #[command(flatten)]
+    pub(crate) requests: RequestOptions,
+    #[command(flatten)]
+    pub(crate) transport: TransportOptions,
+    #[command(flatten)]
+    pub(crate) checks: CheckOptions,
 }
 
 /// Options on the session.

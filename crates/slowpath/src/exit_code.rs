@@ -13,6 +13,8 @@ pub(crate) enum ExitCode {
     Usage,
     /// The target never listened, died, or answered only errors.
     TargetFailed,
+    /// A `--fail-if` threshold was crossed.
+    ThresholdCrossed,
     /// A person aborted.
     Aborted,
 }
@@ -24,6 +26,7 @@ impl From<ExitCode> for ProcessExitCode {
             ExitCode::Failed => 1,
             ExitCode::Usage => 2,
             ExitCode::TargetFailed => 3,
+            ExitCode::ThresholdCrossed => 99,
             ExitCode::Aborted => 130,
         })
     }

@@ -5,6 +5,7 @@ mod demo;
 mod durations;
 mod exit_code;
 mod live_load;
+mod load;
 mod out_dir;
 mod phase_plan;
 mod readiness;
@@ -25,6 +26,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         cli::Command::Run(options) => run_command::run(&options),
         cli::Command::Demo(options) => demo::run(&options),
+        cli::Command::Load(options) => load::run(&options),
+        cli::Command::Merge(options) => load::run_merge(&options),
         cli::Command::Report(options) => report_command::run(&options),
         cli::Command::MockUpstream(options) => upstream_command::run(&options),
     };

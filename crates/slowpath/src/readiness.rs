@@ -100,7 +100,7 @@ impl Readiness {
     }
 }
 
-fn stranger(port: u16, owner: &PortOwner) -> anyhow::Error {
+pub(crate) fn stranger(port: u16, owner: &PortOwner) -> anyhow::Error {
     let who = match owner {
         PortOwner::Stranger { process: Some((pid, command)) } => format!("process {pid} (`{command}`)"),
         _ => "a process of another user".into(),

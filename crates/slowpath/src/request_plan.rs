@@ -2,12 +2,15 @@
 
 use crate::cli::LoadOptions;
 use crate::exit_code::{ExitCode, Explained, usage};
-use slowpath_load::{LoadError, LoadPlan, Url, parse_header};
+use crate::load::{RequestOptions, apply_checks, apply_pacing, apply_requests, apply_transport};
+use slowpath_load::{LoadError, LoadPlan, Pacing, Stage, Url};
 
 /// Returns the plan, or `None` without a URL.
 pub(crate) fn request_plan(options: &LoadOptions) -> anyhow::Result<Option<LoadPlan>> {
     let Some(url) = &options.url else {
-        if options.body.is_some() || options.input.is_some() || !options.headers.is_empty() {
+        let RequestOptions { headers, body, input, form, bodies, har, .. } = &options.requests;
+        let has_file = [input, bodies, har].iter().any(|file| file.is_some());
+        if has_file || body.is_some() || form.is_some() || !headers.is_empty() {
             return Err(usage(
                 "a body or a header was given, but no URL to send it to",
                 "pass `--url http://127.0.0.1:PORT/path`",
@@ -16,25 +19,20 @@ pub(crate) fn request_plan(options: &LoadOptions) -> anyhow::Result<Option<LoadP
         return Ok(None);
     };
     let mut plan = LoadPlan::new(Url::parse(url).map_err(|error| load_error(&error))?);
-    plan.requests[0].method = options.method.to_ascii_uppercase();
-    for header in &options.headers {
-        plan.requests[0].headers.push(parse_header(header).map_err(|error| load_error(&error))?);
+    for warning in apply_requests(&options.requests, &mut plan)? {
+        eprintln!("warning: {warning}");
     }
-    if let Some(path) = &options.input {
-        plan.requests[0].body = std::fs::read(path).map_err(|source| {
-            let message = format!("cannot read the body file `{}`", path.display());
-            anyhow::Error::new(source).context(Explained {
-                message,
-                code: ExitCode::Usage,
-                hint: Some("check the path given to `-i`".into()),
-            })
-        })?;
-    } else if let Some(body) = &options.body {
-        plan.requests[0].body = body.clone().into_bytes();
+    apply_transport(&options.transport, &mut plan);
+    apply_checks(&options.checks, &mut plan)?;
+    apply_pacing(&options.pacing, Some(options.duration), &mut plan)?;
+    // The load goes on until the last phase has ended, however long settling takes.
+    if let Pacing::Open { stages, .. } = &mut plan.pacing
+        && let Some(&Stage { to, .. }) = stages.last()
+    {
+        stages.push(Stage { from: to, to, length: None });
     }
     plan.connections = options.connections;
     plan.threads = options.load_threads;
-    plan.timeout = options.timeout;
     plan.validate().map_err(|error| load_error(&error))?;
     Ok(Some(plan))
 }

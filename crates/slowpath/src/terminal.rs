@@ -112,7 +112,7 @@ impl Terminal {
 }
 
 /// Wraps `text` in an SGR code where colour is wanted.
-fn style(text: &str, code: &str, terminal: bool) -> String {
+pub(crate) fn style(text: &str, code: &str, terminal: bool) -> String {
     let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }

@@ -1,0 +1,116 @@
+//! Runs one load to its end: starts the generator, watches for the end, keeps what it measures.
+
+use super::live::LiveView;
+use super::measured::{Ended, Measured, Second, n_failed};
+use super::results::ResultsWriter;
+use crate::request_plan::load_error;
+use crate::signals::StopRequests;
+use jiff::Timestamp;
+use slowpath_load::{Interval, LoadHandle, LoadPlan, Pacing};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often the end is looked for.
+const POLL: Duration = Duration::from_millis(5);
+
+/// When a load ends, besides by itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Limits {
+    /// After this long.
+    pub(crate) duration: Option<Duration>,
+    /// When this many requests have failed; looked at once a second.
+    pub(crate) bailout: Option<u64>,
+}
+
+/// What a load has done so far; its generator adds to it once a second.
+#[derive(Debug, Default)]
+pub(crate) struct SoFar {
+    pub(crate) seconds: Vec<Second>,
+    /// All intervals added up.
+    pub(crate) whole: Option<Interval>,
+    /// The last interval.
+    pub(crate) last: Option<Interval>,
+}
+
+/// Where intervals go besides into the sum.
+pub(crate) type Sink = Arc<Mutex<ResultsWriter>>;
+
+/// Drives a load and returns what it did. `goes_on` is asked every few milliseconds whether the
+/// server that was started for it still runs.
+pub(crate) fn drive(
+    plan: LoadPlan,
+    limits: Limits,
+    stop: &StopRequests,
+    sink: Option<Sink>,
+    live: &mut LiveView,
+    goes_on: &mut dyn FnMut() -> bool,
+) -> anyhow::Result<Measured> {
+    let so_far = Arc::new(Mutex::new(SoFar::default()));
+    let drain = match plan.pacing {
+        // Requests under way are cut off, as everybody does.
+        Pacing::Closed => Duration::ZERO,
+        // Those that are due are answered or fail: leaving out the slow ones would flatter the server.
+        Pacing::Open { .. } => plan.timeout.max(plan.total_timeout.unwrap_or_default()),
+    };
+    let collect = Arc::clone(&so_far);
+    let on_interval = move |interval: Interval| {
+        if let Some(sink) = &sink {
+            lock(sink).push(&interval);
+        }
+        let mut so_far = lock(&collect);
+        so_far.seconds.push(Second::of(&interval));
+        match &mut so_far.whole {
+            Some(whole) => whole.merge(&interval),
+            whole => *whole = Some(interval.clone()),
+        }
+        so_far.last = Some(interval);
+    };
+    let started = Timestamp::now();
+    let begin = Instant::now();
+    let handle = slowpath_load::start(plan, on_interval).map_err(|error| load_error(&error))?;
+    let ended = watch(&handle, begin, limits, drain, stop, &so_far, live, goes_on);
+    let totals = handle.stop();
+    let seconds = std::mem::take(&mut lock(&so_far).seconds);
+    Ok(Measured { whole: totals.whole, seconds, started, ended })
+}
+
+#[expect(clippy::too_many_arguments, reason = "they are the parts of one loop")]
+fn watch(
+    handle: &LoadHandle,
+    begin: Instant,
+    limits: Limits,
+    drain: Duration,
+    stop: &StopRequests,
+    so_far: &Mutex<SoFar>,
+    live: &mut LiveView,
+    goes_on: &mut dyn FnMut() -> bool,
+) -> Ended {
+    let end = limits.duration.map(|duration| begin + duration + drain);
+    loop {
+        let pause = end.map_or(POLL, |end| POLL.min(end.saturating_duration_since(Instant::now())));
+        if handle.wait(pause) {
+            return Ended::Complete;
+        }
+        if stop.stop() {
+            return Ended::Interrupted;
+        }
+        if end.is_some_and(|end| Instant::now() >= end) {
+            return Ended::Complete;
+        }
+        {
+            let so_far = lock(so_far);
+            let failed = so_far.whole.as_ref().map_or(0, n_failed);
+            if limits.bailout.is_some_and(|limit| failed >= limit) {
+                return Ended::Bailout;
+            }
+            live.draw(&so_far, begin.elapsed());
+        }
+        if !goes_on() {
+            return Ended::ServerDied;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

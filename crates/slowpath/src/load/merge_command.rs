@@ -1,0 +1,44 @@
+//! `slowpath merge`: reads results, merges them, shows and keeps the sum as `slowpath load` would.
+
+use super::ink::Ink;
+use super::measured::{Measured, Second};
+use super::merge::merge;
+use super::options::MergeOptions;
+use super::report::LoadReport;
+use super::results::{ResultsFile, ResultsWriter};
+use super::{json, tables};
+use crate::exit_code::ExitCode;
+
+pub(crate) fn run(options: &MergeOptions) -> anyhow::Result<ExitCode> {
+    options.results.check()?;
+    let mut files = Vec::new();
+    for path in &options.files {
+        files.push((path.clone(), ResultsFile::read(path)?));
+    }
+    let mut merged = merge(&files)?;
+    if let Some(title) = &options.results.title {
+        merged.head.settings.title = Some(title.clone());
+    }
+    if let Some(path) = &options.results.out {
+        let mut writer = ResultsWriter::create(path, &merged.head)?;
+        merged.intervals.iter().for_each(|interval| writer.push(interval));
+        writer.finish(&merged.totals, merged.ended, None)?;
+    }
+    let measured = Measured {
+        seconds: merged.intervals.iter().map(Second::of).collect(),
+        whole: merged.totals,
+        started: merged.head.started_at,
+        ended: merged.ended,
+    };
+    let head = merged.head;
+    let mut report = LoadReport::new(head.settings, measured, head.shards, &options.results.fail_if);
+    report.notes = merged.notes;
+    let ink = Ink::for_stderr();
+    if options.results.json {
+        println!("{}", json::line(&report)?);
+    } else if options.results.shows_tables() {
+        eprintln!("{}", tables::opening(&report.settings, ink));
+        eprint!("{}", tables::closing(&report, &options.display, ink));
+    }
+    report.exit_code()
+}

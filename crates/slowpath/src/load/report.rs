@@ -1,0 +1,58 @@
+//! Everything that is said of a load at its end, whichever way: tables, JSON, thresholds, exit code.
+
+use super::measured::Measured;
+use super::results::Shards;
+use super::self_check::SelfCheck;
+use super::settings::Settings;
+use super::sweep::Sweep;
+use super::threshold::{Threshold, Verdict};
+use crate::exit_code::{ExitCode, explained};
+
+/// A measured load and what is to be said of it.
+#[derive(Debug)]
+pub(crate) struct LoadReport {
+    pub(crate) settings: Settings,
+    pub(crate) measured: Measured,
+    pub(crate) check: SelfCheck,
+    pub(crate) verdicts: Vec<Verdict>,
+    pub(crate) shards: Shards,
+    pub(crate) sweep: Option<Sweep>,
+    pub(crate) warm_up: Option<Measured>,
+    /// What a reader must know besides, such as parts that are missing.
+    pub(crate) notes: Vec<String>,
+}
+
+impl LoadReport {
+    pub(crate) fn new(
+        settings: Settings,
+        measured: Measured,
+        shards: Shards,
+        thresholds: &[Threshold],
+    ) -> Self {
+        Self {
+            check: SelfCheck::of(&measured),
+            verdicts: thresholds.iter().map(|threshold| threshold.judge(&measured)).collect(),
+            settings,
+            measured,
+            shards,
+            sweep: None,
+            warm_up: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Returns how the program ends: nothing succeeded, a threshold was crossed, or done.
+    pub(crate) fn exit_code(&self) -> anyhow::Result<ExitCode> {
+        if self.measured.nothing_succeeded() {
+            let url = self.settings.urls.first().map_or("the target", String::as_str);
+            let samples = self.measured.whole.error_samples.join("; ");
+            return Err(explained(
+                ExitCode::TargetFailed,
+                format!("no request to {url} succeeded: {samples}"),
+                "check that the server runs, and the URL, the headers and the body",
+            ));
+        }
+        let is_crossed = self.verdicts.iter().any(|verdict| verdict.is_crossed);
+        Ok(if is_crossed { ExitCode::ThresholdCrossed } else { ExitCode::Done })
+    }
+}

@@ -1,0 +1,9 @@
+//! `slowpath load` and `slowpath merge` as a person runs them: the real binary against a server in this process.
+
+mod command_line;
+mod harness;
+mod live;
+mod outcomes;
+mod requests;
+mod server;
+mod shards;
