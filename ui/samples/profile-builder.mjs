@@ -8,6 +8,7 @@ export class ProfileBuilder {
   functions = { name: [], file: [], line: [], column: [], category: [], package: [], kind: [] };
   stacks = { parent: [], function: [], tier: [] };
   lines = { function: [], line: [], self_us: [] };
+  sources = [];
   threads = [];
   #string = new Map([["", 0]]);
   #function = new Map();

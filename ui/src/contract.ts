@@ -258,6 +258,15 @@ export interface ProfileData {
   threads: ProfileThread[];
   /** Self time by source line. */
   lines: { function: number[]; line: number[]; self_us: number[] };
+  /** The code around the hottest lines, by file and line; empty where the recording has no sources (`--no-sources`). */
+  sources: SourceExcerpt[];
+}
+
+/** Consecutive lines of one file. */
+export interface SourceExcerpt {
+  file: number; // -> strings, as in functions
+  first_line: number; // 1-based
+  lines: string[];
 }
 
 export interface ProfileThread {

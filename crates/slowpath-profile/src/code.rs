@@ -15,8 +15,8 @@ const MAX_LEVELS: u32 = 4;
 
 /// All scripts of a recording, by URL, and the files that their source maps name, by path.
 #[derive(Debug, Default)]
-pub struct Code {
-    scripts: BTreeMap<String, Script>,
+pub struct Code<'a> {
+    scripts: BTreeMap<&'a str, Script<'a>>,
 }
 
 /// Index of a function within its script.
@@ -25,8 +25,8 @@ pub struct RangeId(usize);
 
 /// One script or original file.
 #[derive(Debug)]
-pub struct Script {
-    text: String,
+pub struct Script<'a> {
+    text: &'a str,
     /// Offset of each line in UTF-16 units; one more at the end.
     line_starts: Vec<u32>,
     /// Where each line begins and ends in `text`, without its line break.
@@ -77,26 +77,26 @@ pub struct Original {
     pub name: Option<String>,
 }
 
-impl Code {
+impl<'a> Code<'a> {
     /// Indexes the sources of a recording. A map that cannot be read counts as none.
-    pub fn of(sources: &[Source]) -> Self {
-        let scripts = sources.iter().map(|source| (source.url.clone(), Script::of(source))).collect();
+    pub fn of(sources: &'a [Source]) -> Self {
+        let scripts = sources.iter().map(|source| (source.url.as_str(), Script::of(source))).collect();
         Self { scripts }
     }
 
     /// Returns the script of a URL.
-    pub fn script(&self, url: &str) -> Option<&Script> {
+    pub fn script(&self, url: &str) -> Option<&Script<'a>> {
         self.scripts.get(url)
     }
 
     /// Returns the script of a URL, with the URL as it is kept.
-    pub(crate) fn script_with_url(&self, url: &str) -> Option<(&str, &Script)> {
-        self.scripts.get_key_value(url).map(|(url, script)| (url.as_str(), script))
+    pub(crate) fn script_with_url(&self, url: &str) -> Option<(&'a str, &Script<'a>)> {
+        self.scripts.get_key_value(url).map(|(url, script)| (*url, script))
     }
 
     /// Returns all scripts, by URL.
-    pub fn scripts(&self) -> impl Iterator<Item = (&str, &Script)> {
-        self.scripts.iter().map(|(url, script)| (url.as_str(), script))
+    pub fn scripts(&self) -> impl Iterator<Item = (&'a str, &Script<'a>)> {
+        self.scripts.iter().map(|(url, script)| (*url, script))
     }
 
     /// Follows the source maps from a position of a script (line and column from 0) as far as they lead.
@@ -158,8 +158,8 @@ fn renamed(given: &str, original: String) -> String {
     }
 }
 
-impl Script {
-    fn of(source: &Source) -> Self {
+impl<'a> Script<'a> {
+    fn of(source: &'a Source) -> Self {
         let mut functions: Vec<FunctionRange> = source
             .functions
             .iter()
@@ -175,15 +175,16 @@ impl Script {
                     (start as u32, (start + line.len()) as u32)
                 })
                 .collect(),
-            text: source.text.clone(),
+            text: &source.text,
             functions,
             sections: source.map.iter().filter_map(Section::of).collect(),
         }
     }
 
-    /// Returns the text.
-    pub fn text(&self) -> &str {
-        &self.text
+    /// Returns a line of the text, from 1, without its line break.
+    pub fn line(&self, line: u32) -> Option<&'a str> {
+        let (start, end) = self.line_bytes.get(line.checked_sub(1)? as usize)?;
+        Some(&self.text[*start as usize..*end as usize])
     }
 
     /// Returns the offsets of a line's first and last unit but one; `line` from 0.
@@ -193,9 +194,8 @@ impl Script {
     }
 
     /// Returns the text of a line, from 0.
-    fn line_text(&self, line: u32) -> &str {
-        let range = self.line_bytes.get(line as usize);
-        range.map_or("", |(start, end)| &self.text[*start as usize..*end as usize])
+    fn line_text(&self, line: u32) -> &'a str {
+        self.line(line + 1).unwrap_or_default()
     }
 
     /// Returns the column of the first character that is no space; `line` from 0.
@@ -278,7 +278,7 @@ impl Script {
 
     /// Calls `on_word` with every identifier of the text and the innermost function that it stands in. Words in comments
     /// and strings are among them.
-    pub fn for_each_word<'s>(&'s self, mut on_word: impl FnMut(RangeId, &'s str)) {
+    pub fn for_each_word(&self, mut on_word: impl FnMut(RangeId, &'a str)) {
         let mut open: Vec<usize> = Vec::new();
         let mut next = 0;
         let mut offset = 0;

@@ -31,7 +31,7 @@ type FrameIndex = u32;
 /// Who calls whom, in all profiles of a recording, and where each function lies.
 #[derive(Debug)]
 pub(crate) struct Inlining<'a> {
-    code: &'a Code,
+    code: &'a Code<'a>,
     frames: Vec<CallFrame<'a>>,
     index_of: HashMap<CallFrame<'a>, FrameIndex>,
     callees: HashMap<FrameIndex, Vec<FrameIndex>>,

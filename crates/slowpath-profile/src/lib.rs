@@ -7,6 +7,7 @@
 pub mod classify;
 mod clock;
 pub mod code;
+pub mod excerpts;
 pub mod import;
 mod inlined;
 pub mod native;

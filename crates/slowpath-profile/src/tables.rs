@@ -3,6 +3,7 @@
 use crate::Nanos;
 use crate::classify::{AppScope, Category, classify, native_kind};
 use crate::code::Code;
+use crate::excerpts::{Excerpt, FileUrls, excerpts};
 use crate::import::cpuprofile::CallFrame;
 use crate::inlined::Inlining;
 use crate::recording::{CpuSegment, Event, Recording};
@@ -246,6 +247,8 @@ pub struct Profile {
     pub threads: Vec<ThreadSamples>,
     /// Sample counts by `(function, line)`, from V8's position ticks.
     pub line_ticks: HashMap<(FunctionId, u32), u64>,
+    /// The code around the hottest lines, where the recording has it.
+    pub excerpts: Vec<Excerpt>,
 }
 
 impl Profile {
@@ -256,7 +259,8 @@ impl Profile {
         let mut profile = Self::default();
         let phases = phase_intervals(recording);
         let code = Code::of(&recording.sources);
-        let mut inlining = Inlining::of(recording, &code);
+        let mut naming =
+            Naming { code: &code, inlining: Inlining::of(recording, &code), files: FileUrls::default() };
         for (&(pid, thread), cpu) in &recording.cpu {
             let scope = AppScope::of(recording, pid);
             let mut samples = ThreadSamples { pid, thread, ..ThreadSamples::default() };
@@ -264,12 +268,13 @@ impl Profile {
             let any_in_phase = cpu.segments.iter().flat_map(|segment| &segment.samples).any(is_in_phase);
             let windows = if any_in_phase { &phases[..] } else { &[(Nanos(0), Nanos(u64::MAX))] };
             for segment in &cpu.segments {
-                profile.add_segment(&scope, segment, windows, &code, &mut inlining, &mut samples);
+                profile.add_segment(&scope, segment, windows, &mut naming, &mut samples);
             }
             if !samples.stack.is_empty() {
                 profile.threads.push(samples);
             }
         }
+        profile.excerpts = excerpts(&profile, &code, &naming.files);
         profile
     }
 
@@ -279,8 +284,7 @@ impl Profile {
         scope: &AppScope,
         segment: &CpuSegment,
         windows: &[(Nanos, Nanos)],
-        code: &Code,
-        inlining: &mut Inlining<'_>,
+        naming: &mut Naming<'_>,
         into: &mut ThreadSamples,
     ) {
         // The root node carries nothing: stacks start at its children.
@@ -291,9 +295,9 @@ impl Profile {
                 stack_of.push(None);
                 continue;
             }
-            stack_of.push(Some(self.add_frame(scope, code, frame, parent)));
+            stack_of.push(Some(self.add_frame(scope, naming, frame, parent)));
         }
-        let mut leaves = self.add_inlined(scope, segment, &stack_of, code, inlining);
+        let mut leaves = self.add_inlined(scope, segment, &stack_of, naming);
         for (index, (start, node)) in segment.samples.iter().enumerate() {
             let Some((_, end)) = windows.iter().find(|(from, to)| from <= start && start < to) else {
                 continue;
@@ -314,13 +318,15 @@ impl Profile {
     fn add_frame(
         &mut self,
         scope: &AppScope,
-        code: &Code,
+        naming: &mut Naming<'_>,
         frame: &CallFrame<'_>,
         parent: Option<StackId>,
     ) -> StackId {
         let caller = parent.map(|parent| self.functions.get(self.stacks.function[parent.0 as usize]));
-        let original = code.original_frame(frame);
-        let function = function_of(scope, original.as_ref().unwrap_or(frame), caller);
+        let original = naming.code.original_frame(frame);
+        let frame = original.as_ref().unwrap_or(frame);
+        let function = function_of(scope, frame, caller);
+        naming.files.note(&function.file, &frame.url);
         let function = self.functions.intern(function);
         self.stacks.intern(parent, function)
     }
@@ -332,28 +338,34 @@ impl Profile {
         scope: &AppScope,
         segment: &CpuSegment,
         stack_of: &[Option<StackId>],
-        code: &Code,
-        inlining: &mut Inlining<'_>,
+        naming: &mut Naming<'_>,
     ) -> HashMap<u32, Leaf> {
         let mut leaves: HashMap<u32, Leaf> = HashMap::new();
         for (node, line, ticks) in &segment.lines {
             let Some(mut stack) = stack_of[*node as usize] else { continue };
             let mut frame = &segment.nodes[*node as usize].1;
-            let chain = inlining.chain(frame, *line).unwrap_or_default();
+            let chain = naming.inlining.chain(frame, *line).unwrap_or_default();
             for inlined in &chain {
-                stack = self.add_frame(scope, code, inlined, Some(stack));
+                stack = self.add_frame(scope, naming, inlined, Some(stack));
                 frame = inlined;
             }
             leaves.entry(*node).or_default().add(stack, u64::from(*ticks));
             let function = self.stacks.function[stack.0 as usize];
-            let has_map = code.original_frame(frame).is_some();
-            let original = code.original_line(&frame.url, *line).map(|(_, line)| line);
+            let has_map = naming.code.original_frame(frame).is_some();
+            let original = naming.code.original_line(&frame.url, *line).map(|(_, line)| line);
             if let Some(line) = if has_map { original } else { Some(*line) } {
                 *self.line_ticks.entry((function, line)).or_default() += u64::from(*ticks);
             }
         }
         leaves
     }
+}
+
+/// What turns V8's frames into functions of the original files.
+struct Naming<'a> {
+    code: &'a Code<'a>,
+    inlining: Inlining<'a>,
+    files: FileUrls,
 }
 
 /// The stacks among which the samples of one node of V8's tree are shared out, by their line samples.

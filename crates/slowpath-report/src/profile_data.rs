@@ -18,6 +18,7 @@ pub struct ProfileColumns {
     /// One entry a sampled thread.
     pub threads: Vec<ThreadColumns>,
     lines: LineColumns,
+    sources: Vec<SourceExcerpt>,
 }
 
 #[derive(Debug, Clone, Default, Serialize)]
@@ -69,6 +70,13 @@ struct LineColumns {
     self_us: Vec<u64>,
 }
 
+#[derive(Debug, Clone, Serialize)]
+struct SourceExcerpt {
+    file: u32,
+    first_line: u32,
+    lines: Vec<String>,
+}
+
 /// Strings by their index.
 #[derive(Default)]
 struct Strings {
@@ -113,6 +121,15 @@ pub(crate) fn build(profile: &Profile, origin: Nanos) -> ProfileColumns {
         function: profile.stacks.function.iter().map(|function| function.0).collect(),
         tier: tiers(profile),
     };
+    let sources = profile
+        .excerpts
+        .iter()
+        .map(|excerpt| SourceExcerpt {
+            file: strings.intern(&excerpt.file),
+            first_line: excerpt.first_line,
+            lines: excerpt.lines.clone(),
+        })
+        .collect();
     ProfileColumns {
         unit: match profile.unit {
             WeightUnit::Nanoseconds => "us",
@@ -125,6 +142,7 @@ pub(crate) fn build(profile: &Profile, origin: Nanos) -> ProfileColumns {
         tiers: Tier::ALL.iter().map(|tier| tier.as_str()).collect(),
         threads: profile.threads.iter().map(|t| thread_columns(profile.unit, t, origin)).collect(),
         lines: line_columns(profile),
+        sources,
         strings: strings.rows,
     }
 }

@@ -178,6 +178,7 @@ test("a stack that precedes its parent is refused with a sentence", async () => 
     stacks: { parent: [0], function: [0], tier: [] },
     threads: [],
     lines: { function: [], line: [], self_us: [] },
+    sources: [],
   };
   assert.throws(() => indexProfile(broken), BadProfile);
 });

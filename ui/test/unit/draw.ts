@@ -24,6 +24,7 @@ export function draw(text: string): Profile {
     stacks: { parent: [], function: [], tier: [] },
     threads: [],
     lines: { function: [], line: [], self_us: [] },
+    sources: [],
   };
   const functions = new Map<string, number>();
   const stacks = new Map<string, number>();

@@ -91,3 +91,12 @@ fn a_closure_within_the_function_has_its_own_lines() {
     let profile = profile(vec![source], &[(&["all a.js 1 13"], &[(3, 4), (2, 2)])]);
     assert_eq!(samples(&profile), ["all@a.js:1: 2", "all@a.js:1 > (anonymous)@a.js:2: 4"]);
 }
+
+#[test]
+fn the_code_around_hot_lines_is_kept() {
+    let long = format!("{}function late() {{\n  return 1;\n}}\n", "\n".repeat(99));
+    let profile = profile(vec![script("a.js", &long)], &[(&["late a.js 100 14"], &[(101, 3)])]);
+    let [excerpt] = &profile.excerpts[..] else { panic!("{:?}", profile.excerpts) };
+    assert_eq!((excerpt.file.as_str(), excerpt.first_line), ("a.js", 94));
+    assert_eq!(excerpt.lines[6..9], ["function late() {", "  return 1;", "}"]);
+}

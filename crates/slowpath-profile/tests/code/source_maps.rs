@@ -39,7 +39,8 @@ fn maps_are_followed_through_several_levels() {
     bundled.map = map(&["/compiled.js"], &[], "AACA");
     let mut compiled = script("/compiled.js", "// banner\nfunction f() {}\n");
     compiled.map = map(&["/original.ts"], &["first"], ";AAIAA");
-    let code = Code::of(&[bundled, compiled]);
+    let sources = [bundled, compiled];
+    let code = Code::of(&sources);
     let original = code.original("/b.js", 0, 0).unwrap();
     assert_eq!(
         (original.file.as_str(), original.line, original.name.as_deref()),
@@ -67,7 +68,8 @@ fn a_map_that_cannot_be_read_counts_as_none() {
 fn a_line_of_a_bundler_tells_no_line() {
     let mut source = script("/a.js", &format!("{}\n", "f();".repeat(1000)));
     source.map = map(&["/b.ts"], &[], "AAAA");
-    let code = Code::of(&[source]);
+    let sources = [source];
+    let code = Code::of(&sources);
     assert_eq!(code.original_line("/a.js", 1), None);
     assert!(code.original("/a.js", 0, 40).is_some());
 }
@@ -83,7 +85,8 @@ proptest::proptest! {
     fn no_map_and_no_position_panics(text in "\\PC*\n?\\PC*", mappings in "[A-Za-z0-9+/,;]{0,40}", line: u32, column: u32) {
         let mut source = script("/a.js", &text.replace("function", "f"));
         source.map = map(&["/b.ts"], &["n"], &mappings);
-        let code = Code::of(&[source]);
+        let sources = [source];
+        let code = Code::of(&sources);
         let script = code.script("/a.js").unwrap();
         for (line, column) in [(line, column), (line % 4, column % 40)] {
             let _ = code.original("/a.js", line, column);
