@@ -81,8 +81,8 @@ export class ProfileBuilder {
   }
 
   data() {
-    const { strings, categories, functions, stacks, threads, lines } = this;
-    return { unit: "us", strings, categories, tiers: [], functions, stacks, threads, lines };
+    const { strings, categories, functions, stacks, threads, lines, sources } = this;
+    return { unit: "us", strings, categories, tiers: [], functions, stacks, threads, lines, sources };
   }
 }
 
