@@ -182,36 +182,42 @@ export function adversarial() {
   };
 }
 
-/** 100,000 stacks, 500,000 samples. */
+/** 100,000 functions in 300,000 stacks, 1,000,000 samples on two threads. */
 export function huge() {
   const { report } = gatewayReport();
   const builder = new ProfileBuilder();
   const random = randomFrom(11);
   const categories = ["app", "app", "dependency", "dependency", "dependency", "node", "native", "gc"];
-  const functions = Array.from({ length: 6000 }, (_, i) => {
+  const functions = Array.from({ length: 100_000 }, (_, i) => {
     const category = categories[i % categories.length];
     const pkg = category === "dependency" ? `package-${i % 97}` : null;
     const where =
       category === "native" || category === "gc"
         ? ""
-        : `/srv/huge/${pkg ? `node_modules/${pkg}/` : "src/"}m${i % 400}.js:${i}:1`;
+        : `/srv/huge/${pkg ? `node_modules/${pkg}/` : "src/"}m${i % 4000}.js:${i}:1`;
     return builder.function(`${category}Function${i}`, where, category, { pkg });
   });
   const stacks = [];
   for (let root = 0; root < 12; root++) stacks.push(builder.push(-1, functions[root]));
   const depth = new Map(stacks.map((s) => [s, 1]));
-  while (builder.stacks.parent.length < 100_000) {
+  let next = 0;
+  while (builder.stacks.parent.length < 300_000) {
     const parent = stacks[Math.floor(random() ** 1.6 * stacks.length)];
     if (depth.get(parent) > 120) continue;
-    const child = builder.push(parent, functions[Math.floor(random() ** 2 * functions.length)]);
+    // Every function occurs, few of them often.
+    const fn = next < functions.length ? next++ : Math.floor(random() ** 2 * functions.length);
+    const child = builder.push(parent, functions[fn]);
     if (depth.has(child)) continue;
     depth.set(child, depth.get(parent) + 1);
     stacks.push(child);
   }
   for (const thread of [0, 1]) {
     const samples = [];
-    for (let i = 0; i < 250_000; i++)
-      samples.push([5e6 + i * 200, 200, stacks[Math.floor(random() ** 1.5 * stacks.length)]]);
+    let stack = stacks[0];
+    for (let i = 0; i < 500_000; i++) {
+      if (random() < 0.6) stack = stacks[Math.floor(random() ** 1.5 * stacks.length)];
+      samples.push([5e6 + i * 100, 100, stack]);
+    }
     builder.thread(77, thread, thread === 0 ? "main thread" : "worker", samples);
   }
   const profile = builder.data();

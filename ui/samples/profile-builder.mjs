@@ -45,7 +45,7 @@ export class ProfileBuilder {
 
   /** One frame under a parent stack; -1 = none. */
   push(parent, fn) {
-    const key = parent * 1_000_003 + fn;
+    const key = parent * 4_000_037 + fn;
     const known = this.#stack.get(key);
     if (known !== undefined) return known;
     this.stacks.parent.push(parent);

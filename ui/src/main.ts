@@ -78,6 +78,14 @@ function start(root: HTMLElement): void {
         const cpuSelection = await loadProfile();
         if (!cpuSelection) return cpuMissing(cpu.body, context, null);
         context.cpu = cpuSelection;
+        for (const prepare of [
+          () => cpuSelection.legend(context.store.state),
+          () => cpuSelection.topDown(context.store.state),
+        ]) {
+          await pause();
+          prepare();
+        }
+        await pause();
         view = cpuBody(cpu.body, context, cpuSelection);
         performance.mark("slowpath-drawn");
       } catch (error) {
@@ -95,11 +103,15 @@ async function loadProfile(): Promise<CpuSelection | null> {
   if (packed === "") return null;
   performance.mark("slowpath-decode");
   const data = await decodeProfile(packed);
+  await pause();
   performance.mark("slowpath-index");
   const profile = indexProfile(data);
   performance.mark("slowpath-indexed");
   return profile.threads.some((thread) => thread.stack.length > 0) ? new CpuSelection(profile) : null;
 }
+
+/** Lets the page answer between two pieces of work. */
+const pause = () => new Promise((done) => setTimeout(done));
 
 const root = document.getElementById("page");
 if (root) start(root);

@@ -12,8 +12,13 @@ export class Store {
   state: ViewState = INITIAL;
   /** Function under the pointer, anywhere on the page; -1 = none. Not part of the URL. */
   hovered = -1;
+  /** Moment under the pointer on any time axis, in seconds. Not part of the URL. */
+  pointed_s: number | null = null;
+  /** Interval that a gesture is just choosing, before it becomes the state's. */
+  preview: readonly [number, number] | null = null;
   private readonly listeners: Change[] = [];
   private readonly hoverListeners: (() => void)[] = [];
+  private readonly momentListeners: (() => void)[] = [];
 
   constructor() {
     this.state = readHash(location.hash);
@@ -34,6 +39,22 @@ export class Store {
     if (fn === this.hovered) return;
     this.hovered = fn;
     for (const listener of this.hoverListeners) listener();
+  }
+
+  /** Told of a moment under the pointer, and of an interval that a gesture is choosing. */
+  onMoment(listener: () => void): void {
+    this.momentListeners.push(listener);
+  }
+
+  point(t_s: number | null): void {
+    if (t_s === this.pointed_s) return;
+    this.pointed_s = t_s;
+    for (const listener of this.momentListeners) listener();
+  }
+
+  previewRange(range: readonly [number, number] | null): void {
+    this.preview = range;
+    for (const listener of this.momentListeners) listener();
   }
 
   /** A step that the back button undoes. */

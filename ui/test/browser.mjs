@@ -10,7 +10,7 @@ export const launch = () =>
 
 /** The page once its profile is drawn; `troubles` grows with whatever goes wrong, `requests` with whatever it fetches. */
 export async function openReport(browser, file, { hash = "", width = 1440, height = 900, colorScheme = "light" } = {}) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme });
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: "reduce" });
   const page = await context.newPage();
   const troubles = [];
   const requests = [];

@@ -110,28 +110,156 @@ test("search tells the share of its matches, each sample counted once", () =>
     assert.equal(await page.locator(".found").textContent(), "");
   }));
 
-test("keys walk the hottest functions, invert, focus, open details and step back", () =>
+test("keys walk the hottest functions, choose the picture, open details and step back", () =>
   reading("usual", async (page) => {
+    const rank = () => page.locator(".rank-now").textContent();
     await page.keyboard.press("n");
-    assert.match(await page.locator(".rank-now").textContent(), /^1 of \d+ · /);
+    assert.match(await rank(), /^1 of \d+ · /);
     await page.keyboard.press("n");
-    assert.match(await page.locator(".rank-now").textContent(), /^2 of/);
+    assert.match(await rank(), /^2 of/);
     await page.keyboard.press("N");
-    assert.match(await page.locator(".rank-now").textContent(), /^1 of/);
+    assert.match(await rank(), /^1 of/);
+    await page.keyboard.press("n");
+    await page.keyboard.press("h");
+    assert.match(await rank(), /^1 of/);
     await page.keyboard.press("i");
     assert.match(await hash(page), /view=inverted/);
-    await page.keyboard.press("i");
-    await page.keyboard.press("f");
-    assert.match(await page.locator(".crumbs").textContent(), /only RegExp/);
-    await page.keyboard.press("Escape");
+    for (const [key, view] of [
+      ["3", "chart"],
+      ["4", "sandwich"],
+      ["2", "inverted"],
+    ]) {
+      await page.keyboard.press(key);
+      assert.match(await hash(page), new RegExp(`view=${view}`));
+      assert.ok(await page.locator(".flame").first().isVisible());
+    }
+    await page.keyboard.press("1");
     await page.locator(".flame").focus();
-    for (let i = 0; i < 9; i++) await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowUp");
+    await page.keyboard.press("ArrowUp");
+    assert.equal(await page.locator(".details h3").textContent(), "renderRules");
+    await page.keyboard.press("Enter");
+    assert.equal(await page.locator(".details").isVisible(), false);
     await page.keyboard.press("Enter");
     assert.equal(await page.locator(".details").isVisible(), true);
     await page.keyboard.press("Escape");
     assert.equal(await page.locator(".details").isVisible(), false);
     await page.keyboard.press("?");
     assert.equal(await page.locator("dialog").isVisible(), true);
+  }));
+
+test("steps by key, undone and redone, removed one by one, and in the hash", () =>
+  reading("usual", async (page) => {
+    const way = () => page.locator(".way .transform .link").allTextContents();
+    const total = () => page.locator(".functions h3").textContent();
+    const whole = await total();
+    await page.keyboard.press("n");
+    await page.keyboard.press("f");
+    assert.deepEqual(await way(), ["only RegExp"]);
+    assert.notEqual(await total(), whole);
+    await page.keyboard.press("f");
+    assert.deepEqual(await way(), []);
+    await page.locator("#functions .name", { hasText: /^renderRules$/ }).click();
+    await page.keyboard.press("d");
+    assert.deepEqual(await way(), ["without renderRules"]);
+    assert.equal(await page.locator("#functions .name", { hasText: /^renderRules$/ }).count(), 0);
+    await page.getByRole("button", { name: "total" }).click();
+    await page.locator("#functions .name", { hasText: /^emit$/ }).click();
+    await page.keyboard.press("C");
+    assert.deepEqual(await way(), ["without renderRules", "Node core as one"]);
+    assert.match(await hash(page), /do=drop-\d+,package-%3Anode/);
+    await page.keyboard.press("u");
+    assert.deepEqual(await way(), ["without renderRules"]);
+    await page.keyboard.press("Control+Shift+Z");
+    assert.deepEqual(await way(), ["without renderRules", "Node core as one"]);
+    await page.getByLabel("Remove “without renderRules”").click();
+    assert.deepEqual(await way(), ["Node core as one"]);
+    await page.goBack();
+    assert.deepEqual(await way(), ["without renderRules", "Node core as one"]);
+    await page.reload();
+    await page.waitForSelector("html[data-ready]", { state: "attached" });
+    assert.deepEqual(await way(), ["without renderRules", "Node core as one"]);
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("Escape");
+    assert.equal(await total(), whole);
+  }));
+
+test("the menu of a frame, by the right button and by the keyboard", () =>
+  reading("usual", async (page) => {
+    const flame = page.locator(".flame");
+    await flame.scrollIntoViewIfNeeded();
+    const box = await flame.boundingBox();
+    await page.mouse.click(box.x + 100, box.y + 9 * 18, { button: "right" });
+    const menu = page.getByRole("menu");
+    assert.match(await menu.locator(".menu-title").textContent(), /handleChat/);
+    await page.getByRole("menuitem", { name: "Merge into its callers" }).click();
+    assert.deepEqual(await page.locator(".way .transform .link").allTextContents(), ["handleChat merged"]);
+    await flame.focus();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press(".");
+    assert.match(await menu.locator(".menu-title").textContent(), /parserOnIncoming/);
+    await page.keyboard.press("ArrowDown");
+    assert.match(await page.evaluate(() => document.activeElement.textContent), /sandwich/);
+    await page.keyboard.press("Escape");
+    assert.equal(await menu.isVisible(), false);
+    assert.ok(await flame.evaluate((frame) => frame === document.activeElement));
+    await page.keyboard.press("Shift+F10");
+    await page.keyboard.press("s");
+    assert.match(await hash(page), /view=sandwich/);
+    assert.match(await page.locator(".sandwich-picture .note").textContent(), /^parserOnIncoming: 100 % = /);
+  }));
+
+test("the flame chart shows the brushed interval and brushes it", () =>
+  reading("usual", async (page) => {
+    await page.keyboard.press("3");
+    const flame = page.locator(".flame");
+    await flame.scrollIntoViewIfNeeded();
+    const box = await flame.boundingBox();
+    await page.mouse.move(box.x + 600, box.y + 100);
+    assert.match(await page.locator(".stage .hair-time").textContent(), /^2\d\.\d\d s$/);
+    await page.keyboard.down("Control");
+    for (let i = 0; i < 5; i++) await page.mouse.wheel(0, -400);
+    await page.keyboard.up("Control");
+    await page.getByText("showing").waitFor();
+    const zoomed = await hash(page);
+    assert.match(zoomed, /t=2\d\.\d+-2\d\.\d+/);
+    await page.mouse.down();
+    await page.mouse.move(box.x + 400, box.y + 100, { steps: 5 });
+    await page.mouse.up();
+    await page.waitForFunction((before) => location.hash !== before, zoomed);
+    for (let i = 0; i < 4 && (await hash(page)) !== "#view=chart"; i++) await page.goBack();
+    assert.equal(await hash(page), "#view=chart");
+    await flame.focus();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Space");
+    assert.match(await hash(page), /t=/);
+  }));
+
+test("one, several or all threads", () =>
+  reading("usual", async (page) => {
+    const total = () => page.locator(".functions h3").textContent();
+    const all = await total();
+    await page.getByRole("button", { name: "threads: all threads" }).click();
+    await page.getByLabel(/embed worker/).uncheck();
+    assert.match(await hash(page), /thread=41877\.0$/);
+    assert.notEqual(await total(), all);
+    await page.getByLabel(/embed worker/).check();
+    assert.equal(await total(), all);
+    await page.keyboard.press("Escape");
+    assert.equal(await page.getByLabel(/embed worker/).isVisible(), false);
+  }));
+
+test("only the application, or without some packages", () =>
+  reading("usual", async (page) => {
+    await page.getByText("only application").click();
+    const kinds = await page.locator("#functions .kind").allTextContents();
+    assert.deepEqual([...new Set(kinds)], ["application"]);
+    await page.getByText("show everything").click();
+    await page.getByRole("button", { name: /Packages: 9 packages/ }).click();
+    await page.getByLabel(/^zod/).uncheck();
+    assert.equal(await page.locator("#functions .kind", { hasText: "zod" }).count(), 0);
+    assert.match(await hash(page), /hidepkg=zod/);
   }));
 
 test("a hidden category melts into its callers", () =>
@@ -201,7 +329,7 @@ test("names of 200 characters and a recursion of 5,000 frames neither break nor 
     const rows = await page.evaluate(() => document.querySelector(".flame-rows").offsetHeight / 18);
     assert.ok(rows > 4990, `${rows} rows`);
     await page.keyboard.press("n");
-    assert.match(await page.locator(".rank-now").textContent(), /^1 of 30\d/);
+    await page.getByText(/^1 of 30\d/).waitFor();
     await page.keyboard.press("i");
     await page.evaluate(() => document.querySelector(".flame").scrollTo(0, 80_000));
     await page.locator(".flame").hover();

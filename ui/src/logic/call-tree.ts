@@ -1,11 +1,13 @@
 /**
- * Merges stacks into the top-down call tree that is drawn, and weighs it.
+ * Merges stacks into the top-down call tree that is drawn, transforms it, and weighs it.
  *
- * The shape depends on what is hidden and focused; the weights on threads and interval. They are computed apart, so
+ * The shape depends on what is hidden and transformed; the weights on threads and interval. They are computed apart, so
  * that brushing costs two linear passes. Nodes are numbered parents first; node 0 is the root, which is no function.
  */
 import type { Profile } from "./profile.ts";
+import { Grower, type Stage, transformStage } from "./reshape.ts";
 import type { StackWeights } from "./selection.ts";
+import type { Transform } from "./transforms.ts";
 
 /** What to do with the frames of a function. */
 export const KEEP = 0;
@@ -14,63 +16,79 @@ export const COLLAPSE = 1;
 /** Samples in which it is the leaf are left out (idle). */
 export const DROP = 2;
 
-export interface TreeShape {
-  /** Node that carries a stack's time; -1 = left out. */
-  nodeOfStack: Int32Array;
-  parent: Int32Array;
-  fn: Int32Array;
-  depth: Int32Array;
-  /** One stack per node, a name for the node that survives other filters. */
-  stackOfNode: Int32Array;
+/** A tree that can be drawn; what only tables need is computed when they ask. */
+export class TreeShape implements Stage {
+  readonly nodeOfStack: Int32Array;
+  readonly parent: Int32Array;
+  readonly fn: Int32Array;
+  readonly tier: Int8Array;
+  readonly stackOfNode: Int32Array;
+  readonly depth: Int32Array;
+  private knownOutermost: Uint8Array | undefined;
+  private knownOwner: Int32Array | undefined;
+
+  constructor(
+    private readonly profile: Profile,
+    stage: Stage,
+  ) {
+    this.nodeOfStack = stage.nodeOfStack;
+    this.parent = stage.parent;
+    this.fn = stage.fn;
+    this.tier = stage.tier;
+    this.stackOfNode = stage.stackOfNode;
+    this.depth = new Int32Array(stage.parent.length);
+    for (let node = 1; node < this.depth.length; node++) this.depth[node] = this.depth[stage.parent[node]] + 1;
+  }
+
   /** 1 where no caller is the same function: summing these counts recursion once. */
-  outermost: Uint8Array;
+  get outermost(): Uint8Array {
+    this.knownOutermost ??= findOutermost(this.parent, this.fn, this.profile.nFunctions);
+    return this.knownOutermost;
+  }
+
   /** Nearest application function at or above the node; -1 = none. */
-  owner: Int32Array;
+  get owner(): Int32Array {
+    this.knownOwner ??= findOwners(this.parent, this.fn, this.profile);
+    return this.knownOwner;
+  }
 }
 
-/** `fate` has one of KEEP, COLLAPSE, DROP per function. `focus` = only stacks below that function; -1 = all. */
-export function shapeTree(profile: Profile, fate: Uint8Array, focus: number): TreeShape {
-  const { stackParent, stackFunction } = profile;
+/** `fate` has one of KEEP, COLLAPSE, DROP per function. `byTier`: frames that V8 ran differently stay apart. */
+export function shapeTree(
+  profile: Profile,
+  fate: Uint8Array,
+  transforms: readonly Transform[],
+  byTier: boolean,
+): TreeShape {
+  let stage = mergeStacks(profile, fate, byTier);
+  for (const transform of transforms) stage = transformStage(profile, stage, transform);
+  return new TreeShape(profile, stage);
+}
+
+function mergeStacks(profile: Profile, fate: Uint8Array, byTier: boolean): Stage {
+  const { stackParent, stackFunction, stackTier } = profile;
   const nStacks = stackParent.length;
   const nodeOfStack = new Int32Array(nStacks);
-  const parent = [-1];
-  const fn = [-1];
-  const depth = [0];
-  const stackOfNode = [-1];
-  const owner = [-1];
-  const children = new PairTable(nStacks);
+  // Stacks are a tree already: without anything that melts together no two of them become one node.
+  const allApart = !fate.includes(COLLAPSE) && (byTier || stackTier.every((tier) => tier < 0));
+  const grower = new Grower(nStacks, allApart ? 0 : nStacks);
   for (let stack = 0; stack < nStacks; stack++) {
     const f = stackFunction[stack];
-    const above = stackParent[stack];
-    let base = above < 0 ? (focus < 0 ? 0 : -1) : nodeOfStack[above];
-    if (base < 0 && f === focus) base = 0;
-    if (base < 0 || fate[f] === DROP) {
-      nodeOfStack[stack] = -1;
-    } else if (fate[f] === COLLAPSE) {
-      nodeOfStack[stack] = base;
-    } else {
-      let node = children.get(base, f);
-      if (node < 0) {
-        node = parent.length;
-        children.set(base, f, node);
-        parent.push(base);
-        fn.push(f);
-        depth.push(depth[base] + 1);
-        stackOfNode.push(stack);
-        owner.push(profile.category[f] === "app" ? f : owner[base]);
-      }
-      nodeOfStack[stack] = node;
-    }
+    const base = stackParent[stack] < 0 ? 0 : nodeOfStack[stackParent[stack]];
+    const tier = byTier ? stackTier[stack] : -1;
+    if (base < 0 || fate[f] === DROP) nodeOfStack[stack] = -1;
+    else if (fate[f] === COLLAPSE) nodeOfStack[stack] = base;
+    else nodeOfStack[stack] = allApart ? grower.only(base, f, tier, stack) : grower.child(base, f, tier, stack);
   }
-  const shape = {
-    nodeOfStack,
-    parent: Int32Array.from(parent),
-    fn: Int32Array.from(fn),
-    depth: Int32Array.from(depth),
-    stackOfNode: Int32Array.from(stackOfNode),
-    owner: Int32Array.from(owner),
-  };
-  return { ...shape, outermost: findOutermost(shape.parent, shape.fn, profile.nFunctions) };
+  return grower.stage(nodeOfStack);
+}
+
+function findOwners(parent: Int32Array, fn: Int32Array, { category }: Profile): Int32Array {
+  const owner = new Int32Array(parent.length).fill(-1);
+  for (let node = 1; node < owner.length; node++) {
+    owner[node] = category[fn[node]] === "app" ? fn[node] : owner[parent[node]];
+  }
+  return owner;
 }
 
 /** Walks the tree depth first with a counter per function, so deep recursion costs no more than its nodes. */
@@ -128,38 +146,4 @@ export function weighTree(shape: TreeShape, weights: StackWeights): TreeWeights 
     nSamples[shape.parent[node]] += nSamples[node];
   }
   return { self_us, total_us, nSamples };
-}
-
-/** Open-addressing table from (node, function) to node; a Map of numbers is five times slower at 100,000 frames. */
-class PairTable {
-  private readonly mask: number;
-  private readonly a: Int32Array;
-  private readonly b: Int32Array;
-  private readonly value: Int32Array;
-
-  constructor(maxEntries: number) {
-    let size = 16;
-    while (size < maxEntries * 2) size *= 2;
-    this.mask = size - 1;
-    this.a = new Int32Array(size);
-    this.b = new Int32Array(size);
-    this.value = new Int32Array(size).fill(-1);
-  }
-
-  private slot(a: number, b: number): number {
-    let at = (Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b)) & this.mask;
-    while (this.value[at] >= 0 && (this.a[at] !== a || this.b[at] !== b)) at = (at + 1) & this.mask;
-    return at;
-  }
-
-  get(a: number, b: number): number {
-    return this.value[this.slot(a, b)];
-  }
-
-  set(a: number, b: number, value: number): void {
-    const at = this.slot(a, b);
-    this.a[at] = a;
-    this.b[at] = b;
-    this.value[at] = value;
-  }
 }

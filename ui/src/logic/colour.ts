@@ -91,6 +91,7 @@ export interface Chrome {
   lightText: string;
   glow: string;
   outline: string;
+  blocked: string;
 }
 
 export const chrome = (dark: boolean): Chrome => ({
@@ -101,4 +102,5 @@ export const chrome = (dark: boolean): Chrome => ({
   lightText: "#ffffff",
   glow: dark ? "#ffffff38" : "#00000026",
   outline: dark ? "#ffffff" : "#000000",
+  blocked: dark ? "#ff6b74" : "#c8102e",
 });

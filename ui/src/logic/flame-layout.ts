@@ -1,7 +1,7 @@
-/** Computes the bars that are visible: between two rows, wide enough to see, inside the zoomed node. Nothing else. */
+/** Computes the bars that are visible: between two rows, inside a window of time, wide enough to see. Nothing else. */
 import type { FlameTree } from "./flame-tree.ts";
 
-/** Bars in columns. Node -1 stands for neighbours too narrow to draw one by one. */
+/** Bars in columns, clipped to the picture. Node -1 stands for neighbours too narrow to draw one by one. */
 export interface Bars {
   n: number;
   node: Int32Array;
@@ -10,7 +10,16 @@ export interface Bars {
   width: Float64Array;
 }
 
+/** Less is what rounding leaves of a neighbour outside the picture. */
+const TRACE = 0.01;
+
+/** The stretch of a tree's width that fills the picture, in microseconds from the root's left edge. */
+export type Span = readonly [number, number];
+
 export interface Viewport {
+  /** Node of row 0. */
+  top: number;
+  span: Span;
   width: number;
   firstRow: number;
   lastRow: number;
@@ -18,63 +27,95 @@ export interface Viewport {
   minWidth: number;
 }
 
-/** Rows are depths: 0 is the root. Nodes above the zoomed one fill the whole width. */
-export function layoutBars(tree: FlameTree, zoom: number, view: Viewport): Bars {
-  const nodes: number[] = [];
-  const rows: number[] = [];
-  const xs: number[] = [];
-  const widths: number[] = [];
-  const put = (node: number, row: number, x: number, width: number) => {
-    nodes.push(node);
-    rows.push(row);
-    xs.push(x);
-    widths.push(width);
-  };
+/** Collects bars. */
+export class BarList {
+  private readonly nodes: number[] = [];
+  private readonly rows: number[] = [];
+  private readonly xs: number[] = [];
+  private readonly widths: number[] = [];
 
-  const above: number[] = [];
-  for (let node = tree.parent(zoom); node >= 0; node = tree.parent(node)) above.push(node);
-  for (const node of above.reverse()) {
-    const row = tree.depth(node);
-    if (row >= view.firstRow && row <= view.lastRow) put(node, row, 0, view.width);
+  add(node: number, row: number, x: number, width: number): void {
+    this.nodes.push(node);
+    this.rows.push(row);
+    this.xs.push(x);
+    this.widths.push(width);
   }
 
-  const total = tree.total_us(zoom);
-  if (total > 0) {
-    const scale = view.width / total;
-    const origin = tree.start_us(zoom);
-    let level: number[] = [zoom];
-    for (let row = tree.depth(zoom); level.length > 0 && row <= view.lastRow; row++) {
-      const next: number[] = [];
-      for (const node of level) {
-        const x = (tree.start_us(node) - origin) * scale;
-        const width = tree.total_us(node) * scale;
-        if (row >= view.firstRow) put(node, row, x, width);
-        let narrowFrom = -1;
-        let narrow_us = 0;
-        for (const child of tree.children(node)) {
-          if (narrowFrom < 0 && tree.total_us(child) * scale >= view.minWidth) {
-            next.push(child);
-          } else {
-            if (narrowFrom < 0) narrowFrom = (tree.start_us(child) - origin) * scale;
-            narrow_us += tree.total_us(child);
-          }
+  bars(): Bars {
+    return {
+      n: this.nodes.length,
+      node: Int32Array.from(this.nodes),
+      row: Int32Array.from(this.rows),
+      x: Float64Array.from(this.xs),
+      width: Float64Array.from(this.widths),
+    };
+  }
+}
+
+/** The whole width of a node. */
+export function spanOf(tree: FlameTree, node: number): Span {
+  for (const above of pathTo(tree, node)) tree.children(tree.parent(above));
+  const start = tree.start_us(node);
+  return [start, start + tree.total_us(node)];
+}
+
+export function layoutBars(tree: FlameTree, view: Viewport): Bars {
+  const list = new BarList();
+  const [from, to] = view.span;
+  if (!(to > from)) return list.bars();
+  const scale = view.width / (to - from);
+  const put = (node: number, row: number, start: number, end: number) => {
+    const x = Math.max(0, (start - from) * scale);
+    const width = Math.min(view.width, (end - from) * scale) - x;
+    if (row >= view.firstRow && width > TRACE) list.add(node, row, x, width);
+  };
+  const putNarrow = (row: number, start: number, end: number) => {
+    if ((end - start) * scale >= view.minWidth && row <= view.lastRow) put(-1, row, start, end);
+  };
+  let level: number[] = [view.top];
+  for (let row = 0; level.length > 0 && row <= view.lastRow; row++) {
+    const next: number[] = [];
+    for (const node of level) {
+      put(node, row, tree.start_us(node), tree.start_us(node) + tree.total_us(node));
+      const children = tree.children(node);
+      let narrowFrom = -1;
+      let narrowTo = -1;
+      for (let i = firstInside(tree, children, from); i < children.length; i++) {
+        const child = children[i];
+        const start = tree.start_us(child);
+        const end = start + tree.total_us(child);
+        if (start >= to) break;
+        if ((end - start) * scale >= view.minWidth) {
+          if (narrowFrom >= 0) putNarrow(row + 1, narrowFrom, narrowTo);
+          narrowFrom = -1;
+          next.push(child);
+          continue;
         }
-        const narrowWidth = narrow_us * scale;
-        const below = row + 1;
-        if (narrowWidth >= view.minWidth && below >= view.firstRow && below <= view.lastRow) {
-          put(-1, below, narrowFrom, narrowWidth);
+        if (narrowFrom < 0) narrowFrom = start;
+        narrowTo = end;
+        if (tree.heaviestFirst) {
+          const last = children[children.length - 1];
+          narrowTo = tree.start_us(last) + tree.total_us(last);
+          break;
         }
       }
-      level = next;
+      if (narrowFrom >= 0) putNarrow(row + 1, narrowFrom, narrowTo);
     }
+    level = next;
   }
-  return {
-    n: nodes.length,
-    node: Int32Array.from(nodes),
-    row: Int32Array.from(rows),
-    x: Float64Array.from(xs),
-    width: Float64Array.from(widths),
-  };
+  return list.bars();
+}
+
+/** Index of the first child that ends after a time. */
+function firstInside(tree: FlameTree, children: Int32Array, from: number): number {
+  let low = 0;
+  let high = children.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (tree.start_us(children[middle]) + tree.total_us(children[middle]) <= from) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** The bar under a point, as an index into the columns; -1 = none. */
@@ -83,6 +124,14 @@ export function barAt(bars: Bars, row: number, x: number): number {
     if (bars.row[i] === row && x >= bars.x[i] && x < bars.x[i] + bars.width[i]) return i;
   }
   return -1;
+}
+
+/** The span after zooming by a factor about a point of it, and moving; inside the whole, and never nothing. */
+export function movedSpan(span: Span, whole: Span, factor: number, about: number, shift: number, least: number): Span {
+  const size = Math.min(whole[1] - whole[0], Math.max(least, (span[1] - span[0]) * factor));
+  const share = span[1] > span[0] ? (about - span[0]) / (span[1] - span[0]) : 0.5;
+  const from = Math.min(Math.max(about - share * size + shift, whole[0]), whole[1] - size);
+  return [from, from + size];
 }
 
 /** The nearest node at or above `node` that is at least `minWidth` wide when the whole tree is shown. */

@@ -1,16 +1,21 @@
 /**
- * The two trees that the flame graph draws, behind one interface: top-down (callers above) and inverted (leaves above).
+ * The trees that a flame graph draws, behind one interface: top-down (callers above) here, bottom-up in
+ * `inverted-tree.ts`.
  *
- * Children are ordered by time and positioned only when asked for. So the inverted tree, which can be far larger than
- * the profile, exists only as far as somebody looks at it.
+ * Children are ordered and positioned only when asked for. So the inverted tree, which can be far larger than the
+ * profile, exists only as far as somebody looks at it.
  */
 import type { TreeShape, TreeWeights } from "./call-tree.ts";
+import { heaviestFirst } from "./heaviest.ts";
 
 export interface FlameTree {
-  readonly inverted: boolean;
   /** Time of the root: 100 % of the picture. */
   readonly total: number;
+  /** Whether siblings stand heaviest first; else they stand by name. */
+  readonly heaviestFirst: boolean;
   fn(node: number): number;
+  /** -> tiers of the profile; -1 = not known. */
+  tier(node: number): number;
   parent(node: number): number;
   depth(node: number): number;
   total_us(node: number): number;
@@ -18,26 +23,31 @@ export interface FlameTree {
   nSamples(node: number): number;
   /** Offset of the node's left edge from the root's, in microseconds; known once its parent's children were asked for. */
   start_us(node: number): number;
-  /** Heaviest first; without those that have no time. */
-  children(node: number): readonly number[];
+  /** In order; without those that have no time. */
+  children(node: number): Int32Array;
   /** Levels below the node, itself not counted. */
   levelsBelow(node: number): number;
 }
 
-const NONE: readonly number[] = [];
+const NONE = new Int32Array(0);
+
+/** Place of each function in the order of names; `null` orders siblings by time. */
+export type NameRank = Int32Array | null;
 
 export class TopDownTree implements FlameTree {
-  readonly inverted = false;
+  readonly heaviestFirst: boolean;
   private readonly start: Float64Array;
   private readonly firstChild: Int32Array;
   private readonly nextSibling: Int32Array;
-  private readonly ordered: (readonly number[] | undefined)[];
+  private readonly ordered: (Int32Array | undefined)[];
 
   constructor(
     readonly shape: TreeShape,
     readonly weights: TreeWeights,
+    private readonly nameRank: NameRank,
   ) {
     const n = shape.parent.length;
+    this.heaviestFirst = nameRank === null;
     this.start = new Float64Array(n);
     this.ordered = new Array(n);
     this.firstChild = new Int32Array(n).fill(-1);
@@ -54,6 +64,9 @@ export class TopDownTree implements FlameTree {
   }
   fn(node: number): number {
     return this.shape.fn[node];
+  }
+  tier(node: number): number {
+    return this.shape.tier[node];
   }
   parent(node: number): number {
     return this.shape.parent[node];
@@ -74,13 +87,13 @@ export class TopDownTree implements FlameTree {
     return this.start[node];
   }
 
-  children(node: number): readonly number[] {
+  children(node: number): Int32Array {
     const known = this.ordered[node];
     if (known) return known;
     if (this.firstChild[node] < 0) return NONE;
-    const list: number[] = [];
-    for (let child = this.firstChild[node]; child >= 0; child = this.nextSibling[child]) list.push(child);
-    if (list.length > 1) list.sort((a, b) => this.weights.total_us[b] - this.weights.total_us[a] || a - b);
+    const found: number[] = [];
+    for (let child = this.firstChild[node]; child >= 0; child = this.nextSibling[child]) found.push(child);
+    const list = this.inOrder(found);
     let at = this.start[node];
     for (const child of list) {
       this.start[child] = at;
@@ -88,6 +101,13 @@ export class TopDownTree implements FlameTree {
     }
     this.ordered[node] = list;
     return list;
+  }
+
+  private inOrder(list: number[]): Int32Array {
+    const { fn } = this.shape;
+    const { nameRank } = this;
+    if (!nameRank) return heaviestFirst(list, this.weights.total_us);
+    return Int32Array.from(list).sort((a, b) => nameRank[fn[a]] - nameRank[fn[b]] || a - b);
   }
 
   levelsBelow(node: number): number {
@@ -112,4 +132,11 @@ export class TopDownTree implements FlameTree {
     }
     return best;
   }
+}
+
+/** Functions of a node and its callers, the node first. */
+export function functionsUp(tree: FlameTree, node: number): number[] {
+  const list: number[] = [];
+  for (let at = node; at >= 0 && tree.fn(at) >= 0; at = tree.parent(at)) list.push(tree.fn(at));
+  return list;
 }

@@ -3,7 +3,8 @@
  *
  * A broken profile is an error with a sentence; the page shows it and keeps everything else.
  */
-import type { Category, ProfileData, WeightUnit } from "../contract.ts";
+import type { ProfileData, WeightUnit } from "../contract.ts";
+import { addGroups, type FunctionTable, type Groups } from "./groups.ts";
 
 export interface ThreadSamples {
   pid: number;
@@ -20,17 +21,13 @@ export interface ThreadSamples {
   effective_interval_us: number;
 }
 
-export interface Profile {
+export interface Profile extends FunctionTable, Groups {
   /** What every `…_us` of it counts. */
   unit: WeightUnit;
+  /** With the stand-ins of `groups.ts` at their end. */
   nFunctions: number;
-  name: string[];
-  file: string[];
   line: Int32Array;
   column: Int32Array;
-  category: Category[];
-  package: (string | null)[];
-  kind: (string | null)[];
   stackParent: Int32Array;
   stackFunction: Int32Array;
   /** -> tiers, -1 = not known. */
@@ -71,16 +68,26 @@ export function indexProfile(data: ProfileData): Profile {
       throw new BadProfile(`stack ${i} has no function ${stackFunction[i]}`);
     }
   }
-  return {
-    unit: data.unit,
-    nFunctions,
+  const table: FunctionTable = {
     name: functions.name.map((i) => text(i) ?? ""),
     file: functions.file.map((i) => text(i) ?? ""),
-    line: Int32Array.from(functions.line),
-    column: Int32Array.from(functions.column),
     category: functions.category.map((i) => data.categories[i] ?? "native"),
     package: functions.package.map(text),
     kind: functions.kind.map(text),
+  };
+  const groups = addGroups(table);
+  const withGroups = (column: number[]) => {
+    const values = new Int32Array(table.name.length);
+    values.set(column);
+    return values;
+  };
+  return {
+    ...table,
+    ...groups,
+    unit: data.unit,
+    nFunctions: table.name.length,
+    line: withGroups(functions.line),
+    column: withGroups(functions.column),
     stackParent,
     stackFunction,
     stackTier,

@@ -1,15 +1,41 @@
 /** Finds functions by text and measures how much of the picture they cover. */
 import type { TreeShape, TreeWeights } from "./call-tree.ts";
-import type { Profile } from "./profile.ts";
+import type { FunctionTable } from "./groups.ts";
 
-/** 1 per function whose name, file, package or kind holds the text, whatever the case. `null` for an empty query. */
-export function matchFunctions(profile: Profile, query: string): Uint8Array | null {
+/** Parts one function's text from the next. */
+const END = "\u0000";
+
+/** All functions' names, files, packages and kinds as one text in lower case: searching it is one scan. */
+export interface Haystack {
+  text: string;
+  /** Where each function's text begins, and the end of all. */
+  start: Int32Array;
+}
+
+export function haystack(table: FunctionTable): Haystack {
+  const n = table.name.length;
+  const parts: string[] = [];
+  for (let fn = 0; fn < n; fn++) {
+    const more = `${table.package[fn] ?? ""}\n${table.kind[fn] ?? ""}`;
+    // Some letters change their length in lower case, so each part is turned before it is measured.
+    parts.push(`${table.name[fn]}\n${table.file[fn]}\n${more}${END}`.toLowerCase());
+  }
+  const start = new Int32Array(n + 1);
+  for (let fn = 0; fn < n; fn++) start[fn + 1] = start[fn] + parts[fn].length;
+  return { text: parts.join(""), start };
+}
+
+/** 1 per function whose text holds the query, whatever the case. `null` for an empty query. */
+export function matchFunctions({ text, start }: Haystack, query: string): Uint8Array | null {
   const wanted = query.trim().toLowerCase();
   if (wanted === "") return null;
-  const matches = new Uint8Array(profile.nFunctions);
-  for (let fn = 0; fn < profile.nFunctions; fn++) {
-    const text = `${profile.name[fn]}\n${profile.file[fn]}\n${profile.package[fn] ?? ""}\n${profile.kind[fn] ?? ""}`;
-    if (text.toLowerCase().includes(wanted)) matches[fn] = 1;
+  const matches = new Uint8Array(start.length - 1);
+  let fn = 0;
+  for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, start[fn])) {
+    while (start[fn + 1] <= at) fn += 1;
+    matches[fn] = 1;
+    fn += 1;
+    if (fn === matches.length) break;
   }
   return matches;
 }

@@ -1,5 +1,6 @@
 /** Geometry of the timeline: lanes, axis ticks, lines thinned to pixels, the value under the cross-hair. */
 import type { Timeline, TimelineSeries } from "../contract.ts";
+import { axisTime } from "./format.ts";
 import { lowerBound } from "./selection.ts";
 
 export interface Lane {
@@ -49,12 +50,36 @@ export function niceTop(value: number): number {
   return 10 * power;
 }
 
+const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400];
+
+/** Times of an interval for its axis, on round numbers down to microseconds, with their labels. */
+export function ticksBetween(
+  from_s: number,
+  to_s: number,
+  width: number,
+  minGap: number,
+): { t_s: number; label: string }[] {
+  if (!(to_s > from_s) || width <= 0) return [];
+  const wanted = ((to_s - from_s) * minGap) / width;
+  const fine = 10 ** Math.floor(Math.log10(wanted));
+  const step =
+    wanted > 0.1
+      ? (STEPS.find((s) => s >= wanted) ?? wanted)
+      : ([1, 2, 5, 10].find((n) => n * fine >= wanted) ?? 10) * fine;
+  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  const ticks: { t_s: number; label: string }[] = [];
+  for (let i = Math.ceil(from_s / step - 1e-9); i * step <= to_s + step * 1e-9; i++) {
+    const t_s = i * step;
+    ticks.push({ t_s, label: step < 1 ? `${t_s.toFixed(digits)}\u00a0s` : axisTime(t_s, to_s) });
+  }
+  return ticks;
+}
+
 /** Times for the axis, at least `minGap` pixels apart, on round numbers of seconds or minutes. */
 export function axisTicks(duration_s: number, width: number, minGap: number): number[] {
   if (!(duration_s > 0) || width <= 0) return [0];
   const wanted = (duration_s * minGap) / width;
-  const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400];
-  const step = steps.find((s) => s >= wanted) ?? wanted;
+  const step = STEPS.find((s) => s >= wanted) ?? wanted;
   const ticks: number[] = [];
   for (let i = 0; i * step <= duration_s * (1 + 1e-9); i++) ticks.push(i * step);
   return ticks;

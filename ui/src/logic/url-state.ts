@@ -4,22 +4,36 @@
  * Whatever equals the initial state is left out, so an untouched page has an empty hash. Unknown keys and broken
  * values are ignored: a link from another version still opens.
  */
+import { readTransforms, type Transform, writeTransforms } from "./transforms.ts";
 import { HIDDEN_AT_FIRST } from "./visibility.ts";
+
+/** flame: callers above, merged. inverted: leaves above. chart: in the order of time. sandwich: around one function. */
+export type View = "flame" | "inverted" | "chart" | "sandwich";
+export const VIEWS: readonly View[] = ["flame", "inverted", "chart", "sandwich"];
 
 export interface ViewState {
   /** Brushed interval in seconds. */
   range: readonly [number, number] | null;
-  /** `threadKey`, or "" for all threads. */
-  thread: string;
-  inverted: boolean;
+  /** `threadKey` of the chosen threads; none = all. */
+  threads: readonly string[];
+  view: View;
+  /** Siblings heaviest first, or by name, so that a frame keeps its place whatever is selected. */
+  order: "time" | "name";
+  /** Whether frames that V8 ran differently (interpreter, TurboFan, …) stay apart. */
+  tiers: "merged" | "split";
   /** Zoomed node of the top-down tree, named by one of its stacks; -1 = not zoomed. */
   zoomStack: number;
   /** Zoomed node of the inverted tree, named by its functions from the leaf on. */
   zoomPath: readonly number[];
-  focus: number;
+  /** Zoomed node in the sandwich, named by its functions from the middle on. */
+  zoomCallers: readonly number[];
+  zoomCallees: readonly number[];
+  transforms: readonly Transform[];
+  /** Function in the middle of the sandwich; -1 = the hottest. */
+  sandwich: number;
   selected: number;
-  /** Function whose details are open; -1 = none. */
-  details: number;
+  /** Whether the selected function's details and source are shown. */
+  details: "open" | "closed";
   search: string;
   hiddenCategories: readonly string[];
   hiddenPackages: readonly string[];
@@ -31,13 +45,18 @@ export interface ViewState {
 
 export const INITIAL: ViewState = {
   range: null,
-  thread: "",
-  inverted: false,
+  threads: [],
+  view: "flame",
+  order: "time",
+  tiers: "merged",
   zoomStack: -1,
   zoomPath: [],
-  focus: -1,
+  zoomCallers: [],
+  zoomCallees: [],
+  transforms: [],
+  sandwich: -1,
   selected: -1,
-  details: -1,
+  details: "open",
   search: "",
   hiddenCategories: HIDDEN_AT_FIRST,
   hiddenPackages: [],
@@ -45,6 +64,9 @@ export const INITIAL: ViewState = {
   open: [],
   theme: "auto",
 };
+
+/** Part of the state that shows the whole tree. */
+export const NOT_ZOOMED = { zoomStack: -1, zoomPath: [], zoomCallers: [], zoomCallees: [] } as const;
 
 /** A deeper path is cut: a URL is no place for a recursion of 5,000 frames. */
 const MAX_PATH = 200;
@@ -63,7 +85,7 @@ interface Key {
   read(text: string): Partial<ViewState> | undefined;
 }
 
-const whole = (name: "zoomStack" | "focus" | "selected" | "details"): Key => ({
+const whole = (name: "zoomStack" | "sandwich" | "selected"): Key => ({
   write: (state) => (state[name] < 0 ? "" : String(state[name])),
   read: (text) => {
     const n = index(text);
@@ -71,9 +93,32 @@ const whole = (name: "zoomStack" | "focus" | "selected" | "details"): Key => ({
   },
 });
 
+const path = (name: "zoomPath" | "zoomCallers" | "zoomCallees"): Key => ({
+  write: (state) => state[name].slice(0, MAX_PATH).join("."),
+  read: (text) => ({ [name]: indices(text).slice(0, MAX_PATH) }),
+});
+
+/** One word of two or more; the first is the initial one and is not written. */
+const choice = <Name extends "view" | "order" | "tiers" | "details" | "colourBy" | "theme">(
+  name: Name,
+  options: readonly ViewState[Name][],
+): Key => ({
+  write: (state) => (state[name] === options[0] ? "" : state[name]),
+  read: (text) => {
+    const found = options.find((option) => option === text);
+    return found && { [name]: found };
+  },
+});
+
+/** Milliseconds, or microseconds where they count. */
+const time = (seconds: number): string => {
+  const fine = seconds.toFixed(6);
+  return fine.endsWith("000") ? seconds.toFixed(3) : fine;
+};
+
 const KEYS: Record<string, Key> = {
   t: {
-    write: ({ range }) => (range ? `${range[0].toFixed(3)}-${range[1].toFixed(3)}` : ""),
+    write: ({ range }) => (range ? `${time(range[0])}-${time(range[1])}` : ""),
     read: (text) => {
       const parts = /^(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)$/.exec(text);
       const range = parts ? ([Number(parts[1]), Number(parts[2])] as const) : null;
@@ -81,21 +126,23 @@ const KEYS: Record<string, Key> = {
     },
   },
   thread: {
-    write: ({ thread }) => thread,
-    read: (text) => (/^\d+\.\d+$/.test(text) ? { thread: text } : undefined),
+    write: ({ threads }) => threads.join(","),
+    read: (text) => ({ threads: text.split(",").filter((key) => /^\d+\.\d+$/.test(key)) }),
   },
-  view: {
-    write: ({ inverted }) => (inverted ? "inverted" : ""),
-    read: (text) => ({ inverted: text === "inverted" }),
-  },
+  view: choice("view", VIEWS),
+  order: choice("order", ["time", "name"]),
+  tiers: choice("tiers", ["merged", "split"]),
   zoom: whole("zoomStack"),
-  izoom: {
-    write: ({ zoomPath }) => zoomPath.slice(0, MAX_PATH).join("."),
-    read: (text) => ({ zoomPath: indices(text).slice(0, MAX_PATH) }),
+  izoom: path("zoomPath"),
+  callers: path("zoomCallers"),
+  callees: path("zoomCallees"),
+  do: {
+    write: ({ transforms }) => writeTransforms(transforms),
+    read: (text) => ({ transforms: readTransforms(text) }),
   },
-  focus: whole("focus"),
+  of: whole("sandwich"),
   fn: whole("selected"),
-  details: whole("details"),
+  details: choice("details", ["open", "closed"]),
   q: {
     write: ({ search }) => encodeURIComponent(search),
     read: (text) => ({ search: decodeURIComponent(text) }),
@@ -113,18 +160,12 @@ const KEYS: Record<string, Key> = {
     write: ({ hiddenPackages }) => join(hiddenPackages),
     read: (text) => ({ hiddenPackages: words(text) }),
   },
-  colour: {
-    write: ({ colourBy }) => (colourBy === "package" ? "package" : ""),
-    read: (text) => ({ colourBy: text === "package" ? "package" : "category" }),
-  },
+  colour: choice("colourBy", ["category", "package"]),
   open: {
     write: ({ open }) => open.join("."),
     read: (text) => ({ open: indices(text) }),
   },
-  theme: {
-    write: ({ theme }) => (theme === "auto" ? "" : theme),
-    read: (text) => (text === "light" || text === "dark" ? { theme: text } : undefined),
-  },
+  theme: choice("theme", ["auto", "light", "dark"]),
 };
 
 /** Without the "#"; "" for the initial state. */

@@ -1,7 +1,8 @@
 /** Which functions the legend's switches leave in the picture, and what the legend lists. */
 import type { Category } from "../contract.ts";
 import { COLLAPSE, DROP } from "./call-tree.ts";
-import type { Profile, ThreadSamples } from "./profile.ts";
+import type { Profile } from "./profile.ts";
+import type { StackWeights } from "./selection.ts";
 
 /** Order of the legend. */
 export const CATEGORIES: readonly Category[] = [
@@ -39,16 +40,14 @@ export interface LegendEntry {
   self_us: number;
 }
 
-/** Categories and packages that occur, with self time in the threads' whole recording; packages by time. */
+/** Categories and packages that occur, with self time by the weights; packages by time. */
 export function legendEntries(
   profile: Profile,
-  threads: readonly ThreadSamples[],
+  weights: StackWeights,
 ): { categories: LegendEntry[]; packages: LegendEntry[] } {
   const byFunction = new Float64Array(profile.nFunctions);
-  for (const thread of threads) {
-    for (let i = 0; i < thread.stack.length; i++) {
-      if (thread.stack[i] >= 0) byFunction[profile.stackFunction[thread.stack[i]]] += thread.duration_us[i];
-    }
+  for (let stack = 0; stack < profile.stackFunction.length; stack++) {
+    byFunction[profile.stackFunction[stack]] += weights.self_us[stack];
   }
   const categories = new Map<string, number>();
   const packages = new Map<string, number>();

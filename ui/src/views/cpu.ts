@@ -15,7 +15,7 @@ import { functionTable } from "./function-table.ts";
 export interface CpuView {
   flame: Flame;
   search: HTMLInputElement;
-  walk(step: 1 | -1): void;
+  walk(step: 1 | 0 | -1): void;
 }
 
 export function cpuSection(): { section: HTMLElement; body: HTMLElement } {
@@ -42,8 +42,9 @@ export function cpuBody(body: HTMLElement, context: Context, cpu: CpuSelection):
   const tools = toolbar(context, cpu, (fn) => flame.goTo(fn));
   const overhead = knownOverheads(report).find((o) => o.phase === "cpu");
   const show = () => {
-    const { total } = cpu.topDown(store.state);
-    const { totalSamples } = cpu.stackWeights(store.state);
+    const topDown = cpu.topDown(store.state);
+    const { total } = topDown;
+    const totalSamples = topDown.nSamples(0);
     const interval_us = cpu.threads(store.state)[0]?.effective_interval_us;
     source.textContent = [
       cpu.profile.unit === "us"
@@ -62,7 +63,7 @@ export function cpuBody(body: HTMLElement, context: Context, cpu: CpuSelection):
     legend(context, cpu),
     flame.element,
     details(context, cpu),
-    functionTable(context, cpu),
+    functionTable(context, cpu, flame),
   );
   return { flame, search: tools.search, walk: tools.walk };
 }

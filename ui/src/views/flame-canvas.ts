@@ -1,19 +1,20 @@
 /**
- * Draws the flame graph's bars on a canvas: only the visible rows, in device pixels, with a second canvas on top for
- * what lights up under the pointer, so that hovering never redraws the bars.
+ * Draws bars in rows on a canvas: only the visible rows, in device pixels, with a second canvas on top for what lights
+ * up under the pointer, so that hovering never redraws the bars. What the bars are, the picture says.
  */
 import { type Chrome, N_SHADES } from "../logic/colour.ts";
-import { type Bars, barAt, layoutBars } from "../logic/flame-layout.ts";
-import type { FlameTree } from "../logic/flame-tree.ts";
+import { type Bars, barAt } from "../logic/flame-layout.ts";
 import { h } from "./dom.ts";
 
 export const ROW = 18;
-/** Taller graphs scroll inside their frame. */
-const MAX_HEIGHT = 30 * ROW;
-const MIN_HEIGHT = 8 * ROW;
+/** Taller pictures scroll inside their frame. */
+const MAX_ROWS = 30;
+const MIN_ROWS = 8;
 const CHAR = 6.7;
 /** Narrower bars have no label. */
 const LABEL_MIN = 26;
+/** Narrower bars have no gap to their neighbour. */
+const GAP_MIN = 3;
 const FONT = '11px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace';
 
 /** How one function looks: shades of its colour, whether its label is light, whether it is hatched. */
@@ -23,13 +24,32 @@ export interface Paint {
   hatched: boolean;
 }
 
+/** A name above a group of rows. */
+export interface Caption {
+  row: number;
+  text: string;
+}
+
+/** A stretch that blocked the loop, in pixels. */
+export interface Mark {
+  row: number;
+  x: number;
+  width: number;
+}
+
 export interface Picture {
-  tree: FlameTree;
-  zoom: number;
-  label(fn: number): string;
+  nRows: number;
+  /** Row 0 is at the bottom: callers stand above. */
+  flipped: boolean;
+  layout(width: number, firstRow: number, lastRow: number): Bars;
+  /** Function of a node; -1 = the root. */
+  fn(node: number): number;
+  label(node: number): string;
   shade(fn: number): number;
   paint(fn: number): Paint;
   matches: Uint8Array | null;
+  captions: readonly Caption[];
+  marks(width: number): readonly Mark[];
   chrome: Chrome;
 }
 
@@ -40,46 +60,82 @@ export class FlameCanvas {
   private readonly spacer = h("div", { class: "flame-rows" });
   private picture: Picture | null = null;
   private bars: Bars | null = null;
-  private lit: { fn: number; node: number } = { fn: -1, node: -1 };
+  private lit: { fn: number; isNode: (bar: number) => boolean } = { fn: -1, isNode: () => false };
+  /** Lower edge of row 0 where it is at the bottom; asking the frame for every bar would cost more than the bars. */
+  private bottom = 0;
+  /** x of the line that marks a moment; -1 = none. */
+  private hair = -1;
 
-  constructor(label: string) {
+  constructor(
+    label: string,
+    private readonly maxRows = MAX_ROWS,
+    private readonly minRows = MIN_ROWS,
+  ) {
     this.spacer.append(h("div", { class: "flame-stage" }, this.base, this.light));
     this.frame = h("div", { class: "flame", tabindex: 0, role: "application", "aria-label": label }, this.spacer);
     this.frame.addEventListener("scroll", () => this.draw(), { passive: true });
     new ResizeObserver(() => this.draw()).observe(this.frame);
   }
 
+  get width(): number {
+    return this.frame.clientWidth;
+  }
+  get shownBars(): Bars | null {
+    return this.bars;
+  }
+
   show(picture: Picture): void {
     this.picture = picture;
-    const { tree, zoom } = picture;
-    const rows = tree.depth(zoom) + tree.levelsBelow(zoom) + 1;
-    this.spacer.style.height = `${rows * ROW}px`;
-    this.frame.style.height = `${Math.min(MAX_HEIGHT, Math.max(MIN_HEIGHT, rows * ROW)) + 2}px`;
+    const rows = Math.min(this.maxRows, Math.max(this.minRows, picture.nRows));
+    this.spacer.style.height = `${Math.max(picture.nRows, picture.flipped ? rows : 0) * ROW}px`;
+    this.frame.style.height = `${rows * ROW + 2}px`;
+    this.bottom = Math.max(picture.nRows * ROW, this.frame.clientHeight);
     this.draw();
   }
 
   /** Scrolls so that a row is in view, with some of its callers. */
   reveal(row: number): void {
-    const top = row * ROW;
+    const top = this.top(row);
     const { scrollTop, clientHeight } = this.frame;
     if (top < scrollTop || top + 2 * ROW > scrollTop + clientHeight) {
-      this.frame.scrollTop = Math.max(0, top - 4 * ROW);
+      this.frame.scrollTop = Math.max(0, this.picture?.flipped ? top + 5 * ROW - clientHeight : top - 4 * ROW);
     }
   }
 
-  /** Node under a point of the window; -1 = none, -2 = frames too narrow to tell apart. */
-  nodeAt(clientX: number, clientY: number): number {
-    if (!this.bars) return -1;
-    const box = this.base.getBoundingClientRect();
-    const row = Math.floor((clientY - box.top + this.frame.scrollTop) / ROW);
-    const bar = barAt(this.bars, row, clientX - box.left);
-    if (bar < 0) return -1;
-    return this.bars.node[bar] < 0 ? -2 : this.bars.node[bar];
+  /** Upper edge of a row, from the top of all rows. */
+  private top(row: number): number {
+    return this.picture?.flipped ? this.bottom - (row + 1) * ROW : row * ROW;
   }
 
-  /** Lights every bar of a function, and outlines one node. */
-  highlight(fn: number, node: number): void {
-    this.lit = { fn, node };
+  private rowAt(y: number): number {
+    return this.picture?.flipped ? Math.floor((this.bottom - y) / ROW) : Math.floor(y / ROW);
+  }
+
+  /** Bar under a point of the window, as an index into the bars shown; -1 = none. */
+  barAt(clientX: number, clientY: number): number {
+    if (!this.bars) return -1;
+    const box = this.base.getBoundingClientRect();
+    return barAt(this.bars, this.rowAt(clientY - box.top + this.frame.scrollTop), clientX - box.left);
+  }
+
+  /** Middle of a bar, in the window, as far as it is in view. */
+  middleOf(bar: number): { x: number; y: number } {
+    const box = this.base.getBoundingClientRect();
+    if (!this.bars || bar < 0) return { x: box.left + 16, y: box.top + 16 };
+    const y = this.top(this.bars.row[bar]) - this.frame.scrollTop + ROW;
+    return { x: box.left + this.bars.x[bar] + Math.min(120, this.bars.width[bar] / 2), y: box.top + y };
+  }
+
+  /** Lights every bar of a function, and outlines the bars that are the frame walked to. */
+  highlight(fn: number, isNode: (bar: number) => boolean): void {
+    this.lit = { fn, isNode };
+    this.drawLight();
+  }
+
+  /** Marks a moment; -1 = none. */
+  mark(x: number): void {
+    if (x === this.hair) return;
+    this.hair = x;
     this.drawLight();
   }
 
@@ -87,15 +143,12 @@ export class FlameCanvas {
     const { picture } = this;
     const width = this.frame.clientWidth;
     const height = this.frame.clientHeight;
-    if (!picture || width === 0) return;
+    if (!picture || width === 0 || height === 0) return;
     const started = performance.now();
-    const firstRow = Math.floor(this.frame.scrollTop / ROW);
-    this.bars = layoutBars(picture.tree, picture.zoom, {
-      width,
-      firstRow,
-      lastRow: firstRow + Math.ceil(height / ROW),
-      minWidth: 0.6,
-    });
+    this.bottom = Math.max(picture.nRows * ROW, height);
+    const atTop = this.rowAt(this.frame.scrollTop);
+    const atBottom = this.rowAt(this.frame.scrollTop + height);
+    this.bars = picture.layout(width, Math.max(0, Math.min(atTop, atBottom)), Math.max(atTop, atBottom));
     const context = this.prepare(this.base, width, height);
     if (!context) return;
     this.paintBars(context, picture, this.bars);
@@ -119,71 +172,83 @@ export class FlameCanvas {
   }
 
   private paintBars(context: CanvasRenderingContext2D, picture: Picture, bars: Bars): void {
-    const { root: rootFill, rootText, narrow, darkText, lightText: light } = picture.chrome;
-    const offset = this.frame.scrollTop;
-    context.font = FONT;
-    context.textBaseline = "middle";
-    const labels: [string, number, number, number, string][] = [];
+    const { root: rootFill, rootText, narrow, darkText, lightText } = picture.chrome;
+    /** Bars by colour: changing the colour costs more than a rectangle. */
+    const byFill = new Map<string, number[]>();
+    const faded: number[] = [];
+    const labelled: number[] = [];
+    const hatched: number[] = [];
+    const put = (fill: string, bar: number) => {
+      const list = byFill.get(fill);
+      if (list) list.push(bar);
+      else byFill.set(fill, [bar]);
+    };
     for (let i = 0; i < bars.n; i++) {
-      const node = bars.node[i];
-      const y = bars.row[i] * ROW - offset;
-      const width = bars.width[i];
-      const gap = width > 3 ? 0.7 : 0;
-      const drawn = Math.max(0.6, width - gap);
-      if (node < 0) {
-        context.fillStyle = narrow;
-        context.fillRect(bars.x[i], y, drawn, ROW - 1);
-        continue;
+      const fn = bars.node[i] < 0 ? -2 : picture.fn(bars.node[i]);
+      if (fn < 0) put(fn === -2 ? narrow : rootFill, i);
+      else if (picture.matches?.[fn] === 0) faded.push(i);
+      else {
+        const paint = picture.paint(fn);
+        put(paint.shades[picture.shade(fn) % N_SHADES], i);
+        if (paint.hatched && bars.width[i] > 6) hatched.push(i);
       }
-      const fn = picture.tree.fn(node);
-      const paint = fn < 0 ? null : picture.paint(fn);
-      const faded = picture.matches !== null && fn >= 0 && picture.matches[fn] === 0;
-      context.globalAlpha = faded ? 0.28 : 1;
-      context.fillStyle = paint ? paint.shades[picture.shade(fn) % N_SHADES] : rootFill;
-      context.fillRect(bars.x[i], y, drawn, ROW - 1);
-      if (paint?.hatched && width > 6) hatch(context, bars.x[i], y, drawn, light);
-      if (width > LABEL_MIN) {
-        const text = fn < 0 ? picture.label(-1) : picture.label(fn);
-        const fits = Math.floor((width - 7) / CHAR);
-        const cut = text.length <= fits ? text : `${text.slice(0, Math.max(1, fits - 1))}…`;
-        labels.push([
-          cut,
-          bars.x[i] + 4,
-          y + ROW / 2,
-          width - 6,
-          !paint ? rootText : faded ? rootText : paint.lightText ? light : darkText,
-        ]);
-      }
+      if (fn > -2 && bars.width[i] > LABEL_MIN) labelled.push(i);
+    }
+    const scroll = this.frame.scrollTop;
+    const y = (bar: number) => this.top(bars.row[bar]) - scroll;
+    const drawn = (bar: number) => Math.max(0.6, bars.width[bar] - (bars.width[bar] > GAP_MIN ? 0.7 : 0));
+    const rectangle = (bar: number) => context.fillRect(bars.x[bar], y(bar), drawn(bar), ROW - 1);
+    for (const [fill, list] of byFill) {
+      context.fillStyle = fill;
+      for (const bar of list) rectangle(bar);
+    }
+    context.globalAlpha = 0.28;
+    for (const bar of faded) {
+      const fn = picture.fn(bars.node[bar]);
+      context.fillStyle = picture.paint(fn).shades[picture.shade(fn) % N_SHADES];
+      rectangle(bar);
     }
     context.globalAlpha = 1;
-    for (const [text, x, y, width, fill] of labels) {
-      context.fillStyle = fill;
-      context.fillText(text, x, y, width);
+    for (const bar of hatched) hatch(context, bars.x[bar], y(bar), drawn(bar), lightText);
+    context.font = FONT;
+    context.textBaseline = "middle";
+    for (const bar of labelled) {
+      const fn = picture.fn(bars.node[bar]);
+      const plain = fn < 0 || picture.matches?.[fn] === 0;
+      context.fillStyle = plain ? rootText : picture.paint(fn).lightText ? lightText : darkText;
+      const text = picture.label(bars.node[bar]);
+      const fits = Math.floor((bars.width[bar] - 7) / CHAR);
+      const cut = text.length <= fits ? text : `${text.slice(0, Math.max(1, fits - 1))}…`;
+      context.fillText(cut, bars.x[bar] + 4, y(bar) + ROW / 2, bars.width[bar] - 6);
     }
+    context.fillStyle = rootText;
+    for (const { row, text } of picture.captions) context.fillText(text, 4, this.top(row) - scroll + ROW / 2);
+    context.fillStyle = picture.chrome.blocked;
+    for (const { row, x, width } of picture.marks(this.width)) context.fillRect(x, this.top(row) - scroll, width, 3);
   }
 
   private drawLight(): void {
     const { picture, bars } = this;
     const context = this.prepare(this.light, this.frame.clientWidth, this.frame.clientHeight);
     if (!picture || !bars || !context) return;
-    const offset = this.frame.scrollTop;
+    const scroll = this.frame.scrollTop;
     context.fillStyle = picture.chrome.glow;
     context.strokeStyle = picture.chrome.outline;
     for (let i = 0; i < bars.n; i++) {
-      const node = bars.node[i];
-      if (node < 0) continue;
-      const y = bars.row[i] * ROW - offset;
-      if (this.lit.fn >= 0 && picture.tree.fn(node) === this.lit.fn) {
+      if (bars.node[i] < 0) continue;
+      const y = this.top(bars.row[i]) - scroll;
+      if (this.lit.fn >= 0 && picture.fn(bars.node[i]) === this.lit.fn) {
         // A labelled bar is outlined only: a wash over it would pale its label.
         if (bars.width[i] <= LABEL_MIN) context.fillRect(bars.x[i], y, Math.max(1, bars.width[i] - 0.7), ROW - 1);
         context.lineWidth = bars.width[i] > LABEL_MIN ? 2 : 1;
-        if (bars.width[i] > 3) context.strokeRect(bars.x[i] + 1, y + 1, bars.width[i] - 2.7, ROW - 3);
+        if (bars.width[i] > GAP_MIN) context.strokeRect(bars.x[i] + 1, y + 1, bars.width[i] - 2.7, ROW - 3);
       }
-      if (node === this.lit.node) {
+      if (this.lit.isNode(i)) {
         context.lineWidth = 2;
         context.strokeRect(bars.x[i] + 1, y + 1, Math.max(1, bars.width[i] - 2.7), ROW - 3);
       }
     }
+    if (this.hair >= 0) context.fillRect(this.hair, 0, 1, this.frame.clientHeight);
   }
 }
 

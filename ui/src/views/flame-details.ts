@@ -2,10 +2,13 @@
 import type { Context } from "../context.ts";
 import type { CpuSelection } from "../logic/derive.ts";
 import { percent } from "../logic/format.ts";
+import { fullPlace, nodeSourceLink } from "../logic/frame-text.ts";
 import { detailFunction, lineHeat, type Neighbour } from "../logic/function-details.ts";
 import { functionLabel, keepEnd, keepStart, place } from "../logic/place.ts";
 import { CATEGORY_NAME, S } from "../strings.ts";
+import { copyText } from "./clipboard.ts";
 import { fill, h, note } from "./dom.ts";
+import { laterIf } from "./later.ts";
 
 const MAX_NEIGHBOURS = 8;
 const MAX_LINES = 12;
@@ -13,18 +16,22 @@ const MAX_LINES = 12;
 export function details(context: Context, cpu: CpuSelection): HTMLElement {
   const { store } = context;
   const panel = h("aside", { class: "details", "aria-label": S.details, hidden: true });
-  const show = () => {
-    const fn = store.state.details;
-    const open = fn >= 0 && fn < cpu.profile.nFunctions;
+  let shown: unknown[] = [];
+  const show = laterIf(cpu.profile.stackParent.length, () => {
+    const { state } = store;
+    const fn = state.selected;
+    const open = state.details === "open" && fn >= 0 && fn < cpu.profile.nFunctions;
+    const now = open ? [fn, cpu.topDown(state)] : [];
     panel.hidden = !open;
-    if (open) fill(panel, ...content(context, cpu, fn));
-  };
+    if (open && now.some((input, i) => input !== shown[i])) fill(panel, ...content(context, cpu, fn));
+    shown = now;
+  });
   store.onChange(show);
   show();
   return panel;
 }
 
-function content(context: Context, cpu: CpuSelection, fn: number): Node[] {
+function content(context: Context, cpu: CpuSelection, fn: number): (Node | false)[] {
   const { store, report } = context;
   const { profile } = cpu;
   const { shape, weights, total } = cpu.topDown(store.state);
@@ -32,8 +39,7 @@ function content(context: Context, cpu: CpuSelection, fn: number): Node[] {
   const found = detailFunction(shape, weights, fn);
   const own: Neighbour = { fn: -2, total_us: totals.self_us[fn] };
   const location = place(profile.file[fn], profile.line[fn], report.run.cwd, profile.column[fn]);
-  const full =
-    profile.line[fn] > 0 ? `${profile.file[fn]}:${profile.line[fn]}:${profile.column[fn]}` : profile.file[fn];
+  const link = nodeSourceLink(profile.file[fn], profile.line[fn], report.run.node);
   const time = (name: string, value_us: number) =>
     h("span", {}, `${name} `, h("b", {}, cpu.weight(value_us)), ` ${percent(value_us / total)}`);
   const insideList = [...found.callees];
@@ -44,9 +50,17 @@ function content(context: Context, cpu: CpuSelection, fn: number): Node[] {
       "header",
       {},
       h("h3", {}, h("code", {}, keepStart(functionLabel(profile.name[fn]), 200))),
-      h("button", { type: "button", class: "plain", onclick: () => store.adjust({ details: -1 }) }, S.close),
+      h("button", { type: "button", class: "plain", onclick: () => store.adjust({ details: "closed" }) }, S.close),
     ),
-    location ? h("p", {}, h("code", { class: "place" }, location), " ", copyButton(full)) : h("span"),
+    location
+      ? h(
+          "p",
+          { class: "links" },
+          h("code", { class: "place" }, location),
+          copyButton(fullPlace(profile, fn)),
+          link && h("a", { href: link, target: "_blank", rel: "noreferrer" }, S.nodeSource),
+        )
+      : h("span"),
     h(
       "p",
       { class: "links" },
@@ -55,19 +69,10 @@ function content(context: Context, cpu: CpuSelection, fn: number): Node[] {
       h("span", {}, [CATEGORY_NAME[profile.category[fn]], profile.package[fn]].filter(Boolean).join(" · ")),
       h("span", { class: "source" }, S.places(String(found.nPlaces))),
     ),
-    h(
-      "p",
-      { class: "links" },
-      h("button", { type: "button", class: "link", onclick: () => context.showFunction(fn) }, S.zoomHere),
-      h(
-        "button",
-        { type: "button", class: "link", onclick: () => store.step({ focus: fn, zoomStack: -1, zoomPath: [] }) },
-        S.focusHere,
-      ),
-    ),
+    totals.total_us[fn] === 0 && note(S.notShown),
     h(
       "div",
-      { class: "neighbours" },
+      { class: "neighbours", hidden: totals.total_us[fn] === 0 },
       neighbours(context, cpu, S.callers, found.callers, fn, totals.total_us[fn]),
       neighbours(context, cpu, S.callees, insideList, fn, totals.total_us[fn]),
       hotLines(cpu, fn),
@@ -92,7 +97,7 @@ function neighbours(
       {
         type: "button",
         class: "link",
-        onclick: () => store.adjust({ details: fn }),
+        onclick: () => store.adjust({ selected: fn }),
         onmouseenter: () => store.hover(fn),
         onmouseleave: () => store.hover(-1),
       },
@@ -142,20 +147,10 @@ function hotLines(cpu: CpuSelection, fn: number): HTMLElement {
 }
 
 function copyButton(text: string): HTMLElement {
-  const button = h("button", { type: "button", class: "link", onclick: () => copy() }, S.copy);
-  const copy = async () => {
-    // The clipboard needs a secure context, which file:// is in most browsers only on request.
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      const area = h("textarea");
-      area.value = text;
-      button.after(area);
-      area.select();
-      document.execCommand("copy");
-      area.remove();
-    }
+  const button = h("button", { type: "button", class: "link" }, S.copy);
+  button.addEventListener("click", async () => {
+    await copyText(text);
     button.textContent = S.copied;
-  };
+  });
   return button;
 }

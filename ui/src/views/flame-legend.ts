@@ -2,28 +2,23 @@
 import type { Context } from "../context.ts";
 import type { Category } from "../contract.ts";
 import type { CpuSelection } from "../logic/derive.ts";
-import type { LegendEntry } from "../logic/visibility.ts";
+import { count } from "../logic/format.ts";
+import { HIDDEN_AT_FIRST, type LegendEntry } from "../logic/visibility.ts";
 import { CATEGORY_NAME, S } from "../strings.ts";
 import { fill, h } from "./dom.ts";
+import { Dropdown } from "./dropdown.ts";
 import { swatchColour } from "./flame-paint.ts";
 
-/** Packages beyond these are many and small. */
-const MAX_PACKAGES = 12;
-
 export function legend({ store }: Context, cpu: CpuSelection): HTMLElement {
-  const box = h("div", { class: "legend", role: "group", "aria-label": S.legendHint });
-  const flip = (key: "hiddenCategories" | "hiddenPackages", id: string) => {
-    const hidden = store.state[key];
-    store.adjust({ [key]: hidden.includes(id) ? hidden.filter((other) => other !== id) : [...hidden, id] });
-  };
+  const switches = h("span", { class: "categories", role: "group", "aria-label": S.legendHint });
+  const links = h("span", { class: "presets" });
+  const packages = packagePicker(store, cpu);
   const show = () => {
-    const { categories, packages } = cpu.legend(store.state);
-    const ranked = packages.map((entry) => entry.id);
-    const byPackage = store.state.colourBy === "package";
-    const toggle = (key: "hiddenCategories" | "hiddenPackages", entry: LegendEntry, name: string) => {
-      const on = !store.state[key].includes(entry.id);
-      const swatch = h("span", { class: entry.id === "gc" ? "swatch hatched" : "swatch" });
-      swatch.style.background = swatchColour(entry.id, ranked, key === "hiddenPackages" ? "package" : "category");
+    const { state } = store;
+    const { categories, packages: all } = cpu.legend(state);
+    const toggle = (entry: LegendEntry) => {
+      const hidden = state.hiddenCategories;
+      const on = !hidden.includes(entry.id);
       return h(
         "button",
         {
@@ -32,28 +27,38 @@ export function legend({ store }: Context, cpu: CpuSelection): HTMLElement {
           "aria-pressed": String(on),
           "data-id": entry.id,
           title: `${cpu.weight(entry.self_us)} ${S.self}. ${S.legendHint}`,
-          onclick: () => flip(key, entry.id),
+          onclick: () =>
+            store.adjust({ hiddenCategories: on ? [...hidden, entry.id] : hidden.filter((id) => id !== entry.id) }),
         },
-        swatch,
-        name,
+        swatchOf(entry.id, [], "category"),
+        CATEGORY_NAME[entry.id as Category],
       );
     };
+    fill(switches, ...categories.map(toggle));
+    const hide = (hiddenCategories: readonly string[]) => () => store.adjust({ hiddenCategories, hiddenPackages: [] });
+    const others = categories.map((entry) => entry.id).filter((id) => id !== "app");
+    const isApp = others.every((id) => state.hiddenCategories.includes(id));
+    const isFirst = state.hiddenCategories.join() === HIDDEN_AT_FIRST.join() && state.hiddenPackages.length === 0;
+    const link = (name: string, run: () => void, pressed?: boolean) =>
+      h(
+        "button",
+        { type: "button", class: "link", "aria-pressed": pressed === undefined ? null : String(pressed), onclick: run },
+        name,
+      );
+    const byPackage = state.colourBy === "package";
     fill(
-      box,
-      ...categories.map((entry) => toggle("hiddenCategories", entry, CATEGORY_NAME[entry.id as Category])),
-      ...(byPackage ? packages.slice(0, MAX_PACKAGES).map((entry) => toggle("hiddenPackages", entry, entry.id)) : []),
-      packages.length > 0
-        ? h(
-            "button",
-            {
-              type: "button",
-              class: "link",
-              "aria-pressed": String(byPackage),
-              onclick: () => store.adjust({ colourBy: byPackage ? "category" : "package" }),
-            },
-            byPackage ? S.byCategory : S.byPackage,
-          )
-        : null,
+      links,
+      !isApp && others.length < categories.length && others.length > 0 && link(S.onlyApp, hide(others)),
+      !isFirst && link(S.showEverything, hide(HIDDEN_AT_FIRST)),
+      all.length > 0 &&
+        link(byPackage ? S.byCategory : S.byPackage, () =>
+          store.adjust({ colourBy: byPackage ? "category" : "package" }),
+        ),
+    );
+    const nHidden = all.filter((entry) => state.hiddenPackages.includes(entry.id)).length;
+    packages.element.hidden = all.length === 0;
+    packages.show(
+      nHidden === 0 ? S.packages(count(all.length)) : S.packagesOf(count(all.length - nHidden), count(all.length)),
     );
   };
   store.onChange((before, after) => {
@@ -61,11 +66,40 @@ export function legend({ store }: Context, cpu: CpuSelection): HTMLElement {
       before.hiddenCategories !== after.hiddenCategories ||
       before.hiddenPackages !== after.hiddenPackages ||
       before.colourBy !== after.colourBy ||
-      before.thread !== after.thread;
-    if (changed) keepFocus(box, show);
+      before.threads !== after.threads;
+    if (!changed) return;
+    keepFocus(switches, () => keepFocus(links, show));
   });
   show();
-  return box;
+  return h("div", { class: "legend" }, switches, packages.element, links);
+}
+
+function swatchOf(id: string, ranked: readonly string[], kind: "category" | "package"): HTMLElement {
+  const swatch = h("span", { class: id === "gc" ? "swatch hatched" : "swatch" });
+  swatch.style.background = swatchColour(id, ranked, kind);
+  return swatch;
+}
+
+function packagePicker(store: Context["store"], cpu: CpuSelection): Dropdown {
+  const entries = () => cpu.legend(store.state).packages;
+  const switches = () => {
+    const ranked = entries().map((entry) => entry.id);
+    return entries().map((entry) => ({
+      id: entry.id,
+      on: !store.state.hiddenPackages.includes(entry.id),
+      name: entry.id,
+      note: `${cpu.weight(entry.self_us)} ${S.self}`,
+      swatch: store.state.colourBy === "package" ? swatchOf(entry.id, ranked, "package") : null,
+    }));
+  };
+  const flip = (id: string, on: boolean) => {
+    const hidden = store.state.hiddenPackages;
+    store.adjust({ hiddenPackages: on ? hidden.filter((other) => other !== id) : [...hidden, id] });
+  };
+  return new Dropdown(S.packagesName, switches, flip, [
+    { name: S.allPackages, run: () => store.adjust({ hiddenPackages: [] }) },
+    { name: S.noPackages, run: () => store.adjust({ hiddenPackages: entries().map((entry) => entry.id) }) },
+  ]);
 }
 
 /** Rebuilds a group of buttons without losing the keyboard's place in it. */

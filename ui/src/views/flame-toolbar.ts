@@ -1,37 +1,44 @@
-/** Controls above the flame graph: direction, thread, search with the share of its matches, the walk of hottest functions. */
+/** Controls above the picture: which one, order, threads, search with the share of its matches, the walk of the hottest. */
 import type { Context } from "../context.ts";
 import type { CpuSelection } from "../logic/derive.ts";
 import { count, percent } from "../logic/format.ts";
-import { heatRank, nHot, walkHottest } from "../logic/function-totals.ts";
+import { heatRank, walkHottest } from "../logic/function-totals.ts";
 import { threadKey } from "../logic/selection.ts";
-import { S } from "../strings.ts";
+import { NOT_ZOOMED, VIEWS, type View, type ViewState } from "../logic/url-state.ts";
+import { S, VIEW_HINT, VIEW_NAME } from "../strings.ts";
 import { h } from "./dom.ts";
+import { Dropdown } from "./dropdown.ts";
+import { laterIf } from "./later.ts";
 
 export interface Toolbar {
   element: HTMLElement;
   search: HTMLInputElement;
-  /** Goes to the next (1) or previous (-1) hottest function. */
-  walk(step: 1 | -1): void;
+  /** Goes to the next (1) or previous (-1) hottest function, or to the hottest (0). */
+  walk(step: 1 | 0 | -1): void;
 }
 
-export function toolbar({ store }: Context, cpu: CpuSelection, goTo: (fn: number) => void): Toolbar {
-  const direction = (inverted: boolean, name: string) =>
-    h(
-      "button",
-      { type: "button", class: "choice", "data-inverted": String(inverted), onclick: () => store.step({ inverted }) },
-      name,
-    );
-  const directions = [direction(false, S.topDown), direction(true, S.inverted)];
+/** What changes when a picture is chosen: the sandwich is filled with what is selected. */
+export const viewStep = (state: ViewState, view: View): Partial<ViewState> =>
+  view === "sandwich" ? { view, sandwich: state.selected } : { view };
 
-  const threads = cpu.profile.threads;
-  const picker = h(
-    "select",
-    { "aria-label": S.thread, onchange: () => store.step({ thread: picker.value, zoomStack: -1, zoomPath: [] }) },
-    h("option", { value: "" }, S.allThreads),
-    ...threads.map((t) =>
-      h("option", { value: threadKey(t) }, S.threadOption(t.name, t.pid, `${count(t.nSamples)} ${S.nSamples}`)),
-    ),
+export function toolbar({ store }: Context, cpu: CpuSelection, goTo: (fn: number) => void): Toolbar {
+  const choice = (name: string, title: string, run: () => void) =>
+    h("button", { type: "button", class: "choice", title, onclick: run }, name);
+  const views = VIEWS.map((view) => ({
+    view,
+    button: choice(VIEW_NAME[view], VIEW_HINT[view], () => store.step(viewStep(store.state, view))),
+  }));
+  const orders = (["time", "name"] as const).map((order) => ({
+    order,
+    button: choice(S.orderName[order], S.orderHint[order], () => store.adjust({ order })),
+  }));
+  const orderGroup = h(
+    "span",
+    { class: "choices", role: "group", "aria-label": S.order },
+    ...orders.map((o) => o.button),
   );
+  const tiers = choice(S.tiers, S.tiersHint, () => flipTiers());
+  const flipTiers = () => store.step({ tiers: store.state.tiers === "split" ? "merged" : "split", ...NOT_ZOOMED });
 
   const search = h("input", {
     type: "search",
@@ -41,30 +48,35 @@ export function toolbar({ store }: Context, cpu: CpuSelection, goTo: (fn: number
   });
   const found = h("output", { class: "found", "aria-live": "polite" });
 
-  const walk = (step: 1 | -1) => {
-    const next = walkHottest(cpu.totals(store.state), store.state.selected, step);
+  const walk = (step: 1 | 0 | -1) => {
+    const next = walkHottest(cpu.totals(store.state), step === 0 ? -1 : store.state.selected, step === 0 ? 1 : step);
     if (next >= 0) goTo(next);
   };
   const rank = h("output", { class: "rank-now" });
+  const step = (name: string, text: string, by: 1 | -1) =>
+    h("button", { type: "button", class: "choice", title: name, "aria-label": name, onclick: () => walk(by) }, text);
   const hottest = h(
     "span",
     { class: "hottest" },
-    h(
-      "button",
-      { type: "button", class: "choice", title: S.previous, "aria-label": S.previous, onclick: () => walk(-1) },
-      "‹",
-    ),
-    h("span", {}, `${S.hottest} `, rank),
-    h("button", { type: "button", class: "choice", title: S.next, "aria-label": S.next, onclick: () => walk(1) }, "›"),
+    step(S.previous, "‹", -1),
+    h("button", { type: "button", class: "plain", title: S.first, onclick: () => walk(0) }, S.hottest),
+    rank,
+    step(S.next, "›", 1),
   );
+  const threads = threadPicker(store, cpu);
 
   const show = () => {
     const { state } = store;
-    for (const button of directions) {
-      button.setAttribute("aria-pressed", String(button.dataset.inverted === String(state.inverted)));
-    }
-    picker.value = state.thread;
+    for (const { view, button } of views) button.setAttribute("aria-pressed", String(view === state.view));
+    for (const { order, button } of orders) button.setAttribute("aria-pressed", String(order === state.order));
+    orderGroup.hidden = state.view === "chart";
+    tiers.setAttribute("aria-pressed", String(state.tiers === "split"));
+    threads?.show(threadsText(state, cpu));
     if (search.value !== state.search) search.value = state.search;
+    showNumbers();
+  };
+  const showNumbers = laterIf(cpu.profile.stackParent.length, () => {
+    const { state } = store;
     const share = cpu.matchShare(state);
     found.textContent = !share
       ? ""
@@ -76,21 +88,58 @@ export function toolbar({ store }: Context, cpu: CpuSelection, goTo: (fn: number
     const base = cpu.topDown(state).total;
     rank.textContent =
       at === 0
-        ? S.rankNone(count(nHot(totals)))
-        : S.rank(count(at), count(nHot(totals)), percent(totals.self_us[state.selected] / base));
-  };
+        ? S.rankNone(count(totals.nHot))
+        : S.rank(count(at), count(totals.nHot), percent(totals.self_us[state.selected] / base));
+  });
   store.onChange(show);
   show();
   return {
     element: h(
       "div",
-      { class: "toolbar" },
-      h("span", { class: "choices", role: "group", "aria-label": S.flame }, ...directions),
-      threads.length > 1 ? picker : null,
+      { class: "toolbar", role: "toolbar", "aria-label": S.flame },
+      h("span", { class: "choices", role: "group", "aria-label": S.picture }, ...views.map((v) => v.button)),
+      orderGroup,
+      cpu.profile.stackTier.some((tier) => tier >= 0) ? tiers : null,
+      threads?.element,
       h("span", { class: "search" }, search, found),
       hottest,
     ),
     search,
     walk,
   };
+}
+
+function threadsText(state: ViewState, cpu: CpuSelection): string {
+  const chosen = cpu.threads(state);
+  if (state.threads.length === 0 || chosen.length === cpu.profile.threads.length) return S.allThreads;
+  const one = chosen[0];
+  return chosen.length === 1 ? S.laneName(one.name, one.pid) : S.someThreads(chosen.length, cpu.profile.threads.length);
+}
+
+/** `null` where there is nothing to choose. */
+function threadPicker(store: Context["store"], cpu: CpuSelection): Dropdown | null {
+  const { threads } = cpu.profile;
+  if (threads.length < 2) return null;
+  const keys = threads.map(threadKey);
+  const choose = (chosen: readonly string[]) =>
+    store.step({ threads: chosen.length === keys.length ? [] : chosen, ...NOT_ZOOMED });
+  const isOn = (key: string) => store.state.threads.length === 0 || store.state.threads.includes(key);
+  const switches = () =>
+    threads.map((thread, i) => ({
+      id: keys[i],
+      on: isOn(keys[i]),
+      name: thread.name,
+      note: `${count(thread.nSamples)} ${S.nSamples}`,
+      ...(threads[i - 1]?.pid === thread.pid ? {} : { heading: S.processHeading(thread.pid) }),
+    }));
+  const flip = (id: string, on: boolean) => {
+    const chosen = keys.filter((key) => (key === id ? on : isOn(key)));
+    // Nothing at all would be no picture: the last switch that goes off brings all back.
+    choose(chosen);
+  };
+  const mains = threads.filter((thread) => thread.thread === 0).map(threadKey);
+  return new Dropdown(S.threads, switches, flip, [
+    { name: S.allThreads, run: () => choose(keys) },
+    ...(mains.length > 0 && mains.length < keys.length ? [{ name: S.mainThreads, run: () => choose(mains) }] : []),
+  ]);
 }

@@ -23,9 +23,13 @@ export class Tooltip {
     this.place(clientX, clientY);
   }
 
+  /** A function with one line about the frame of it. */
+  showFunction(fn: number, text: string, clientX: number, clientY: number): void {
+    fill(this.element, ...this.head(fn), h("span", {}, text), this.facts(fn, -1, null));
+    this.place(clientX, clientY);
+  }
+
   show(tree: FlameTree, node: number, clientX: number, clientY: number): void {
-    const fn = tree.fn(node);
-    const { profile } = this.cpu;
     const row = (name: string, time_us: number) =>
       h(
         "tr",
@@ -34,21 +38,34 @@ export class Tooltip {
         h("td", {}, this.cpu.weight(time_us)),
         h("td", {}, percent(time_us / tree.total)),
       );
+    fill(
+      this.element,
+      ...this.head(tree.fn(node)),
+      h("table", {}, h("tbody", {}, row(S.self, tree.self_us(node)), row(S.total, tree.total_us(node)))),
+      this.facts(tree.fn(node), tree.tier(node), tree.nSamples(node)),
+    );
+    this.place(clientX, clientY);
+  }
+
+  private head(fn: number): (HTMLElement | null)[] {
+    const { profile } = this.cpu;
     const location = place(profile.file[fn], profile.line[fn], this.cwd, profile.column[fn]);
+    return [
+      h("code", { class: "name" }, keepStart(functionLabel(profile.name[fn]), 200)),
+      location ? h("code", { class: "place" }, location) : null,
+    ];
+  }
+
+  private facts(fn: number, tier: number, nSamples: number | null): HTMLElement {
+    const { profile } = this.cpu;
     const facts = [
       CATEGORY_NAME[profile.category[fn]],
       profile.package[fn],
       profile.kind[fn] === null ? null : `${S.kind} ${profile.kind[fn]}`,
-      `${count(tree.nSamples(node))} ${S.nSamples}`,
+      tier < 0 ? null : S.ranAs(profile.tiers[tier]),
+      nSamples === null ? null : `${count(nSamples)} ${S.nSamples}`,
     ].filter((fact) => fact !== null);
-    fill(
-      this.element,
-      h("code", { class: "name" }, keepStart(functionLabel(profile.name[fn]), 200)),
-      location ? h("code", { class: "place" }, location) : null,
-      h("table", {}, h("tbody", {}, row(S.self, tree.self_us(node)), row(S.total, tree.total_us(node)))),
-      h("span", { class: "source" }, facts.join(" · ")),
-    );
-    this.place(clientX, clientY);
+    return h("span", { class: "source" }, facts.join(" · "));
   }
 
   private place(clientX: number, clientY: number): void {

@@ -6,7 +6,9 @@ import { orderFunctions, type SortColumn } from "../logic/function-totals.ts";
 import { functionLabel, keepEnd, keepStart, place } from "../logic/place.ts";
 import { CATEGORY_NAME, S } from "../strings.ts";
 import { fill, h } from "./dom.ts";
+import type { Flame } from "./flame.ts";
 import { swatchColour } from "./flame-paint.ts";
+import { laterIf } from "./later.ts";
 
 const FIRST_ROWS = 20;
 const MORE_ROWS = 100;
@@ -21,7 +23,7 @@ const COLUMNS: readonly { sort: SortColumn | null; label: string; class?: string
   { sort: "samples", label: S.nSamples, class: "figure" },
 ];
 
-export function functionTable(context: Context, cpu: CpuSelection): HTMLElement {
+export function functionTable(context: Context, cpu: CpuSelection, flame: Flame): HTMLElement {
   const { store } = context;
   let column: SortColumn = "self";
   let nRows = FIRST_ROWS;
@@ -77,7 +79,12 @@ export function functionTable(context: Context, cpu: CpuSelection): HTMLElement 
       );
     return h(
       "tr",
-      { "data-fn": fn, onmouseenter: () => store.hover(fn), onmouseleave: () => store.hover(-1) },
+      {
+        "data-fn": fn,
+        onmouseenter: () => store.hover(fn),
+        onmouseleave: () => store.hover(-1),
+        oncontextmenu: (event: MouseEvent) => menu(event, fn),
+      },
       h(
         "td",
         {},
@@ -108,13 +115,19 @@ export function functionTable(context: Context, cpu: CpuSelection): HTMLElement 
       h("td", { class: "figure" }, count(totals.nSamples[fn])),
     );
   };
+  const menu = (event: MouseEvent, fn: number) => {
+    if (event.shiftKey) return;
+    event.preventDefault();
+    const zoom = () => context.showFunction(fn);
+    flame.openMenu({ fn, stack: [fn], subtree: null, zoom }, event.clientX, event.clientY);
+  };
   const light = () => {
     const lit = store.hovered >= 0 ? store.hovered : store.state.selected;
     for (const [fn, element] of rowOf) element.classList.toggle("lit", fn === lit);
   };
-  let shown = cpu.totals(store.state);
-  let matches = cpu.matches(store.state);
-  store.onChange(() => {
+  let shown: unknown = null;
+  let matches: unknown = null;
+  const update = laterIf(cpu.profile.stackParent.length, () => {
     const totals = cpu.totals(store.state);
     const found = cpu.matches(store.state);
     if (totals !== shown || found !== matches) {
@@ -124,8 +137,9 @@ export function functionTable(context: Context, cpu: CpuSelection): HTMLElement 
       show();
     } else light();
   });
+  store.onChange(update);
   store.onHover(light);
-  show();
+  update();
   return h(
     "div",
     { class: "functions" },

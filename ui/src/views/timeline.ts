@@ -28,6 +28,7 @@ export function timeline(context: Context): HTMLElement {
   chart.listen(stage);
   new ResizeObserver(() => chart.draw(stage.clientWidth)).observe(stage);
   store.onChange((before, after) => before.range !== after.range && chart.showBrush());
+  store.onMoment(() => chart.showMoment());
   return h(
     "section",
     { class: "timeline", id: "timeline" },
@@ -95,6 +96,13 @@ class Chart {
     this.showCursor(this.cursor_s);
   }
 
+  /** Follows the pointer and the gesture of another time axis. */
+  showMoment(): void {
+    const { pointed_s, preview } = this.context.store;
+    if (preview) this.placeBrush(preview);
+    if (pointed_s !== this.cursor_s) this.showCursor(pointed_s);
+  }
+
   private placeBrush(range: readonly [number, number]): void {
     this.brush.setAttribute("visibility", "visible");
     this.brush.setAttribute("x", String(this.scale.x(range[0])));
@@ -142,6 +150,7 @@ class Chart {
     });
     stage.addEventListener("pointermove", (event) => {
       this.showCursor(at(event));
+      this.context.store.point(this.cursor_s);
       const range = dragFrom === null ? null : this.dragged(dragFrom, at(event));
       if (range) this.placeBrush(range);
     });
@@ -151,7 +160,10 @@ class Chart {
       if (range) this.select(range);
       else this.showBrush();
     });
-    stage.addEventListener("pointerleave", () => this.showCursor(null));
+    stage.addEventListener("pointerleave", () => {
+      this.showCursor(null);
+      this.context.store.point(null);
+    });
     stage.addEventListener("dblclick", () => this.select(null));
     stage.addEventListener("keydown", (event) => this.key(event));
     stage.addEventListener("blur", () => this.showCursor(null));

@@ -1,7 +1,7 @@
 /** Trees, tables and shares of drawn profiles. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CpuSelection } from "../../src/logic/derive.ts";
+import { CpuSelection, type TreeName } from "../../src/logic/derive.ts";
 import type { FlameTree } from "../../src/logic/flame-tree.ts";
 import { detailFunction } from "../../src/logic/function-details.ts";
 import { heatRank, walkHottest } from "../../src/logic/function-totals.ts";
@@ -23,11 +23,11 @@ function written(cpu: CpuSelection, tree: FlameTree): string {
   return lines.join("\n");
 }
 
-function check(profile: string, state: Partial<ViewState>, expected: string): void {
+function check(profile: string, state: Partial<ViewState>, expected: string, tree: TreeName = "topDown"): void {
   const cpu = new CpuSelection(draw(profile));
   const whole = { ...INITIAL, ...state };
   const drawn = expected.trim().replaceAll(/^ {4}/gm, "");
-  assert.equal(written(cpu, cpu.tree(whole)), drawn);
+  assert.equal(written(cpu, cpu.tree(whole, tree)), drawn);
 }
 
 const SERVER = `
@@ -53,7 +53,7 @@ test("merges stacks top-down, heaviest first, idle left out", () =>
 test("inverts: leaves first, then who called them", () =>
   check(
     SERVER,
-    { inverted: true },
+    {},
     `
     PARSE 45/45
      render 30/0
@@ -64,7 +64,45 @@ test("inverts: leaves first, then who called them", () =>
     render 20/20
      handle 20/0
       main 20/0`,
+    "inverted",
   ));
+
+test("orders siblings by name, so that a frame keeps its place", () =>
+  check(
+    "b 3\na 1\nc;z 1\nc;y 9",
+    { order: "name" },
+    `
+    a 1/1
+    b 3/3
+    c 10/0
+     y 9/9
+     z 1/1`,
+  ));
+
+test("the sandwich has callers of a function on one side and what it calls on the other, recursion counted once", () => {
+  const profile = "main;a;f;x 3\nmain;b;f;f;x 2\nmain;b 5\nf 1";
+  const f = draw(profile).name.indexOf("f");
+  check(
+    profile,
+    { sandwich: f },
+    `
+    a 3/0
+     main 3/0
+    b 2/0
+     main 2/0`,
+    "callers",
+  );
+  check(
+    profile,
+    { sandwich: f },
+    `
+    f 6/1
+     x 3/3
+     f 2/0
+      x 2/2`,
+    "callees",
+  );
+});
 
 test("melts a hidden package into its callers, time included", () =>
   check(
@@ -74,16 +112,6 @@ test("melts a hidden package into its callers, time included", () =>
     main 65/0
      handle 65/15
       render 50/50`,
-  ));
-
-test("keeps only stacks below the focused function, from wherever it was called", () =>
-  check(
-    "a;f;x 1\nb;f;x 2\nb;c 4\nb;c;f;f 8",
-    { focus: 1 },
-    `
-    f 11/0
-     f 8/8
-     x 3/3`,
   ));
 
 test("weighs only samples that start inside the interval", () =>
@@ -157,12 +185,12 @@ test("own time and callees of a recursive function add up to its total", () => {
 
 test("a zoomed frame keeps its name while categories are hidden and shown", () => {
   const cpu = new CpuSelection(draw(SERVER));
-  const tree = cpu.tree(INITIAL);
+  const tree = cpu.tree(INITIAL, "topDown");
   const handle = tree.children(tree.children(0)[0])[0];
-  const zoomed = { ...INITIAL, ...cpu.zoomTo(INITIAL, handle) };
+  const zoomed = { ...INITIAL, ...cpu.zoomTo(INITIAL, "topDown", handle) };
   for (const hiddenPackages of [[], ["parse"]]) {
     const state = { ...zoomed, hiddenPackages };
-    assert.equal(cpu.profile.name[cpu.tree(state).fn(cpu.zoomNode(state))], "handle");
+    assert.equal(cpu.profile.name[cpu.tree(state, "topDown").fn(cpu.zoomNode(state, "topDown"))], "handle");
   }
 });
 

@@ -10,14 +10,26 @@ test("an untouched page has an empty hash", () => assert.equal(writeHash(INITIAL
 
 test("every part of the state survives the hash", () => {
   const state = {
-    range: [12.5, 20] as const,
-    thread: "4242.3",
-    inverted: true,
+    range: [12.5, 20.000_125] as const,
+    threads: ["4242.3", "4242.0"],
+    view: "sandwich" as const,
+    order: "name" as const,
+    tiers: "split" as const,
     zoomStack: 17,
     zoomPath: [1, 2, 3],
-    focus: 4,
+    zoomCallers: [4, 5],
+    zoomCallees: [6],
+    transforms: [
+      { kind: "focus" as const, fn: 4 },
+      { kind: "subtree" as const, stack: 9 },
+      { kind: "leaf" as const, path: [1, 2] },
+      { kind: "package" as const, group: "@scope/a,b-c" },
+      { kind: "package" as const, group: ":node" },
+      { kind: "direct" as const, fn: 0 },
+    ],
+    sandwich: 4,
     selected: 5,
-    details: 6,
+    details: "closed" as const,
     search: "a&b=c#%",
     hiddenCategories: ["node", "native"],
     hiddenPackages: ["@scope/a,b"],
@@ -40,6 +52,8 @@ test("a broken or foreign hash is ignored", () => {
     "#new=1",
     "#__proto__=1",
     "#t=1",
+    "#view=pie",
+    "#do=focus-x,leaf-,package-,pie-3,subtree",
   ]) {
     assert.deepEqual(readHash(hash), INITIAL, hash);
   }
