@@ -26,7 +26,7 @@ pub use phases::{Outcome, Phase, Phases};
 pub use processes::{ProcessMeasure, ThreadMeasure};
 pub use recorders::RecorderMeasure;
 pub use split::{Split, SplitClass};
-pub use threads::{ServingThread, serving_threads};
+pub use threads::{ServingThread, process_running, serving_threads};
 pub use timeline::{Series, Timeline};
 
 use slowpath_profile::Recording;

@@ -3,8 +3,9 @@
 use crate::phases::Phases;
 use slowpath_profile::classify::Category;
 use slowpath_profile::recording::{Event, SystemSample};
-use slowpath_profile::tables::{Profile, ThreadSamples};
+use slowpath_profile::tables::{FunctionId, Profile, ThreadSamples};
 use slowpath_profile::{Nanos, Recording};
+use std::collections::BTreeMap;
 
 /// A thread belongs to those that serve when it was busy at least this share of the busiest one's time. Cluster
 /// workers share load within a factor of two or so; helpers that only tick fall far below.
@@ -42,6 +43,25 @@ pub fn serving_threads(profile: &Profile) -> Vec<ServingThread> {
     let busiest = threads.first().map_or(0, |thread| thread.busy.0) as f64;
     threads.retain(|thread| thread.busy.0 as f64 >= busiest * SERVING_SHARE);
     threads
+}
+
+/// Returns the process in whose serving threads `function` was on the stack for longest; `None` where it was in none.
+pub fn process_running(profile: &Profile, serving: &[ServingThread], function: FunctionId) -> Option<u32> {
+    let stacks = &profile.stacks;
+    // Parents come before children, so one pass tells for every stack.
+    let mut holds = Vec::with_capacity(stacks.len());
+    for (parent, own) in stacks.parent.iter().zip(&stacks.function) {
+        let held = *own == function || parent.is_some_and(|parent| holds[parent.0 as usize]);
+        holds.push(held);
+    }
+    let mut time_in: BTreeMap<u32, u64> = BTreeMap::new();
+    for thread in serving {
+        let samples = &profile.threads[thread.index];
+        let held = samples.stack.iter().zip(&samples.duration).filter(|(stack, _)| holds[stack.0 as usize]);
+        *time_in.entry(thread.pid).or_default() += held.map(|(_, duration)| duration.0).sum::<u64>();
+    }
+    let longest = time_in.into_iter().max_by_key(|(pid, time)| (*time, std::cmp::Reverse(*pid)))?;
+    (longest.1 > 0).then_some(longest.0)
 }
 
 fn measure(profile: &Profile, index: usize, thread: &ThreadSamples) -> ServingThread {

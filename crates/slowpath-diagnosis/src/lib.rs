@@ -11,7 +11,7 @@ pub use rules::{RULES, Rule};
 pub use verdict::{Verdict, VerdictClass};
 
 use slowpath_analysis::Measurements;
-use slowpath_profile::tables::Profile;
+use slowpath_profile::tables::{FunctionId, Profile};
 
 /// What rules look at.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +20,13 @@ pub struct Facts<'a> {
     pub measurements: &'a Measurements,
     /// The tables that function ids point into.
     pub profile: &'a Profile,
+}
+
+impl Facts<'_> {
+    /// Returns the process in which `function` ran for longest.
+    fn process_running(self, function: FunctionId) -> Option<u32> {
+        slowpath_analysis::process_running(self.profile, &self.measurements.serving, function)
+    }
 }
 
 /// The outcome of a diagnosis.

@@ -104,7 +104,7 @@ fn finding(facts: Facts<'_>, hot: &AppFunction) -> Finding {
         share: Some(hot.share),
         share_of: "busy main-thread time",
         predicted_gain,
-        location: Some(Location::of(function, facts.measurements.serving.first().map(|thread| thread.pid))),
+        location: Some(Location::of(function, facts.process_running(hot.function))),
         evidence: evidence(facts, hot),
         advice,
         function: Some(hot.function),

@@ -34,7 +34,7 @@ pub(super) fn findings(facts: Facts<'_>, rule: &'static str, modules: &[&str], r
             let predicted_gain = gain::of_removing(facts, call.share, call.share_interval);
             let (confidence, confidence_why) =
                 Confidence::of_share(call.share, call.share_interval, call.n_samples);
-            let pid = facts.measurements.serving.first().map(|thread| thread.pid);
+            let pid = facts.process_running(call.caller.unwrap_or(call.call));
             let slept = facts.measurements.split.as_ref().and_then(|split| split.slept_while_busy);
             let mut evidence = vec![Evidence {
                 text: format!("{} of the busy time inside {name}, called by {by}", percent(call.share)),

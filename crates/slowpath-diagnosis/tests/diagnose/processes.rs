@@ -30,6 +30,19 @@ fn the_busiest_cluster_worker_is_the_one_looked_at() {
 }
 
 #[test]
+fn a_finding_names_the_process_that_runs_its_function() {
+    let second = PID + 1;
+    let drawing = Drawing::of(&format!("handle@3;render@12 60\n{}", flat(8)));
+    let found = check(
+        &drawing.thread(second, 0, "export@40 50").load(100, 150.0),
+        "cpu",
+        &["cpu-hot-function render app.js:12", "cpu-hot-function export app.js:40"],
+    );
+    let process = |at: usize| found.diagnosis.findings[at].location.as_ref().and_then(|place| place.process);
+    assert_eq!((process(0), process(1)), (Some(PID), Some(second)));
+}
+
+#[test]
 fn cluster_workers_that_share_the_work_are_judged_together() {
     let half = format!("handle@3;render@12 60\n{}", flat(8));
     let drawing = Drawing::of(&half).thread(PID + 1, 0, &half).load(100, 150.0);
