@@ -1,5 +1,6 @@
 //! The call tree of application functions alone, and which of them are folded into their callers.
 
+use crate::tree_walk::{each_stack, subtree_sums};
 use slowpath_profile::classify::Category;
 use slowpath_profile::tables::{FunctionId, Profile, StackId};
 use std::collections::BTreeMap;
@@ -24,40 +25,37 @@ pub(crate) struct AppTree {
 impl AppTree {
     /// Sums `(stack, time)` pairs; stacks without an application function are left out.
     pub(crate) fn of(profile: &Profile, charged: impl Iterator<Item = (StackId, u64)>) -> Self {
-        let mut weight: BTreeMap<StackId, u64> = BTreeMap::new();
+        let mut weight = vec![0_u64; profile.stacks.len()];
         for (stack, time) in charged {
-            *weight.entry(stack).or_default() += time;
+            weight[stack.0 as usize] += time;
         }
         let mut tree = Self { inclusive: BTreeMap::new(), own: BTreeMap::new(), callers: BTreeMap::new() };
-        for (stack, time) in weight {
-            let mut app = profile
-                .stacks
-                .frames(stack)
-                .filter(|id| profile.functions.get(*id).category == Category::App);
-            let mut chain: Vec<FunctionId> = Vec::new();
-            let Some(owner) = app.next() else { continue };
-            *tree.own.entry(owner).or_default() += time;
-            chain.push(owner);
-            chain.extend(app);
-            let mut seen = Vec::new();
-            for (at, function) in chain.iter().enumerate() {
-                if seen.contains(function) {
-                    continue;
-                }
-                seen.push(*function);
-                *tree.inclusive.entry(*function).or_default() += time;
-                // The outermost activation's caller: recursion is not a caller.
-                let outermost = chain.iter().rposition(|f| f == function).unwrap_or(at);
-                if let Some(caller) = chain.get(outermost + 1) {
-                    *tree.callers.entry(*function).or_default().entry(*caller).or_default() += time;
+        let subtree = subtree_sums(profile, &weight);
+        // Nearest application function at or above each stack.
+        let mut nearest: Vec<Option<FunctionId>> = vec![None; profile.stacks.len()];
+        each_stack(profile, |stack, is_outermost| {
+            let index = stack.0 as usize;
+            let function = profile.stacks.function[index];
+            let caller = profile.stacks.parent[index].and_then(|parent| nearest[parent.0 as usize]);
+            let is_app = profile.functions.get(function).category == Category::App;
+            nearest[index] = if is_app { Some(function) } else { caller };
+            if let Some(owner) = nearest[index].filter(|_| weight[index] > 0) {
+                *tree.own.entry(owner).or_default() += weight[index];
+            }
+            // Recursion counts once, and is not a caller.
+            if is_app && is_outermost && subtree[index] > 0 {
+                *tree.inclusive.entry(function).or_default() += subtree[index];
+                if let Some(caller) = caller {
+                    *tree.callers.entry(function).or_default().entry(caller).or_default() += subtree[index];
                 }
             }
-        }
+        });
         tree
     }
 
     /// Returns for each application function the one that it is folded into (itself, when it stands).
     pub(crate) fn folds(&self, profile: &Profile, busy: u64) -> BTreeMap<FunctionId, FunctionId> {
+        // Each points to what it is folded into, which may point on.
         let mut into: BTreeMap<FunctionId, FunctionId> = self.inclusive.keys().map(|f| (*f, *f)).collect();
         // Small subtrees first, so that a chain of helpers folds upwards link by link.
         let mut order: Vec<_> = self.inclusive.iter().map(|(function, time)| (*time, *function)).collect();
@@ -87,15 +85,29 @@ impl AppTree {
                 continue;
             }
             // Two functions that call each other must not fold into one another.
-            let target = into[caller];
+            let target = end_of(&mut into, *caller);
             if target == function {
                 continue;
             }
-            for folded in into.values_mut().filter(|folded| **folded == function) {
-                *folded = target;
-            }
+            into.insert(function, target);
             *group.entry(target).or_default() += charge;
+        }
+        for function in self.inclusive.keys() {
+            end_of(&mut into, *function);
         }
         into
     }
+}
+
+/// Follows the pointers of `into` from `function` to where they end, and lets it point there.
+fn end_of(into: &mut BTreeMap<FunctionId, FunctionId>, function: FunctionId) -> FunctionId {
+    let mut end = function;
+    while into[&end] != end {
+        end = into[&end];
+    }
+    let mut at = function;
+    while at != end {
+        at = into.insert(at, end).unwrap_or(end);
+    }
+    end
 }

@@ -17,6 +17,9 @@ use std::collections::BTreeMap;
 /// A collection is charged to the sample before it if that is at most this old: a few sampling intervals.
 const GC_CHARGE_WINDOW: Nanos = Nanos(20_000_000);
 
+/// Blocks that time is cut into, at most; they are a second long in any run shorter than an hour.
+const MAX_BLOCKS: u64 = 3600;
+
 /// Time charged to one application function.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AppFunction {
@@ -124,7 +127,7 @@ impl Charges {
             };
             let charged = charged_unfolded.entry(owner).or_default();
             *charged = *charged + Nanos(sample.duration);
-            let sum = functions.entry(into[&owner]).or_insert_with(|| FunctionSum::new(blocks.len()));
+            let sum = functions.entry(into[&owner]).or_default();
             sum.add(profile, owner, into[&owner], sample);
         }
         let share = |time: u64| time as f64 / busy as f64;
@@ -156,7 +159,7 @@ impl Charges {
     }
 }
 
-/// Returns the busy samples, and the busy time of each one-second block over all threads.
+/// Returns the busy samples, and the busy time of each block over all threads.
 fn charged_samples(
     profile: &Profile,
     serving: &[ServingThread],
@@ -166,6 +169,9 @@ fn charged_samples(
     let mut blocks: Vec<u64> = Vec::new();
     let starts = serving.iter().filter_map(|thread| profile.threads[thread.index].start.first());
     let origin = starts.min().copied().unwrap_or_default();
+    let ends = serving.iter().filter_map(|thread| profile.threads[thread.index].start.last());
+    let span = ends.max().copied().unwrap_or_default().since(origin);
+    let block_length = SECOND.max(span.0 / MAX_BLOCKS);
     for thread in serving {
         let samples = &profile.threads[thread.index];
         let mut before: Option<(Nanos, StackId)> = None;
@@ -175,7 +181,7 @@ fn charged_samples(
                 before = None;
                 continue;
             }
-            let block = (start.since(origin).0 / SECOND) as usize;
+            let block = (start.since(origin).0 / block_length) as usize;
             if block >= blocks.len() {
                 blocks.resize(block + 1, 0);
             }
@@ -238,8 +244,10 @@ fn label_of(profile: &Profile, sample: &Charged) -> String {
 }
 
 /// Sums of one function while samples are added.
+#[derive(Default)]
 struct FunctionSum {
-    by_block: Vec<u64>,
+    /// Few functions run in every block, and there may be a hundred thousand of them.
+    by_block: BTreeMap<usize, u64>,
     own_code: u64,
     n_samples: u64,
     in_sync_calls: u64,
@@ -248,19 +256,8 @@ struct FunctionSum {
 }
 
 impl FunctionSum {
-    fn new(n_blocks: usize) -> Self {
-        Self {
-            by_block: vec![0; n_blocks],
-            own_code: 0,
-            n_samples: 0,
-            in_sync_calls: 0,
-            spent_in: BTreeMap::new(),
-            folded: BTreeMap::new(),
-        }
-    }
-
     fn add(&mut self, profile: &Profile, owner: FunctionId, into: FunctionId, sample: &Charged) {
-        self.by_block[sample.block] += sample.duration;
+        *self.by_block.entry(sample.block).or_default() += sample.duration;
         self.n_samples += 1;
         if matches!(sample.doing, Doing::SyncCall(_)) {
             self.in_sync_calls += sample.duration;
@@ -288,7 +285,11 @@ impl FunctionSum {
         busy: u64,
         tree: &AppTree,
     ) -> AppFunction {
-        let charged: u64 = self.by_block.iter().sum();
+        let mut by_block = vec![0; blocks.len()];
+        for (block, time) in &self.by_block {
+            by_block[*block] = *time;
+        }
+        let charged: u64 = by_block.iter().sum();
         let share = |time: u64| time as f64 / busy as f64;
         let below = tree.inclusive.get(&function).copied().unwrap_or(1) as f64;
         let callers = tree.callers.get(&function).cloned().unwrap_or_default();
@@ -297,7 +298,7 @@ impl FunctionSum {
             charged: Nanos(charged),
             own_code: Nanos(self.own_code),
             share: share(charged),
-            share_interval: interval(&self.by_block, blocks),
+            share_interval: interval(&by_block, blocks),
             n_samples: self.n_samples,
             spent_in: by_share(self.spent_in, share),
             callers: by_share(callers, |time| time as f64 / below),

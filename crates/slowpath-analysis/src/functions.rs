@@ -1,6 +1,7 @@
 //! Self and total time by function.
 
 use crate::threads::ServingThread;
+use crate::tree_walk::{each_stack, subtree_sums};
 use slowpath_profile::Nanos;
 use slowpath_profile::classify::Category;
 use slowpath_profile::tables::{FunctionId, Profile};
@@ -24,32 +25,24 @@ pub fn function_times(profile: &Profile, serving: &[ServingThread]) -> Vec<Funct
     let (mut weight, mut n_samples) = (vec![0_u64; n_stacks], vec![0_u64; n_stacks]);
     for thread in serving {
         let samples = &profile.threads[thread.index];
-        for (stack, duration) in samples.stack.iter().zip(&samples.duration) {
+        for (index, (stack, duration)) in samples.stack.iter().zip(&samples.duration).enumerate() {
             weight[stack.0 as usize] += duration.0;
-            n_samples[stack.0 as usize] += 1;
+            n_samples[stack.0 as usize] += samples.count.get(index).map_or(1, |count| u64::from(*count));
         }
     }
     let mut self_time = vec![0_u64; profile.functions.len()];
     let mut total_time = vec![0_u64; profile.functions.len()];
     let mut self_samples = vec![0_u64; profile.functions.len()];
-    // Children come after their parents: one backward pass sums subtrees.
-    let mut subtree = weight.clone();
-    for index in (0..n_stacks).rev() {
-        if let Some(parent) = profile.stacks.parent[index] {
-            subtree[parent.0 as usize] += subtree[index];
+    let subtree = subtree_sums(profile, &weight);
+    each_stack(profile, |stack, is_outermost| {
+        let index = stack.0 as usize;
+        let function = profile.stacks.function[index].0 as usize;
+        self_time[function] += weight[index];
+        self_samples[function] += n_samples[index];
+        if is_outermost {
+            total_time[function] += subtree[index];
         }
-    }
-    for index in 0..n_stacks {
-        let function = profile.stacks.function[index];
-        self_time[function.0 as usize] += weight[index];
-        self_samples[function.0 as usize] += n_samples[index];
-        let parent = profile.stacks.parent[index];
-        let recursive = subtree[index] > 0
-            && parent.is_some_and(|parent| profile.stacks.frames(parent).any(|f| f == function));
-        if !recursive {
-            total_time[function.0 as usize] += subtree[index];
-        }
-    }
+    });
     let mut rows: Vec<_> = profile
         .functions
         .iter()

@@ -32,22 +32,45 @@ impl StackClasses {
     pub(crate) fn of(profile: &Profile) -> Self {
         let n = profile.stacks.len();
         let (mut doing, mut owner) = (Vec::with_capacity(n), Vec::with_capacity(n));
-        for index in 0..n as u32 {
-            let stack = StackId(index);
-            let leaf = profile.stacks.function[index as usize];
-            doing.push(doing_of(profile, stack));
-            let parent = profile.stacks.parent[index as usize];
-            owner.push(match profile.functions.get(leaf).category {
+        let mut runs: Vec<Run> = Vec::with_capacity(n);
+        for index in 0..n {
+            let leaf = profile.stacks.function[index];
+            let function = profile.functions.get(leaf);
+            let parent = profile.stacks.parent[index].map(|parent: StackId| parent.0 as usize);
+            let run = parent.map_or(Run::default(), |parent| runs[parent]).with(leaf, function);
+            doing.push(doing_of(function, run));
+            owner.push(match function.category {
                 Category::App => Some(leaf),
-                _ => parent.and_then(|parent: StackId| owner[parent.0 as usize]),
+                _ => parent.and_then(|parent| owner[parent]),
             });
+            runs.push(run);
         }
         Self { doing, owner }
     }
 }
 
-fn doing_of(profile: &Profile, stack: StackId) -> Doing {
-    let leaf = profile.functions.get(profile.stacks.function[stack.0 as usize]);
+/// What the run of core and native frames that a stack ends in says of the call; nothing where it ends in other code.
+#[derive(Debug, Clone, Copy, Default)]
+struct Run {
+    loads_modules: bool,
+    /// The outermost blocking call.
+    sync_call: Option<FunctionId>,
+}
+
+impl Run {
+    /// Returns the run of the stack of `function`, called from a stack that ends in `self`.
+    fn with(self, id: FunctionId, function: &Function) -> Self {
+        if !matches!(function.category, Category::Node | Category::Native | Category::Kernel) {
+            return Self::default();
+        }
+        Self {
+            loads_modules: self.loads_modules || is_module_loading(function),
+            sync_call: self.sync_call.or(is_blocking_call(function).then_some(id)),
+        }
+    }
+}
+
+fn doing_of(leaf: &Function, run: Run) -> Doing {
     match leaf.category {
         Category::Idle => return Doing::Idle,
         Category::Gc => return Doing::Gc,
@@ -55,21 +78,10 @@ fn doing_of(profile: &Profile, stack: StackId) -> Doing {
         Category::App | Category::Dependency | Category::Wasm => return Doing::JavaScript,
         Category::Node | Category::Native | Category::Kernel => {}
     }
-    // The run of core and native frames at the leaf says what the call is.
-    let mut sync_call = None;
-    for id in profile.stacks.frames(stack) {
-        let function = profile.functions.get(id);
-        if !matches!(function.category, Category::Node | Category::Native | Category::Kernel) {
-            break;
-        }
-        if is_module_loading(function) {
-            return Doing::Compile;
-        }
-        if is_blocking_call(function) {
-            sync_call = Some(id);
-        }
+    if run.loads_modules {
+        return Doing::Compile;
     }
-    if let Some(call) = sync_call {
+    if let Some(call) = run.sync_call {
         return Doing::SyncCall(call);
     }
     match (leaf.category, leaf.kind) {

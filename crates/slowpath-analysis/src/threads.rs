@@ -37,11 +37,17 @@ impl ServingThread {
 
 /// Returns the threads that did the work, busiest first.
 pub fn serving_threads(profile: &Profile) -> Vec<ServingThread> {
+    let mut threads = all_threads(profile);
+    let busiest = threads.first().map_or(0, |thread| thread.busy.0) as f64;
+    threads.retain(|thread| thread.busy.0 as f64 >= busiest * SERVING_SHARE);
+    threads
+}
+
+/// Returns all threads that have samples, busiest first.
+pub(crate) fn all_threads(profile: &Profile) -> Vec<ServingThread> {
     let mut threads: Vec<_> =
         profile.threads.iter().enumerate().map(|(index, thread)| measure(profile, index, thread)).collect();
     threads.sort_by_key(|thread| (std::cmp::Reverse(thread.busy), thread.pid, thread.thread));
-    let busiest = threads.first().map_or(0, |thread| thread.busy.0) as f64;
-    threads.retain(|thread| thread.busy.0 as f64 >= busiest * SERVING_SHARE);
     threads
 }
 
