@@ -152,6 +152,9 @@ export function gatewayReport() {
   const report = {
     format_version: 1,
     slowpath_version: "0.1.0",
+    files: [],
+    weight_unit: "us",
+    categories: {},
     run: {
       title: "llm-gateway",
       command: ["npm", "run", "start", "--", "--config", "prod like.json"],

@@ -14,12 +14,20 @@ export type VerdictClass =
   | "memory"
   | "starved"
   | "healthy"
-  | "not-enough-data";
+  | "not-enough-data"
+  /** Of profiles of other tools: says what is hottest, judges nothing. */
+  | "profile";
 
 /** Also what `report.json` holds, whole. */
 export interface ReportData {
   format_version: 1;
   slowpath_version: string;
+  /** Profiles of other tools that this report is of. Empty for a recording; else all that only a recording has is empty or null. */
+  files: OpenedFile[];
+  /** What `…_s` fields of functions and the profile's weights count; of bytes and samples the bare number. */
+  weight_unit: WeightUnit;
+  /** Share of busy weight by category of the innermost function; only of opened files. */
+  categories: Partial<Record<Category, number>>;
   run: RunInfo;
   verdict: { class: VerdictClass; sentence: string; detail: string };
   findings: Finding[];
@@ -60,7 +68,7 @@ export interface RunInfo {
   command: string[];
   cwd: string;
   node: string | null;
-  started_at: string; // RFC 3339, UTC
+  started_at: string | null; // RFC 3339, UTC
   duration_s: number;
   ended: "complete" | "interrupted" | "target-died" | "recording-cut";
   /** One sentence on the ending, such as how the target died; empty when there is nothing to say. */
@@ -68,7 +76,16 @@ export interface RunInfo {
   url: string | null;
   method: string | null;
   connections: number | null;
-  machine: { cpus: number; cpu_model: string; kernel: string; memory_bytes: number };
+  machine: { cpus: number; cpu_model: string; kernel: string; memory_bytes: number } | null;
+}
+
+export interface OpenedFile {
+  name: string; // path as it was given
+  format: string; // "V8 CPU profile"
+  bytes: number;
+  n_samples: number;
+  /** What to know of it, one sentence each. */
+  notes: string[];
 }
 
 export type Severity = "high" | "medium" | "low" | "info";

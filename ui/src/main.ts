@@ -5,6 +5,7 @@ import { CpuSelection } from "./logic/derive.ts";
 import { decodeProfile, indexProfile } from "./logic/profile.ts";
 import { Store } from "./store.ts";
 import { S } from "./strings.ts";
+import { categoryBar } from "./views/category-bar.ts";
 import { type CpuView, cpuBody, cpuMissing, cpuSection } from "./views/cpu.ts";
 import { absent, h } from "./views/dom.ts";
 import { eventLoop } from "./views/event-loop.ts";
@@ -47,26 +48,22 @@ function start(root: HTMLElement): void {
       reveal("timeline");
     },
   };
-  const cpu = cpuSection();
+  // Profiles of other tools have what was sampled, and nothing of what a recording has around it.
+  const isRecording = report.files.length === 0;
+  const answer = isRecording
+    ? [verdict(context), splitBar(context), loadLine(context), findings(context), timeline(context)]
+    : [verdict(context), categoryBar(context), report.timeline.series.length > 0 ? timeline(context) : null];
+  const proof = isRecording ? [eventLoop(context), loadSection(context), processes(context)] : [];
+  const cpu = cpuSection(report.weight_unit);
   root.append(
     header(context),
     h(
       "main",
       {},
-      h(
-        "div",
-        { class: "answer" },
-        verdict(context),
-        splitBar(context),
-        loadLine(context),
-        findings(context),
-        timeline(context),
-      ),
+      h("div", { class: "answer" }, ...answer),
       sectionsBar(context),
       cpu.section,
-      eventLoop(context),
-      loadSection(context),
-      processes(context),
+      ...proof,
       measured(context),
     ),
   );

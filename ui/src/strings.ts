@@ -1,5 +1,5 @@
 /** Every word that the page itself says, in one place, so that a second language can stand beside it. */
-import type { Category, SplitClass, VerdictClass } from "./contract.ts";
+import type { Category, SplitClass, VerdictClass, WeightUnit } from "./contract.ts";
 import type { FunctionTransform } from "./logic/transforms.ts";
 import type { View } from "./logic/url-state.ts";
 
@@ -13,6 +13,7 @@ export const CLASS_NAME: Record<VerdictClass, string> = {
   starved: "starved of CPU",
   healthy: "healthy",
   "not-enough-data": "not enough data",
+  profile: "opened profile",
 };
 
 export const SPLIT_NAME: Record<SplitClass, string> = {
@@ -142,6 +143,14 @@ export const S = {
   showAll: "show all",
 
   cpu: "CPU",
+  allocations: "Allocations",
+  samplesTitle: "Samples",
+  kindOfCode: "Code",
+  ofBusy: "busy = 100 %",
+  files: "Files",
+  fileColumn: "file",
+  format: "format",
+  notes: "notes",
   eventLoop: "Event loop",
   processes: "Processes",
   measured: "How this was measured",
@@ -150,7 +159,7 @@ export const S = {
   cpuSource: (busy: string, samples: string, every: string) =>
     `${busy} on the CPU · ${samples} samples, one per ${every}`,
   weightSource: (total: string, samples: string) =>
-    total.endsWith("samples") ? total : `${total} · ${samples} samples`,
+    total.endsWith("samples") ? total : `${total} · ${several(samples, "sample", "samples")}`,
   overheadHere: (phase: string, change: string) => `requests/s in phase ${phase}: ${change} against baseline`,
   decoding: "Reading the profile…",
   badProfile: (why: string) => `The profile in this page cannot be read: ${why}`,
@@ -355,3 +364,7 @@ export const S = {
     ["?", "this list"],
   ] as const,
 };
+
+/** What the section of samples is called, by what they count. */
+export const sampledTitle = (unit: WeightUnit): string =>
+  unit === "us" ? S.cpu : unit === "bytes" ? S.allocations : S.samplesTitle;

@@ -25,7 +25,8 @@ function missing() {
   if (verdict !== report.verdict.sentence || verdict === "") found.push("the verdict is not shown");
   const rows = document.querySelectorAll("tr.finding").length;
   if (rows !== report.findings.length) found.push(`${rows} of ${report.findings.length} findings are shown`);
-  for (const id of ["cpu", "event-loop", "load", "processes", "measured"]) {
+  const ofRecording = report.files.length === 0 ? ["event-loop", "load", "processes"] : [];
+  for (const id of ["cpu", ...ofRecording, "measured"]) {
     if (!document.querySelector(`#${id} h2`)) found.push(`section ${id} is missing`);
   }
   if (report.functions.length > 0) {

@@ -8,8 +8,11 @@ use slowpath_profile::classify::Category;
 use slowpath_profile::tables::{Profile, StackId, Timing};
 use slowpath_profile::{Nanos, SECOND};
 
-/// Points of the series over time; a page is not much wider.
-const N_POINTS: u64 = 300;
+/// Points of the series over time, at most; a page is not much wider.
+const MAX_POINTS: u64 = 300;
+
+/// Samples behind each of them, at least, so that it does not show the sampler's own rhythm.
+const SAMPLES_PER_POINT: u64 = 8;
 
 /// Measurements of a profile. Weights are nanoseconds, bytes or samples, as [`Profile::unit`] says.
 #[derive(Debug)]
@@ -71,7 +74,9 @@ fn span(profile: &Profile) -> Option<(Nanos, Nanos)> {
 /// Returns how many threads were busy, by sampled time over wall time; samples of unknown weight count as busy until the
 /// next.
 fn busy_series(profile: &Profile, (start, end): (Nanos, Nanos)) -> Series {
-    let step = (end.since(start).0 / N_POINTS).max(1);
+    let n_samples: u64 = profile.threads.iter().map(|thread| thread.stack.len() as u64).sum();
+    let n_points = (n_samples / SAMPLES_PER_POINT).clamp(1, MAX_POINTS);
+    let step = (end.since(start).0 / n_points).max(1);
     let n = (end.since(start).0 / step + 1) as usize;
     let mut busy = vec![0.0; n];
     for thread in profile.threads.iter().filter(|thread| thread.timing == Timing::Recorded) {

@@ -8,10 +8,16 @@ use std::collections::BTreeMap;
 /// Version of the shape of [`ReportData`].
 pub const REPORT_FORMAT_VERSION: u32 = 1;
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct ReportData {
     pub format_version: u32,
     pub slowpath_version: String,
+    /// Profile files of other tools that the report is of; empty for a recording.
+    pub files: Vec<FileData>,
+    pub weight_unit: &'static str,
+    /// Share of busy weight by category, of opened files.
+    #[serde(serialize_with = "as_map")]
+    pub categories: Vec<(&'static str, f64)>,
     pub run: RunInfo,
     pub verdict: VerdictData,
     pub findings: Vec<FindingData>,
@@ -38,19 +44,28 @@ fn as_map<S: serde::Serializer>(pairs: &[(&'static str, f64)], serializer: S) ->
 }
 
 #[derive(Debug, Clone, Serialize)]
+pub struct FileData {
+    pub name: String,
+    pub format: &'static str,
+    pub bytes: u64,
+    pub n_samples: u64,
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct RunInfo {
     pub title: String,
     pub command: Vec<String>,
     pub cwd: String,
     pub node: Option<String>,
-    pub started_at: String,
+    pub started_at: Option<String>,
     pub duration_s: f64,
     pub ended: &'static str,
     pub ended_detail: String,
     pub url: Option<String>,
     pub method: Option<String>,
     pub connections: Option<u32>,
-    pub machine: MachineData,
+    pub machine: Option<MachineData>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -61,7 +76,7 @@ pub struct MachineData {
     pub memory_bytes: u64,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct VerdictData {
     pub class: &'static str,
     pub sentence: String,
@@ -232,7 +247,7 @@ pub struct FunctionData {
     pub n_samples: u64,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct TimelineData {
     pub duration_s: f64,
     pub phases: Vec<TimelinePhase>,

@@ -2,6 +2,7 @@
 //! The same recording gives the same bytes.
 
 mod data;
+mod files_data;
 mod html;
 mod markdown;
 mod profile_data;
@@ -11,12 +12,13 @@ mod write;
 pub use data::*;
 pub use markdown::render_markdown;
 pub use profile_data::{ProfileColumns, ThreadColumns};
-pub use write::{ReportFiles, WriteError, write_report};
+pub use write::{ReportFiles, WriteError, write_page, write_report};
 
-use slowpath_analysis::Measurements;
+use slowpath_analysis::{Measurements, ProfileMeasure};
 use slowpath_diagnosis::{Diagnosis, Facts, diagnose};
-use slowpath_profile::Recording;
+use slowpath_profile::import::Imported;
 use slowpath_profile::tables::Profile;
+use slowpath_profile::{Nanos, Recording};
 
 /// A diagnosed recording, ready to be rendered.
 #[derive(Debug)]
@@ -36,6 +38,16 @@ impl Report {
         Self {
             data: report_data::build(recording, &profile, &measurements, &diagnosis),
             profile: profile_data::build(&profile, recording.manifest.start),
+        }
+    }
+
+    /// Measures profile files of other tools.
+    pub fn of_files(imported: &Imported) -> Self {
+        let measure = ProfileMeasure::of(&imported.profile);
+        let origin = measure.span.map_or(Nanos(0), |(start, _)| start);
+        Self {
+            data: files_data::build(imported, &measure),
+            profile: profile_data::build(&imported.profile, origin),
         }
     }
 

@@ -19,6 +19,11 @@ pub fn render_markdown(report: &ReportData) -> String {
             warning.text.replace('<', "\\<").replace('\n', "\n> ")
         ));
     }
+    if !report.files.is_empty() {
+        text.push_str(&files(report));
+        text.push_str(&functions(report));
+        return text;
+    }
     text.push_str(&split(report));
     text.push_str("\n## Findings\n\n");
     if report.findings.is_empty() {
@@ -34,6 +39,22 @@ pub fn render_markdown(report: &ReportData) -> String {
     text.push_str(&functions(report));
     text.push_str(&measured(report));
     text
+}
+
+fn files(report: &ReportData) -> String {
+    let mut text = String::new();
+    for file in &report.files {
+        text.push_str(&format!("\n- {}: {}, {} samples", code(&file.name), file.format, file.n_samples));
+        for note in &file.notes {
+            text.push_str(&format!("; {}", inline(note)));
+        }
+    }
+    let categories: Vec<_> = report
+        .categories
+        .iter()
+        .map(|(category, share)| format!("{category} {:.1} %", share * 100.0))
+        .collect();
+    format!("{text}\n\nBusy by kind of code: {}\n", categories.join(" · "))
 }
 
 fn split(report: &ReportData) -> String {
@@ -124,8 +145,11 @@ fn functions(report: &ReportData) -> String {
     if report.functions.is_empty() {
         return String::new();
     }
-    let mut text = "\n## Functions by self time\n\n| self s | total s | charged s | function | place |\n|---|---|---|---|---|\n"
-        .to_owned();
+    let unit = if report.weight_unit == "us" { "s" } else { report.weight_unit };
+    let mut text = format!(
+        "\n## Functions by self {}\n\n| self {unit} | total {unit} | charged {unit} | function | place |\n|---|---|---|---|---|\n",
+        if unit == "s" { "time" } else { unit }
+    );
     for function in report.functions.iter().take(MAX_FUNCTIONS) {
         let line = function.line.map_or(String::new(), |line| format!(":{line}"));
         text.push_str(&format!(
@@ -148,9 +172,9 @@ fn measured(report: &ReportData) -> String {
         run.command.join(" "),
         run.cwd,
         run.node.as_deref().unwrap_or("unknown"),
-        run.started_at,
+        run.started_at.as_deref().unwrap_or("at an unknown time"),
         run.duration_s,
-        run.machine.cpus
+        run.machine.as_ref().map_or(0, |machine| machine.cpus)
     ));
     for recorder in &report.recorders {
         let why = if recorder.why.is_empty() { String::new() } else { format!(": {}", recorder.why) };

@@ -131,11 +131,7 @@ pub(crate) fn build(profile: &Profile, origin: Nanos) -> ProfileColumns {
         })
         .collect();
     ProfileColumns {
-        unit: match profile.unit {
-            WeightUnit::Nanoseconds => "us",
-            WeightUnit::Bytes => "bytes",
-            WeightUnit::Samples => "samples",
-        },
+        unit: unit_name(profile.unit),
         functions,
         stacks,
         categories: Category::ALL.iter().map(|category| category.as_str()).collect(),
@@ -144,6 +140,15 @@ pub(crate) fn build(profile: &Profile, origin: Nanos) -> ProfileColumns {
         lines: line_columns(profile),
         sources,
         strings: strings.rows,
+    }
+}
+
+/// Returns the contract's word for a unit of weights; time is told in microseconds.
+pub(crate) fn unit_name(unit: WeightUnit) -> &'static str {
+    match unit {
+        WeightUnit::Nanoseconds => "us",
+        WeightUnit::Bytes => "bytes",
+        WeightUnit::Samples => "samples",
     }
 }
 

@@ -5,11 +5,12 @@ use crate::data::{
     MachineData, OverheadData, ProcessData, REPORT_FORMAT_VERSION, RecorderData, ReportData, RunInfo,
     SeriesData, SplitSource, StallData, ThreadData, TimelineData, TimelinePhase, VerdictData, WarningData,
 };
-use slowpath_analysis::{Latency, Measurements, Outcome, SplitClass};
+use crate::profile_data;
+use slowpath_analysis::{Charges, FunctionTime, Latency, Measurements, Outcome, Series, SplitClass};
 use slowpath_diagnosis::{Diagnosis, Finding};
 use slowpath_profile::Recording;
 use slowpath_profile::recording::{Event, RecorderState};
-use slowpath_profile::tables::Profile;
+use slowpath_profile::tables::{Profile, WeightUnit};
 
 /// Functions listed in the table; the flame graph has all of them.
 const MAX_FUNCTIONS: usize = 400;
@@ -39,6 +40,9 @@ pub(crate) fn build(
     ReportData {
         format_version: REPORT_FORMAT_VERSION,
         slowpath_version: recording.manifest.slowpath_version.clone(),
+        files: Vec::new(),
+        weight_unit: profile_data::unit_name(profile.unit),
+        categories: Vec::new(),
         run: run_info(recording, m),
         verdict: VerdictData {
             class: diagnosis.verdict.class.as_str(),
@@ -87,7 +91,7 @@ pub(crate) fn build(
             })
             .collect(),
         warnings: warnings(recording, m),
-        functions: functions(profile, m),
+        functions: functions(profile, &m.functions, &m.charges),
         timeline: timeline(profile, m),
     }
 }
@@ -104,7 +108,7 @@ fn run_info(recording: &Recording, m: &Measurements) -> RunInfo {
         command: manifest.command.clone(),
         cwd: manifest.cwd.clone(),
         node,
-        started_at: manifest.started_at.clone(),
+        started_at: Some(manifest.started_at.clone()),
         duration_s: m.phases.since_start(m.phases.end),
         ended: match m.phases.outcome {
             Outcome::Complete => "complete",
@@ -116,12 +120,12 @@ fn run_info(recording: &Recording, m: &Measurements) -> RunInfo {
         url: manifest.load.as_ref().map(|load| load.url.clone()),
         method: manifest.load.as_ref().map(|load| load.method.clone()),
         connections: manifest.load.as_ref().map(|load| load.connections),
-        machine: MachineData {
+        machine: Some(MachineData {
             cpus: manifest.machine.cpus,
             cpu_model: manifest.machine.cpu_model.clone(),
             kernel: manifest.machine.kernel.clone(),
             memory_bytes: manifest.machine.memory_bytes,
-        },
+        }),
     }
 }
 
@@ -296,8 +300,11 @@ fn warnings(recording: &Recording, m: &Measurements) -> Vec<WarningData> {
     rows
 }
 
-fn functions(profile: &Profile, m: &Measurements) -> Vec<FunctionData> {
-    let rows = m.functions.iter().take(MAX_FUNCTIONS).map(|row| {
+/// Returns the first rows of the function table.
+pub(crate) fn functions(profile: &Profile, times: &[FunctionTime], charges: &Charges) -> Vec<FunctionData> {
+    // Bytes and samples stand as they are where seconds would.
+    let scale = if profile.unit == WeightUnit::Nanoseconds { 1e-9 } else { 1.0 };
+    let rows = times.iter().take(MAX_FUNCTIONS).map(|row| {
         let function = profile.functions.get(row.function);
         FunctionData {
             function_index: row.function.0,
@@ -306,9 +313,9 @@ fn functions(profile: &Profile, m: &Measurements) -> Vec<FunctionData> {
             line: (function.line > 0).then_some(function.line),
             category: function.category.as_str(),
             package: function.package.clone(),
-            self_s: row.self_time.as_secs_f64(),
-            total_s: row.total_time.as_secs_f64(),
-            charged_s: m.charges.charged_unfolded.get(&row.function).map_or(0.0, |time| time.as_secs_f64()),
+            self_s: row.self_time.0 as f64 * scale,
+            total_s: row.total_time.0 as f64 * scale,
+            charged_s: charges.charged_unfolded.get(&row.function).map_or(0.0, |time| time.0 as f64 * scale),
             n_samples: row.n_samples,
         }
     });
@@ -332,18 +339,7 @@ fn timeline(profile: &Profile, m: &Measurements) -> TimelineData {
                 end_s: phases.since_start(phase.end),
             })
             .collect(),
-        series: m
-            .timeline
-            .series
-            .iter()
-            .map(|series| SeriesData {
-                id: series.id,
-                label: series.label,
-                unit: series.unit,
-                t_s: series.t.iter().map(|t| round(*t, 1e3)).collect(),
-                v: series.v.iter().map(|v| v.map(|v| round(v, 1e4))).collect(),
-            })
-            .collect(),
+        series: series(&m.timeline.series),
         stalls: stalls
             .into_iter()
             .map(|stall| StallData {
@@ -361,4 +357,16 @@ fn timeline(profile: &Profile, m: &Measurements) -> TimelineData {
 /// Digits past what a picture shows only make the page larger.
 fn round(value: f64, steps: f64) -> f64 {
     (value * steps).round() / steps
+}
+
+/// Returns series as the page draws them, without digits that nobody sees.
+pub(crate) fn series(series: &[Series]) -> Vec<SeriesData> {
+    let rows = series.iter().map(|series| SeriesData {
+        id: series.id,
+        label: series.label,
+        unit: series.unit,
+        t_s: series.t.iter().map(|t| round(*t, 1e3)).collect(),
+        v: series.v.iter().map(|v| v.map(|v| round(v, 1e4))).collect(),
+    });
+    rows.collect()
 }

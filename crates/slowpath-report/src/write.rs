@@ -44,6 +44,11 @@ pub fn write_report(report: &Report, dir: &Path) -> Result<ReportFiles, WriteErr
     Ok(files)
 }
 
+/// Writes the page alone, to `path`.
+pub fn write_page(report: &Report, path: &Path) -> Result<(), WriteError> {
+    write_whole(path, &report.to_html()?)
+}
+
 /// Writes to a temporary name and renames, so that a full disk leaves no half file.
 fn write_whole(path: &Path, text: &str) -> Result<(), WriteError> {
     let temporary = path.with_extension("tmp");

@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Merge(MergeOptions),
     /// Rebuild the report of a recording
     Report(ReportOptions),
+    /// Show profiles that other tools recorded
+    Open(OpenOptions),
     /// Run the whole on a small built-in gateway with a planted bottleneck
     Demo(DemoOptions),
     /// Serve a mock OpenAI-style upstream, so that a gateway can be measured offline
@@ -167,6 +169,40 @@ pub(crate) struct ReportOptions {
     #[arg(long)]
     pub(crate) open: bool,
 }
+
+/// Options of `slowpath open`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = OPEN_EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct OpenOptions {
+    /// Profiles; several are shown as threads of one page
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Where to write the page [default: a new directory for temporary files]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print report.json
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print only the path of the page
+    #[arg(short, long, conflicts_with = "json")]
+    pub(crate) quiet: bool,
+    /// Open the page in the browser [default: when run in a terminal with a desktop]
+    #[arg(long, overrides_with = "no_open")]
+    pub(crate) open: bool,
+    /// Do not open the page
+    #[arg(long)]
+    pub(crate) no_open: bool,
+}
+
+const OPEN_EXAMPLES: &str = "\
+Examples:
+  slowpath open CPU.20261123.140200.4242.0.001.cpuprofile
+  perf script -i perf.data --max-stack 1024 > out.perf && slowpath open out.perf -o flame.html
+  slowpath open worker-*.cpuprofile
+  slowpath open profile.pb.gz --json | jq .verdict
+
+Formats, recognised by content and read packed with gzip as well: .cpuprofile, .heapprofile, Chrome traces with CPU profiles, perf.data, perf script text, collapsed stacks, pprof, speedscope, Firefox Profiler JSON, V8 logs of --prof.";
 
 /// Options of `slowpath demo`.
 #[derive(Debug, Clone, Args)]

@@ -6,6 +6,7 @@ mod durations;
 mod exit_code;
 mod live_load;
 mod load;
+mod open_command;
 mod out_dir;
 mod phase_plan;
 mod readiness;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         cli::Command::Load(options) => load::run(&options),
         cli::Command::Merge(options) => load::run_merge(&options),
         cli::Command::Report(options) => report_command::run(&options),
+        cli::Command::Open(options) => open_command::run(&options),
         cli::Command::MockUpstream(options) => upstream_command::run(&options),
     };
     match outcome {

@@ -122,6 +122,11 @@ pub(crate) fn print_report_path(path: &std::path::Path) {
     eprintln!("{}", style(&format!("report: {}", path.display()), "36", io::stderr().is_terminal()));
 }
 
+/// Prints what to know beside a result.
+pub(crate) fn print_note(text: &str) {
+    eprintln!("{}", style(&format!("note: {text}"), "2", io::stderr().is_terminal()));
+}
+
 /// Prints the closing lines: the verdict, the place, the path.
 pub(crate) fn print_conclusion(report: &slowpath_report::ReportData, path: &std::path::Path) {
     let terminal = io::stderr().is_terminal();

@@ -13,8 +13,13 @@ pub(crate) fn wanted(options: &OutputOptions) -> bool {
     if options.no_open {
         return false;
     }
+    options.open || (!options.quiet && !options.json && has_person())
+}
+
+/// Whether somebody sits at a desktop and sees what is printed.
+pub(crate) fn has_person() -> bool {
     let desktop = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
-    options.open || (desktop && !options.quiet && !options.json && std::io::stdout().is_terminal())
+    desktop && std::io::stdout().is_terminal()
 }
 
 /// Opens a file; answers whether some program took it. Does not wait for it.

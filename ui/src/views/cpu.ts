@@ -1,9 +1,10 @@
 /** The CPU section: where its numbers come from, flame graph, details of a function, function table. */
 import type { Context } from "../context.ts";
+import type { WeightUnit } from "../contract.ts";
 import type { CpuSelection } from "../logic/derive.ts";
 import { change, count } from "../logic/format.ts";
 import { knownOverheads, warningsAbout } from "../logic/report-tables.ts";
-import { S } from "../strings.ts";
+import { S, sampledTitle } from "../strings.ts";
 import { absent, fill, h, note, warn } from "./dom.ts";
 import { Flame } from "./flame.ts";
 import { details } from "./flame-details.ts";
@@ -18,9 +19,9 @@ export interface CpuView {
   walk(step: 1 | 0 | -1): void;
 }
 
-export function cpuSection(): { section: HTMLElement; body: HTMLElement } {
+export function cpuSection(unit: WeightUnit): { section: HTMLElement; body: HTMLElement } {
   const body = h("div", {}, note(S.decoding));
-  return { section: h("section", { id: "cpu", class: "part" }, h("h2", {}, S.cpu), body), body };
+  return { section: h("section", { id: "cpu", class: "part" }, h("h2", {}, sampledTitle(unit)), body), body };
 }
 
 /** Says why there is no flame graph. */

@@ -13,8 +13,9 @@ export function header({ report, store }: Context): HTMLElement {
   const facts = [
     run.node ? S.node(run.node) : null,
     run.connections !== null ? S.connections(count(run.connections)) : null,
-    seconds(run.duration_s),
-    moment(run.started_at),
+    run.duration_s > 0 ? seconds(run.duration_s) : null,
+    run.started_at !== null ? moment(run.started_at) : null,
+    report.files.length > 0 ? [...new Set(report.files.map((file) => file.format))].join(", ") : null,
   ].filter((fact) => fact !== null);
   const theme = h("button", { type: "button", class: "plain", onclick: () => nextTheme() });
   const nextTheme = () => store.adjust({ theme: NEXT_THEME[store.state.theme] });

@@ -9,9 +9,38 @@ export function measured(context: Context): HTMLElement {
     "section",
     { id: "measured", class: "part" },
     h("h2", {}, S.measured),
-    h("div", { class: "pair" }, h("div", {}, recorders(context)), h("div", {}, overhead(context), warnings(context))),
+    context.report.files.length > 0
+      ? files(context)
+      : h(
+          "div",
+          { class: "pair" },
+          h("div", {}, recorders(context)),
+          h("div", {}, overhead(context), warnings(context)),
+        ),
     run(context),
   );
+}
+
+function files({ report }: Context): HTMLElement {
+  const rows = report.files.map((file) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, h("code", {}, file.name)),
+      h("td", {}, file.format),
+      h("td", { class: "figure" }, bytes(file.bytes)),
+      h("td", { class: "figure" }, count(file.n_samples)),
+      h("td", {}, file.notes.join(". ")),
+    ),
+  );
+  const columns = [
+    { label: S.fileColumn },
+    { label: S.format },
+    { label: S.data, class: "figure" },
+    { label: S.nSamples, class: "figure" },
+    { label: S.notes },
+  ];
+  return h("div", {}, h("h3", {}, S.files), h("div", { class: "wide" }, table(S.files, columns, rows)));
 }
 
 function recorders({ report }: Context): HTMLElement {
@@ -75,14 +104,14 @@ function run({ report }: Context): HTMLElement {
   const { run: info } = report;
   const { machine } = info;
   const facts: [string, string | null][] = [
-    [S.command, shellCommand(info.command)],
+    [S.command, info.command.length > 0 ? shellCommand(info.command) : null],
     [S.directory, info.cwd],
     [S.url, info.url && `${info.method ?? "GET"} ${info.url}`],
-    [S.started, moment(info.started_at)],
-    [S.took, seconds(info.duration_s)],
+    [S.started, info.started_at && moment(info.started_at)],
+    [S.took, info.duration_s > 0 ? seconds(info.duration_s) : null],
     ["Node", info.node],
-    ["CPU", S.machine(machine.cpus, machine.cpu_model, bytes(machine.memory_bytes))],
-    [S.kernel, machine.kernel],
+    ["CPU", machine && S.machine(machine.cpus, machine.cpu_model, bytes(machine.memory_bytes))],
+    [S.kernel, machine?.kernel ?? null],
     [S.version, report.slowpath_version],
   ];
   return h(

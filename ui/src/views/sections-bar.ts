@@ -1,7 +1,7 @@
 /** The bar that stays at the top while reading the proof: sections, and the interval that everything is filtered to. */
 import type { Context } from "../context.ts";
 import { interval } from "../logic/format.ts";
-import { S } from "../strings.ts";
+import { S, sampledTitle } from "../strings.ts";
 import { fill, h } from "./dom.ts";
 
 const SECTIONS: readonly [string, string][] = [
@@ -12,7 +12,7 @@ const SECTIONS: readonly [string, string][] = [
   ["measured", S.measured],
 ];
 
-export function sectionsBar({ store }: Context): HTMLElement {
+export function sectionsBar({ store, report }: Context): HTMLElement {
   const chip = h("span", { class: "chip", "aria-live": "polite" });
   const show = () => {
     const { range } = store.state;
@@ -24,7 +24,9 @@ export function sectionsBar({ store }: Context): HTMLElement {
   };
   store.onChange(show);
   show();
-  const links = SECTIONS.map(([id, name]) =>
+  const isRecording = report.files.length === 0;
+  const shown = SECTIONS.filter(([id]) => isRecording || id === "cpu" || id === "measured");
+  const links = shown.map(([id, name]) =>
     h(
       "a",
       {
@@ -35,7 +37,7 @@ export function sectionsBar({ store }: Context): HTMLElement {
           document.getElementById(id)?.scrollIntoView();
         },
       },
-      name,
+      id === "cpu" ? sampledTitle(report.weight_unit) : name,
     ),
   );
   return h("nav", { class: "sections", "aria-label": S.sections }, ...links, chip);

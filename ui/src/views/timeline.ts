@@ -20,7 +20,8 @@ export function timeline(context: Context): HTMLElement {
   if (!(data.duration_s > 0) || (lanes.length === 0 && data.stalls.length === 0)) {
     return h("section", { class: "timeline", id: "timeline" }, h("h2", {}, S.timeline), absent(S.noTimeline));
   }
-  const missing = missingSeries(data).map((id) => SERIES_NAME[id] ?? id);
+  // Of opened profiles nothing else could have been recorded.
+  const missing = report.files.length > 0 ? [] : missingSeries(data).map((id) => SERIES_NAME[id] ?? id);
   const drawing = svg("svg", { role: "img", "aria-label": S.timeline });
   const spoken = h("p", { class: "unseen", "aria-live": "polite" });
   const stage = h("div", { class: "stage", tabindex: 0, role: "group", "aria-label": S.timelineKeys }, drawing);
