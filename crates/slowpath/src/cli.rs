@@ -4,6 +4,7 @@ use crate::durations::parse_duration;
 use crate::load::{
     CheckOptions, LoadCommandOptions, MergeOptions, PacingOptions, RequestOptions, TransportOptions,
 };
+use crate::mock_command::{MockOptions, MockUpstreamOptions};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,11 +25,12 @@ Examples:
       Start a service, drive 50 connections at it for 30 seconds, say why it is slow.
   slowpath report .slowpath/20261123-140200-server
       Rebuild the report of a recording.
+  slowpath mock --port 9000
+      Be the LLM provider behind a gateway.
 
 Exit codes: 0 done, 1 slowpath failed, 2 usage, 3 the target failed, 99 a --fail-if threshold was crossed, 130 aborted.";
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub(crate) enum Command {
     /// Start a service, drive load at it, record it, and write the report
     Run(RunOptions),
@@ -42,8 +44,11 @@ pub(crate) enum Command {
     Open(OpenOptions),
     /// Run the whole on a small built-in gateway with a planted bottleneck
     Demo(DemoOptions),
-    /// Serve a mock OpenAI-style upstream, so that a gateway can be measured offline
-    MockUpstream(UpstreamCommandOptions),
+    /// Serve a mock of OpenAI's, Claude's and Gemini's APIs, so that a gateway can be measured offline
+    Mock(MockOptions),
+    /// Serve the mock with the options that it had at first
+    #[command(hide = true)]
+    MockUpstream(MockUpstreamOptions),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -221,24 +226,4 @@ pub(crate) struct DemoOptions {
     pub(crate) fixed: bool,
     #[command(flatten)]
     pub(crate) output: OutputOptions,
-}
-
-/// Options of `slowpath mock-upstream`.
-#[derive(Debug, Clone, Args)]
-#[command(
-    after_help = "Examples:\n  slowpath mock-upstream --port 9000\n  slowpath mock-upstream --latency 200ms --chunks 50"
-)]
-pub(crate) struct UpstreamCommandOptions {
-    /// Port on 127.0.0.1; 0 picks a free one, which is printed
-    #[arg(short, long, default_value_t = 0)]
-    pub(crate) port: u16,
-    /// Time until an answer begins
-    #[arg(long, default_value = "20ms", value_parser = parse_duration, value_name = "TIME")]
-    pub(crate) latency: Duration,
-    /// Time between two chunks of a streamed answer
-    #[arg(long, default_value = "10ms", value_parser = parse_duration, value_name = "TIME")]
-    pub(crate) chunk_interval: Duration,
-    /// Content chunks of a streamed answer
-    #[arg(long, default_value_t = 20, value_name = "N")]
-    pub(crate) chunks: u32,
 }

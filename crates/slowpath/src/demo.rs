@@ -7,7 +7,7 @@ use crate::run_command::{Prepared, run_prepared};
 use crate::session::SessionPlan;
 use anyhow::Context as _;
 use slowpath_capture::LaunchPlan;
-use slowpath_load::upstream::{UpstreamOptions, serve};
+use slowpath_load::upstream::{Settings, TimeDistribution, UpstreamOptions, serve};
 use slowpath_load::{LoadPlan, Url};
 use std::net::TcpListener;
 use std::path::Path;
@@ -21,6 +21,9 @@ const FILES: &[(&str, &str)] = &[
     ("src/prompt/rules.js", include_str!("../../../fixtures/demo/src/prompt/rules.js")),
     ("package.json", include_str!("../../../fixtures/demo/package.json")),
 ];
+
+/// How long the upstream takes: short enough that the gateway's own time shows.
+const UPSTREAM_LATENCY: Duration = Duration::from_millis(20);
 
 /// What each request asks.
 const BODY: &str = r#"{"model":"gpt-4","messages":[{"role":"user","content":"Why is my service slow?"}]}"#;
@@ -38,7 +41,10 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
         .tempdir()
         .context("cannot write the demo service")?;
     write_service(service.path()).context("cannot write the demo service")?;
-    let upstream = serve(UpstreamOptions::default()).context("cannot start the mock upstream")?;
+    let settings =
+        Settings { unary_latency: Some(TimeDistribution::constant(UPSTREAM_LATENCY)), ..Settings::default() };
+    let upstream = serve(UpstreamOptions { settings, ..UpstreamOptions::default() })
+        .context("cannot start the mock upstream")?;
     let port = free_port().context("no free port")?;
     let url = format!("http://127.0.0.1:{port}/v1/chat/completions");
     let mut load = LoadPlan::new(Url::parse(&url)?);

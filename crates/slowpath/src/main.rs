@@ -6,6 +6,7 @@ mod durations;
 mod exit_code;
 mod live_load;
 mod load;
+mod mock_command;
 mod open_command;
 mod out_dir;
 mod phase_plan;
@@ -16,7 +17,6 @@ mod run_command;
 mod session;
 mod signals;
 mod terminal;
-mod upstream_command;
 mod viewer;
 
 use clap::Parser as _;
@@ -31,7 +31,8 @@ fn main() -> ExitCode {
         cli::Command::Merge(options) => load::run_merge(&options),
         cli::Command::Report(options) => report_command::run(&options),
         cli::Command::Open(options) => open_command::run(&options),
-        cli::Command::MockUpstream(options) => upstream_command::run(&options),
+        cli::Command::Mock(options) => mock_command::run(&options),
+        cli::Command::MockUpstream(options) => mock_command::run_by_its_older_name(&options),
     };
     match outcome {
         Ok(code) => code.into(),

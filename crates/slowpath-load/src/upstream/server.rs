@@ -13,13 +13,17 @@ use rustix::net::{SocketFlags, sockopt};
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
+use rustls::ServerConfig;
 
+use super::counters::Counters;
 use super::session::{Next, Session, Surroundings};
-use super::{Counts, UpstreamOptions};
+use super::settings::Settings;
+use super::transport::Transport;
+use super::{Totals, UpstreamOptions};
 use crate::clock::{self, NS_PER_MS, NS_PER_S};
 use crate::socket;
 
-const WAKE_TOKEN: u64 = u64::MAX;
+pub(super) const WAKE_TOKEN: u64 = u64::MAX;
 const LISTENER_TOKEN: u64 = u64::MAX - 1;
 const TIMER_TOKEN: u64 = u64::MAX - 2;
 
@@ -35,8 +39,9 @@ struct Slot {
 }
 
 pub(super) struct Server {
-    options: UpstreamOptions,
-    counts: Arc<Counts>,
+    settings: Arc<Settings>,
+    tls: Option<Arc<ServerConfig>>,
+    totals: Arc<Totals>,
     epoll: OwnedFd,
     waker: Arc<OwnedFd>,
     listener: OwnedFd,
@@ -46,42 +51,41 @@ pub(super) struct Server {
     /// When which token must be called, soonest first.
     due: BinaryHeap<Reverse<(u64, u64)>>,
     buffer: Vec<u8>,
-    n_requests: u64,
 }
 
 impl Server {
-    /// Returns the server and what wakes it up to stop.
+    /// Returns the server; `waker` is in `epoll` and stops it.
     pub(super) fn new(
         listener: OwnedFd,
+        epoll: OwnedFd,
+        waker: Arc<OwnedFd>,
         options: UpstreamOptions,
-        counts: Arc<Counts>,
-    ) -> io::Result<(Self, Arc<OwnedFd>)> {
-        let (epoll, waker) = socket::epoll_with_waker(WAKE_TOKEN)?;
-        let waker = Arc::new(waker);
+        totals: Arc<Totals>,
+    ) -> io::Result<Self> {
         // A timer and not epoll's own timeout, which counts in whole milliseconds.
         let timer =
             timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         socket::watch(&epoll, &listener, LISTENER_TOKEN)?;
         socket::watch(&epoll, &timer, TIMER_TOKEN)?;
-        let server = Self {
-            options,
-            counts,
+        Ok(Self {
+            settings: Arc::new(options.settings),
+            tls: options.tls.map(|identity| identity.config),
+            totals,
             epoll,
-            waker: Arc::clone(&waker),
+            waker,
             listener,
             timer,
             slots: Vec::new(),
             free_slots: Vec::new(),
             due: BinaryHeap::new(),
             buffer: vec![0; 64 * 1024],
-            n_requests: 0,
-        };
-        Ok((server, waker))
+        })
     }
 
     /// Serves until woken up.
     pub(super) fn run(mut self) {
-        let mut events = Vec::with_capacity(256);
+        let mut counters = Counters::new();
+        let mut events = Vec::with_capacity(1024);
         let mut timer_set_to_ns = 0;
         loop {
             if let Err(error) = socket::wait(&self.epoll, &mut events, None) {
@@ -91,13 +95,17 @@ impl Server {
             for event in events.drain(..) {
                 match event.data.u64() {
                     WAKE_TOKEN => return socket::drain_waker(&self.waker),
-                    LISTENER_TOKEN => self.accept(),
+                    LISTENER_TOKEN => self.accept(&mut counters),
                     TIMER_TOKEN => timer_set_to_ns = 0,
-                    token => self.call(token, Session::on_event),
+                    token => {
+                        let flags = event.flags;
+                        self.call(token, None, &mut counters, |session, around| {
+                            session.on_event(flags, around)
+                        });
+                    }
                 }
             }
-            self.call_due();
-            self.counts.n_requests.store(self.n_requests, Ordering::Relaxed);
+            self.call_due(&mut counters);
             if let Some(&Reverse((at_ns, _))) = self.due.peek()
                 && at_ns != timer_set_to_ns
             {
@@ -107,10 +115,10 @@ impl Server {
         }
     }
 
-    fn accept(&mut self) {
+    fn accept(&mut self, counters: &mut Counters) {
         loop {
             match rustix::net::accept_with(&self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
-                Ok(socket) => self.add_session(socket),
+                Ok(socket) => self.add_session(socket, counters),
                 Err(Errno::AGAIN) => return,
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 // No file is free. The listener is edge-triggered and would not report again who waits already.
@@ -121,7 +129,7 @@ impl Server {
         }
     }
 
-    fn add_session(&mut self, socket: OwnedFd) {
+    fn add_session(&mut self, socket: OwnedFd, counters: &mut Counters) {
         let index = self.free_slots.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             self.slots.len() - 1
@@ -131,47 +139,61 @@ impl Server {
         let token = u64::from(slot.generation) << 32 | index as u64;
         let watched =
             sockopt::set_tcp_nodelay(&socket, true).and_then(|()| socket::watch(&self.epoll, &socket, token));
-        if watched.is_ok() {
-            self.counts.n_connections.fetch_add(1, Ordering::Relaxed);
-            slot.session = Some(Session::new(socket));
+        let transport = Transport::new(socket, self.tls.as_ref());
+        if let (Ok(()), Ok(transport)) = (watched, transport) {
+            self.totals.n_connections.fetch_add(1, Ordering::Relaxed);
+            counters.open_connection();
+            slot.session = Some(Session::new(transport, counters.era));
         } else {
             // The client is gone, or the system is out of memory: the connection closes here.
             self.free_slots.push(index);
         }
     }
 
-    fn call_due(&mut self) {
+    fn call_due(&mut self, counters: &mut Counters) {
         let now_ns = clock::now_ns();
         while let Some(&Reverse((at_ns, token))) = self.due.peek()
             && at_ns <= now_ns
         {
             self.due.pop();
             if token == LISTENER_TOKEN {
-                self.accept();
+                self.accept(counters);
             } else {
-                self.call(token, Session::on_due);
+                self.call(token, Some(at_ns), counters, Session::on_due);
             }
         }
     }
 
-    /// Calls a session, if it is still there, and does what it asks for.
-    fn call(&mut self, token: u64, action: impl FnOnce(&mut Session, &mut Surroundings<'_>) -> Next) {
+    /// Calls a session, if it is still there, and does what it asks for. `at_ns` is when it asked to be called.
+    fn call(
+        &mut self,
+        token: u64,
+        at_ns: Option<u64>,
+        counters: &mut Counters,
+        action: impl FnOnce(&mut Session, &mut Surroundings<'_>) -> Next,
+    ) {
         let index = (token & u64::from(u32::MAX)) as usize;
         let Some(slot) = self.slots.get_mut(index).filter(|slot| u64::from(slot.generation) == token >> 32)
         else {
             return;
         };
         let Some(session) = &mut slot.session else { return };
+        let now_ns = clock::now_ns();
+        if let Some(at_ns) = at_ns {
+            counters.note_lateness(now_ns - at_ns);
+        }
         let mut around = Surroundings {
-            options: &self.options,
+            settings: &mut self.settings,
+            counters: &mut *counters,
+            totals: &self.totals,
             buffer: &mut self.buffer,
-            now_ns: clock::now_ns(),
-            n_requests: &mut self.n_requests,
+            now_ns,
         };
         match action(session, &mut around) {
             Next::Wait => {}
             Next::DueAt { at_ns } => self.due.push(Reverse((at_ns, token))),
             Next::Close => {
+                session.on_close(counters);
                 slot.session = None;
                 self.free_slots.push(index);
             }

@@ -1,15 +1,31 @@
 //! One client's connection to the mock upstream: requests in, answers out, one at a time. Time comes from the server,
-//! which calls back when the next piece is due.
+//! which calls back when the next piece is due. Reads no more from a client that does not take its answers. A client
+//! that closes its side has left: it gets what can be said at once, and nothing that takes time.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use rustix::fd::OwnedFd;
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::event::epoll::EventFlags;
 
-use super::UpstreamOptions;
-use super::answer::{self, Answer, Chat};
+use super::Totals;
+use super::answer::{Head, push_answer};
+use super::api::{self, Route};
+use super::call::{Call, MAX_WAITING_BYTES, Progress, Then};
+use super::control::control;
+use super::counters::Counters;
+use super::dispatch::{dispatch, refuse_bytes};
 use super::request::{Request, RequestReader};
+use super::settings::Settings;
+use super::transport::{Broken, Received, Transport};
+use crate::clock::NS_PER_S;
+use crate::socket::PEER_CLOSED;
+
+/// After a refused request, how long the client may go on sending before the connection closes. Closing at once would
+/// reset it, and the client might never see the answer.
+const LINGER_NS: u64 = NS_PER_S;
+
+/// An empty buffer larger than this is given back, so that idle connections stay small.
+const KEPT_BUFFER_BYTES: usize = 16 * 1024;
 
 /// What the server has to do after a session was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,163 +38,300 @@ pub(super) enum Next {
     Close,
 }
 
-/// The answer under way.
-enum Pending {
-    Nothing,
-    Json { chat: Chat, keeps_alive: bool },
-    Stream { chat: Chat, keeps_alive: bool, n_sent: u32, first_due_ns: u64 },
+/// How the connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Not yet.
+    None,
+    /// After the output, politely.
+    Closes,
+    /// After the output, without a word.
+    BreaksOff,
+    /// After the output, once the client has stopped sending or [`LINGER_NS`] are over.
+    Refuses,
+    /// The output is gone; what the client sends is thrown away.
+    Lingers,
+}
+
+/// Whom the connection serves, which its first request tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Unknown,
+    Api,
+    Control,
+}
+
+/// What is known of the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Peer {
+    Here,
+    /// It has closed its side; what it sent before may still have to be read.
+    Leaving,
+    /// All that it sent has been read.
+    Left,
 }
 
 pub(super) struct Session {
-    socket: OwnedFd,
+    transport: Transport,
     reader: RequestReader,
-    pending: Pending,
+    /// The answer under way.
+    call: Option<Box<Call>>,
     /// Bytes that wait for the client to read.
     output: Vec<u8>,
-    closes_after_output: bool,
+    ending: Ending,
+    purpose: Purpose,
+    /// The era of the counters in which it was opened.
+    era: u32,
+    /// There may be something to read.
+    is_readable: bool,
+    peer: Peer,
+    /// The answer goes on when the client has read what waits.
+    is_stalled: bool,
 }
 
 /// What the sessions of a server share.
 pub(super) struct Surroundings<'a> {
-    pub(super) options: &'a UpstreamOptions,
+    pub(super) settings: &'a mut Arc<Settings>,
+    pub(super) counters: &'a mut Counters,
+    pub(super) totals: &'a Totals,
     pub(super) buffer: &'a mut [u8],
     pub(super) now_ns: u64,
-    /// Requests received by all sessions so far.
-    pub(super) n_requests: &'a mut u64,
 }
 
 impl Session {
-    pub(super) fn new(socket: OwnedFd) -> Self {
+    pub(super) fn new(transport: Transport, era: u32) -> Self {
         Self {
-            socket,
+            transport,
             reader: RequestReader::new(),
-            pending: Pending::Nothing,
+            call: None,
             output: Vec::new(),
-            closes_after_output: false,
+            ending: Ending::None,
+            purpose: Purpose::Unknown,
+            era,
+            is_readable: false,
+            peer: Peer::Here,
+            is_stalled: false,
         }
     }
 
     /// The socket is readable, writable again, or closed by the client.
-    pub(super) fn on_event(&mut self, around: &mut Surroundings<'_>) -> Next {
-        let is_open = self.receive(around);
-        if !is_open {
+    pub(super) fn on_event(&mut self, flags: EventFlags, around: &mut Surroundings<'_>) -> Next {
+        if flags.intersects(PEER_CLOSED) && self.peer == Peer::Here {
+            self.peer = Peer::Leaving;
+        }
+        if self.peer != Peer::Here && self.call.is_some() {
             return Next::Close;
         }
-        // An answer under way has its next call scheduled; the next request waits in the reader.
-        if matches!(self.pending, Pending::Nothing) && !self.closes_after_output {
-            let next = self.begin_answers(around);
-            if next != Next::Wait {
-                return next;
+        self.is_readable |= self.peer == Peer::Leaving || flags.contains(EventFlags::IN);
+        if self.is_stalled {
+            if self.flush(around).is_err() {
+                return Next::Close;
+            }
+            if self.output.len() < MAX_WAITING_BYTES {
+                self.is_stalled = false;
+                return self.on_due(around);
             }
         }
-        self.flush()
+        self.advance(around)
     }
 
-    /// The time has come for the next piece of the answer.
+    /// The time has come for the next piece of the answer, or for the end of lingering.
     pub(super) fn on_due(&mut self, around: &mut Surroundings<'_>) -> Next {
-        let n_chunks = around.options.n_chunks;
-        let keeps_alive = match &mut self.pending {
-            Pending::Nothing => return Next::Wait,
-            Pending::Json { chat, keeps_alive } => {
-                self.output.extend(answer::with_length(200, *keeps_alive, &chat.json(n_chunks)).bytes());
-                *keeps_alive
-            }
-            Pending::Stream { chat, keeps_alive, n_sent, first_due_ns } => {
-                if *n_sent == 0 {
-                    self.output.extend(answer::stream_head(*keeps_alive).bytes());
-                    self.output.extend(chat.role_event().bytes());
-                }
-                if *n_sent < n_chunks {
-                    self.output.extend(chat.content_event(*n_sent).bytes());
-                    *n_sent += 1;
-                }
-                if *n_sent < n_chunks {
-                    // Counted from the first chunk, so that delays do not add up.
-                    let at_ns =
-                        *first_due_ns + u64::from(*n_sent) * nanoseconds(around.options.chunk_interval);
-                    return if self.flush() == Next::Close { Next::Close } else { Next::DueAt { at_ns } };
-                }
-                self.output.extend(chat.end_of_stream(n_chunks).bytes());
-                *keeps_alive
-            }
+        let Some(call) = &mut self.call else {
+            return if self.ending == Ending::Lingers { Next::Close } else { Next::Wait };
         };
-        self.pending = Pending::Nothing;
-        self.closes_after_output = !keeps_alive;
-        match self.flush() {
-            Next::Wait if !self.closes_after_output => self.begin_answers(around),
-            next => next,
+        match call.write_due(around.now_ns, &mut self.output, around.counters) {
+            Progress::Done(then) => {
+                self.end_call(then, around.counters);
+                self.advance(around)
+            }
+            Progress::More => {
+                let at_ns = call.due_ns;
+                if self.flush(around).is_err() {
+                    return Next::Close;
+                }
+                self.is_stalled = self.output.len() >= MAX_WAITING_BYTES;
+                // If that is now, the others have their turn first.
+                if self.is_stalled { Next::Wait } else { Next::DueAt { at_ns } }
+            }
         }
     }
 
-    /// Starts on the requests that are complete, up to the first that needs time.
-    fn begin_answers(&mut self, around: &mut Surroundings<'_>) -> Next {
+    /// The connection is about to be dropped.
+    pub(super) fn on_close(&mut self, counters: &mut Counters) {
+        if self.call.take().is_some() {
+            counters.n_aborted += 1;
+            counters.end_answer();
+        }
+        if self.purpose != Purpose::Control {
+            counters.close_connection();
+        }
+    }
+
+    /// Goes on with whatever can go on: reads, starts on requests up to the first that needs time, writes.
+    fn advance(&mut self, around: &mut Surroundings<'_>) -> Next {
         loop {
-            match self.reader.next() {
+            if self.ending == Ending::Lingers {
+                while self.receive(around) {
+                    self.reader = RequestReader::new();
+                }
+                return if self.peer == Peer::Left { Next::Close } else { Next::Wait };
+            }
+            if self.ending != Ending::None || self.output.len() >= MAX_WAITING_BYTES {
+                if self.flush(around).is_err() {
+                    return Next::Close;
+                }
+                if self.ending != Ending::None {
+                    return self.end_if_flushed(around);
+                }
+                if self.output.len() >= MAX_WAITING_BYTES {
+                    return Next::Wait;
+                }
+            }
+            if self.call.is_some() {
+                return self.wait_for_call(around);
+            }
+            match self.reader.next_request() {
                 Ok(Some(request)) => {
-                    *around.n_requests += 1;
-                    if let Some(next) = self.begin_answer(&request, around) {
-                        return next;
+                    if let Some(at_ns) = self.begin(&request, around) {
+                        let is_over = self.peer != Peer::Here || self.flush(around).is_err();
+                        return if is_over { Next::Close } else { Next::DueAt { at_ns } };
                     }
                 }
-                Ok(None) => return self.flush(),
-                Err(bad) => {
-                    if let Answer::Now { status, body } =
-                        answer::error(bad.status, "this is not a valid request")
-                    {
-                        self.output.extend(answer::with_length(status, false, &body).bytes());
+                Ok(None) => {
+                    if self.reader.takes_continue() {
+                        self.output.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
                     }
-                    self.closes_after_output = true;
-                    return self.flush();
+                    if self.receive(around) {
+                        continue;
+                    }
+                    let is_over = self.flush(around).is_err() || self.peer == Peer::Left;
+                    return if is_over { Next::Close } else { Next::Wait };
+                }
+                Err(bad) => {
+                    refuse_bytes(bad, &mut self.output, around.counters);
+                    self.ending = Ending::Refuses;
                 }
             }
         }
     }
 
-    /// Returns what to wait for, or `None` if the answer was given at once and the connection stays.
-    fn begin_answer(&mut self, request: &Request, around: &Surroundings<'_>) -> Option<Next> {
-        let keeps_alive = request.keeps_alive;
-        let first_due_ns = around.now_ns + nanoseconds(around.options.latency);
-        self.pending = match answer::answer_to(request, *around.n_requests) {
-            Answer::Now { status, body } => {
-                self.output.extend(answer::with_length(status, keeps_alive, &body).bytes());
-                self.closes_after_output = !keeps_alive;
-                return self.closes_after_output.then(|| self.flush());
-            }
-            Answer::Json(chat) => Pending::Json { chat, keeps_alive },
-            Answer::Stream(chat) => Pending::Stream { chat, keeps_alive, n_sent: 0, first_due_ns },
-        };
-        Some(Next::DueAt { at_ns: first_due_ns })
+    /// An answer is under way and has its next call scheduled. Looks whether the client still waits for it; its next
+    /// requests wait in the reader, and beyond that in the socket.
+    fn wait_for_call(&mut self, around: &mut Surroundings<'_>) -> Next {
+        while self.reader.n_waiting() < MAX_WAITING_BYTES && self.receive(around) {}
+        let is_over = self.peer == Peer::Left || self.flush(around).is_err();
+        if is_over { Next::Close } else { Next::Wait }
     }
 
-    /// Reads all there is; tells whether the client still listens.
+    /// Starts on a request. Returns when its answer is due, or `None` if it was given at once.
+    fn begin(&mut self, request: &Request, around: &mut Surroundings<'_>) -> Option<u64> {
+        let then = if request.keeps_alive { Then::Stays } else { Then::Closes };
+        let route = api::route(&request.method, &request.path, request.marks);
+        if let Route::Control { rest } = route {
+            if self.purpose == Purpose::Unknown {
+                self.purpose = Purpose::Control;
+                around.counters.discount_connection(self.era);
+                around.totals.n_connections.fetch_sub(1, Ordering::Relaxed);
+            }
+            let answer = control(&request.method, rest, &request.body, around.settings, around.counters);
+            let head = Head::json(answer.status, request.keeps_alive, None);
+            push_answer(&mut self.output, head, &answer.body, request.method == "HEAD");
+            self.end_with(then);
+            return None;
+        }
+        if self.purpose == Purpose::Unknown {
+            self.purpose = Purpose::Api;
+        }
+        around.totals.n_requests.fetch_add(1, Ordering::Relaxed);
+        let (settings, counters) = (&*around.settings, &mut *around.counters);
+        let Some(mut call) = dispatch(request, &route, settings, around.now_ns, &mut self.output, counters)
+        else {
+            self.end_with(then);
+            return None;
+        };
+        counters.begin_answer();
+        if call.due_ns <= around.now_ns
+            && let Progress::Done(then) = call.write_due(around.now_ns, &mut self.output, counters)
+        {
+            self.end_call(then, counters);
+            return None;
+        }
+        let due_ns = call.due_ns;
+        self.call = Some(call);
+        Some(due_ns)
+    }
+
+    fn end_call(&mut self, then: Then, counters: &mut Counters) {
+        self.call = None;
+        counters.end_answer();
+        self.end_with(then);
+    }
+
+    fn end_with(&mut self, then: Then) {
+        self.ending = match then {
+            Then::Stays => Ending::None,
+            Then::Closes => Ending::Closes,
+            Then::BreaksOff => Ending::BreaksOff,
+        };
+    }
+
+    /// Ends the connection once all output has reached TCP.
+    fn end_if_flushed(&mut self, around: &mut Surroundings<'_>) -> Next {
+        if !self.output.is_empty() || self.transport.has_unsent() {
+            return Next::Wait;
+        }
+        match self.ending {
+            Ending::BreaksOff => return Next::Close,
+            Ending::Refuses => {
+                self.transport.say_goodbye(around.counters);
+                self.ending = Ending::Lingers;
+                self.is_readable = true;
+                return match self.advance(around) {
+                    Next::Close => Next::Close,
+                    _ => Next::DueAt { at_ns: around.now_ns + LINGER_NS },
+                };
+            }
+            _ => self.transport.say_goodbye(around.counters),
+        }
+        Next::Close
+    }
+
+    /// Reads once; tells whether anything came.
     fn receive(&mut self, around: &mut Surroundings<'_>) -> bool {
-        loop {
-            match rustix::net::recv(&self.socket, &mut *around.buffer, RecvFlags::empty()) {
-                Ok((0, _)) => return false,
-                Ok((n_bytes, _)) => self.reader.push(&around.buffer[..n_bytes]),
-                Err(Errno::AGAIN) => return true,
-                Err(Errno::INTR) => {}
-                Err(_) => return false,
+        if !self.is_readable {
+            return false;
+        }
+        match self.transport.receive(around.buffer, around.counters) {
+            Received::Bytes(n) => {
+                self.reader.push(&around.buffer[..n]);
+                // Less than asked for was all there was; only the end may follow, and that announces itself.
+                self.is_readable =
+                    n == around.buffer.len() || self.peer == Peer::Leaving || self.transport.is_tls();
+                true
+            }
+            Received::Nothing => {
+                self.is_readable = false;
+                false
+            }
+            Received::End => {
+                self.is_readable = false;
+                self.peer = Peer::Left;
+                false
             }
         }
     }
 
     /// Writes as much as the client takes; the rest goes when the socket is writable again.
-    fn flush(&mut self) -> Next {
-        let mut n_written = 0;
-        while n_written < self.output.len() {
-            match rustix::net::send(&self.socket, &self.output[n_written..], SendFlags::NOSIGNAL) {
-                Ok(n_bytes) => n_written += n_bytes,
-                Err(Errno::AGAIN) => break,
-                Err(Errno::INTR) => {}
-                Err(_) => return Next::Close,
-            }
+    fn flush(&mut self, around: &mut Surroundings<'_>) -> Result<(), Broken> {
+        if self.output.is_empty() && !self.transport.has_unsent() {
+            return Ok(());
         }
-        self.output.drain(..n_written);
-        if self.closes_after_output && self.output.is_empty() { Next::Close } else { Next::Wait }
+        let n_taken = self.transport.send(&self.output, around.counters)?;
+        self.output.drain(..n_taken);
+        if self.output.is_empty() && self.output.capacity() > KEPT_BUFFER_BYTES {
+            self.output = Vec::new();
+        }
+        Ok(())
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -6,3 +6,4 @@ mod open_load;
 mod server;
 mod streams;
 mod upstream;
+mod upstream_tls;
