@@ -31,6 +31,7 @@ Examples:
 Exit codes: 0 done, 1 slowpath failed, 2 usage, 3 the target failed, 99 a --fail-if threshold was crossed, 130 aborted.";
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub(crate) enum Command {
     /// Start a service, drive load at it, record it, and write the report
     Run(RunOptions),
