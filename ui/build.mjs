@@ -12,7 +12,7 @@ import { build } from "esbuild";
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 export const PLACEHOLDERS = ["<!--slowpath:report-->", "<!--slowpath:profile-->"];
 /** The page without data must stay small: it is copied into every report. */
-const MAX_PAGE_BYTES = 150_000;
+const MAX_PAGE_BYTES = 180_000;
 
 async function bundle(entry) {
   const result = await build({

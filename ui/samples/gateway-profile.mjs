@@ -1,4 +1,5 @@
 /** What an LLM gateway in Express spends its time on: the usual recording, and a busy worker thread beside it. */
+import { addSources } from "./gateway-sources.mjs";
 import { functionRows, ProfileBuilder } from "./profile-builder.mjs";
 import { randomFrom } from "./random.mjs";
 
@@ -146,6 +147,19 @@ export function gatewayProfile({ pid, from_s, to_s, worker = true, seed = 1 }) {
     [58, 410],
   ])
     builder.heat(index.compileRule, line, ms * 1000);
-  const profile = builder.data();
+  for (const [line, ms] of [
+    [25, 3],
+    [28, 9],
+    [60, 4],
+  ])
+    builder.heat(index.handleChat, line, ms * 1000);
+  addSources(builder, CWD);
+  const deopts = {
+    function: [index.renderRules],
+    line: [104],
+    reason: [builder.text("wrong map")],
+    count: [14],
+  };
+  const profile = { ...builder.data(), deopts };
   return { profile, index, functions: functionRows(profile) };
 }

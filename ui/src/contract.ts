@@ -277,6 +277,8 @@ export interface ProfileData {
   lines: { function: number[]; line: number[]; self_us: number[] };
   /** The code around the hottest lines, by file and line; empty where the recording has no sources (`--no-sources`). */
   sources: SourceExcerpt[];
+  /** Optimised code that V8 threw away, and why (-> strings), by place; absent where that was not recorded. */
+  deopts?: { function: number[]; line: number[]; reason: number[]; count: number[] };
 }
 
 /** Consecutive lines of one file. */

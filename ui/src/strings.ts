@@ -258,7 +258,7 @@ export const S = {
   dropHere: "Leave out samples with it",
   collapseRecursion: "Recursion as one frame",
   collapseDirect: "Direct recursion as one frame",
-  collapsePackage: (name: string) => `${name} as one frame`,
+  collapsePackage: (name: string) => `One frame for ${name}`,
   copyName: "Copy name",
   copyPlace: "Copy file:line",
   copyStack: "Copy stack",
@@ -270,7 +270,19 @@ export const S = {
   nowhere: "(top of the stack)",
   lines: "Hot lines",
   linesNote: "own time, whole recording",
-  noLines: "No line numbers were recorded for this function.",
+  source: "Source",
+  sourceOf: (name: string) => `Source of ${name}`,
+  line: "line",
+  linesFolded: (n: string) => `⋯ ${several(n, "line", "lines")} without samples`,
+  linesMissing: (n: string) => `⋯ ${several(n, "line", "lines")} not in the report`,
+  callByName: "Found by its name: samples know the calling function, not the line",
+  callOnLines: (n: string) => `Called on ${n} lines here; the time is that of all. Found by its name`,
+  deopt: (n: string, reason: string) => `deoptimised ${n}×: ${reason}`,
+  noSourceNative: "Native code has no source here.",
+  noSourceCold: "The report carries the code around the hottest lines; this function has too few line samples.",
+  noSources: "The code was not recorded. It is unless told otherwise; leave out",
+  noSourcesHint: "--no-sources",
+  noSourceBecause: (why: string) => `The code was not recorded: ${why}.`,
   places: (n: string) => `in ${several(n, "place", "places")} of the tree`,
 
   functions: "Functions",
@@ -338,6 +350,35 @@ export const S = {
   took: "duration",
   url: "load on",
 
+  walkTitle: "how to read this",
+  walkStep: (step: string, of: string) => `${step}/${of}`,
+  walkBack: "back",
+  walkForward: "next",
+  walkDone: "done",
+  walkWidth: "Width is time",
+  walkWidthText: (name: string, share: string, total: string) =>
+    `The whole width is ${total} on the CPU. ${name} spans ${share} of it, with all that it called. Left and right mean nothing: siblings stand by weight, not in the order in which they ran.`,
+  walkWidthNone: (total: string) => `The whole width is ${total} on the CPU. Left and right mean nothing.`,
+  walkDepth: "Depth is who called whom",
+  walkDepthText: (deepest: string) =>
+    `A frame was called by the one above it; the deepest stack here has ${deepest} levels. Deep is not slow: only width costs.`,
+  walkHot: "Wide with nothing below is hot",
+  walkHotText: (name: string, share: string) =>
+    `Where a frame has no frame below it, its own code ran. ${name} has most: ${share} of all time is its own. Then ask who calls it.`,
+  walkHotNone: "Where a frame has no frame below it, its own code ran.",
+  walkZoom: "Click to zoom, right-click for more",
+  walkZoomText:
+    "A click makes a frame fill the width, and opens its callers, its lines and its source below. The right mouse button leaves frames out, merges them or copies a stack. Esc goes back.",
+  walkColour: "Colour says whose code it is",
+  walkColourText:
+    "Orange is your application, violet its dependencies, teal Node itself, grey native code and V8, hatched green garbage collection. Switch one off in the legend and its time goes to who called it: so a library's cost lands on your line.",
+  walkTime: "Over time",
+  walkTimeText:
+    "Drag on the timeline above and everything here shows that interval only. The flame chart has the stacks in the order in which they ran.",
+  walkNext: "From the keyboard",
+  walkNextText:
+    "n goes to the hottest function and on to the next, / searches, s shows callers and callees, ? lists the rest.",
+
   keysTitle: "Keys",
   keys: [
     ["/", "search"],
@@ -361,6 +402,7 @@ export const S = {
     ["t", "JIT tiers apart or merged, where they are known"],
     ["Esc", "one step back: zoom, steps, search, interval, selection"],
     ["← → on the timeline", "move the cross-hair; with Shift select; Enter selects the phase"],
+    ["w", "how to read the flame graph, step by step"],
     ["?", "this list"],
   ] as const,
 };

@@ -262,6 +262,46 @@ test("only the application, or without some packages", () =>
     assert.match(await hash(page), /hidepkg=zod/);
   }));
 
+test("a finding opens its function's source, with time by line, calls and deoptimisations", () =>
+  reading("usual", async (page) => {
+    await page.locator("tr.finding .expand").first().click();
+    await page.locator("#finding-0").getByText("show in flame graph").click();
+    const line = (n) => page.locator(".code tr", { has: page.locator(`td.number:text-is("${n}")`) });
+    assert.match(await line(104).textContent(), /1\.66\u00a0s104 .*deoptimised 14×: wrong map/);
+    assert.match(
+      await line(95).textContent(),
+      /const compiled = compileRule\(rule, tenant\);→ compileRule 9\.4\d\u00a0s/,
+    );
+    assert.match(await page.locator(".site").first().textContent(), /^28const prompt = renderRules\(body, tenant\);$/);
+    await line(95).locator(".call").click();
+    assert.equal(await page.locator(".details h3").textContent(), "compileRule");
+    await page.locator(".site").first().click();
+    assert.equal(await page.locator(".details h3").textContent(), "renderRules");
+  }));
+
+test("without sources the page says what is missing and which option keeps it", () =>
+  reading("long-names", async (page) => {
+    await page.locator("#functions .name", { hasText: "step1" }).first().click();
+    await page.locator(".listing").getByText("--no-sources").waitFor();
+  }));
+
+test("the walkthrough explains the picture by its own numbers, by keyboard, and only when asked", () =>
+  reading("usual", async (page) => {
+    const card = page.locator(".walkthrough");
+    assert.equal(await card.isVisible(), false);
+    await page.keyboard.press("w");
+    assert.match(await card.textContent(), /1\/7 Width is time.*handleChat spans 60\u00a0% of it/);
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("ArrowRight");
+    assert.match(await card.textContent(), /3\/7 .*RegExp has most: 24\u00a0% of all time is its own/);
+    await page.keyboard.press("ArrowLeft");
+    assert.match(await card.textContent(), /2\/7/);
+    await page.keyboard.press("Escape");
+    assert.equal(await card.isVisible(), false);
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), "how to read this");
+    assert.equal(await hash(page), "");
+  }));
+
 test("a hidden category melts into its callers", () =>
   reading("usual", async (page) => {
     const before = await firstFunction(page);

@@ -3,7 +3,7 @@
  *
  * A broken profile is an error with a sentence; the page shows it and keeps everything else.
  */
-import type { ProfileData, WeightUnit } from "../contract.ts";
+import type { ProfileData, SourceExcerpt, WeightUnit } from "../contract.ts";
 import { addGroups, type FunctionTable, type Groups } from "./groups.ts";
 
 export interface ThreadSamples {
@@ -35,6 +35,17 @@ export interface Profile extends FunctionTable, Groups {
   tiers: string[];
   threads: ThreadSamples[];
   lines: { function: Int32Array; line: Int32Array; self_us: Float64Array };
+  /** By file. */
+  sources: Map<string, SourceExcerpt[]>;
+  /** By function. */
+  deopts: Map<number, Deopt[]>;
+}
+
+/** Why V8 threw optimised code of a line away, and how often. */
+export interface Deopt {
+  line: number;
+  reason: string;
+  count: number;
 }
 
 /** What the page puts in place of a profile that it cannot read. */
@@ -98,7 +109,28 @@ export function indexProfile(data: ProfileData): Profile {
       line: Int32Array.from(data.lines.line),
       self_us: Float64Array.from(data.lines.self_us),
     },
+    sources: indexSources(data),
+    deopts: indexDeopts(data),
   };
+}
+
+function indexSources({ sources, strings }: ProfileData): Map<string, SourceExcerpt[]> {
+  const byFile = new Map<string, SourceExcerpt[]>();
+  for (const excerpt of sources) {
+    const file = strings[excerpt.file] ?? "";
+    byFile.set(file, [...(byFile.get(file) ?? []), excerpt]);
+  }
+  return byFile;
+}
+
+function indexDeopts({ deopts, strings }: ProfileData): Map<number, Deopt[]> {
+  const byFunction = new Map<number, Deopt[]>();
+  if (!deopts) return byFunction;
+  for (let i = 0; i < deopts.function.length; i++) {
+    const deopt = { line: deopts.line[i], reason: strings[deopts.reason[i]] ?? "", count: deopts.count[i] };
+    byFunction.set(deopts.function[i], [...(byFunction.get(deopts.function[i]) ?? []), deopt]);
+  }
+  return byFunction;
 }
 
 function indexThread(thread: ProfileData["threads"][number], nStacks: number): ThreadSamples {

@@ -12,11 +12,13 @@ import { legend } from "./flame-legend.ts";
 import { toolbar } from "./flame-toolbar.ts";
 import { functionList } from "./function-list.ts";
 import { functionTable } from "./function-table.ts";
+import { Walkthrough } from "./walkthrough.ts";
 
 export interface CpuView {
   flame: Flame;
   search: HTMLInputElement;
   walk(step: 1 | 0 | -1): void;
+  explain(): void;
 }
 
 export function cpuSection(unit: WeightUnit): { section: HTMLElement; body: HTMLElement } {
@@ -41,6 +43,7 @@ export function cpuBody(body: HTMLElement, context: Context, cpu: CpuSelection):
   const source = note();
   const flame = new Flame(context, cpu);
   const tools = toolbar(context, cpu, (fn) => flame.goTo(fn));
+  const walkthrough = new Walkthrough(context, cpu);
   const overhead = knownOverheads(report).find((o) => o.phase === "cpu");
   const show = () => {
     const topDown = cpu.topDown(store.state);
@@ -58,13 +61,14 @@ export function cpuBody(body: HTMLElement, context: Context, cpu: CpuSelection):
   show();
   fill(
     body,
-    source,
+    h("div", { class: "cpu-head" }, source, walkthrough.link),
     warn(warningsAbout(report, "cpu").map((w) => w.text)),
     tools.element,
     legend(context, cpu),
+    walkthrough.card,
     flame.element,
     details(context, cpu),
     functionTable(context, cpu, flame),
   );
-  return { flame, search: tools.search, walk: tools.walk };
+  return { flame, search: tools.search, walk: tools.walk, explain: () => walkthrough.start() };
 }

@@ -5,13 +5,16 @@ import { percent } from "../logic/format.ts";
 import { fullPlace, nodeSourceLink } from "../logic/frame-text.ts";
 import { detailFunction, lineHeat, type Neighbour } from "../logic/function-details.ts";
 import { functionLabel, keepEnd, keepStart, place } from "../logic/place.ts";
+import { callSites, sourceRows } from "../logic/source-view.ts";
 import { CATEGORY_NAME, S } from "../strings.ts";
 import { copyText } from "./clipboard.ts";
 import { fill, h, note } from "./dom.ts";
 import { laterIf } from "./later.ts";
+import { sourceListing } from "./source.ts";
 
 const MAX_NEIGHBOURS = 8;
 const MAX_LINES = 12;
+const MAX_SITES = 3;
 
 export function details(context: Context, cpu: CpuSelection): HTMLElement {
   const { store } = context;
@@ -72,12 +75,35 @@ function content(context: Context, cpu: CpuSelection, fn: number): (Node | false
     totals.total_us[fn] === 0 && note(S.notShown),
     h(
       "div",
-      { class: "neighbours", hidden: totals.total_us[fn] === 0 },
-      neighbours(context, cpu, S.callers, found.callers, fn, totals.total_us[fn]),
-      neighbours(context, cpu, S.callees, insideList, fn, totals.total_us[fn]),
-      hotLines(cpu, fn),
+      { class: "beside" },
+      h(
+        "div",
+        { class: "neighbours", hidden: totals.total_us[fn] === 0 },
+        neighbours(context, cpu, S.callers, found.callers, fn, totals.total_us[fn], (caller) =>
+          sites(context, cpu, caller, fn),
+        ),
+        neighbours(context, cpu, S.callees, insideList, fn, totals.total_us[fn], () => []),
+        hasSource(cpu, fn) ? null : hotLines(cpu, fn),
+      ),
+      sourceListing(context, cpu, fn, found),
     ),
   ];
+}
+
+const hasSource = ({ profile }: CpuSelection, fn: number): boolean => sourceRows(profile, fn, []) !== null;
+
+/** The lines on which a caller calls the function. */
+function sites({ store }: Context, { profile }: CpuSelection, caller: number, fn: number): Node[] {
+  return callSites(profile, caller, fn)
+    .slice(0, MAX_SITES)
+    .map(({ line, text }) =>
+      h(
+        "button",
+        { type: "button", class: "site", title: S.callByName, onclick: () => store.adjust({ selected: caller }) },
+        h("span", { class: "number" }, line),
+        h("code", {}, keepStart(text, 80)),
+      ),
+    );
 }
 
 function neighbours(
@@ -87,6 +113,7 @@ function neighbours(
   list: readonly Neighbour[],
   self: number,
   base_us: number,
+  below: (fn: number) => Node[],
 ): HTMLElement {
   const name = (fn: number): Node => {
     if (fn === -2) return h("span", {}, S.ownCode);
@@ -110,7 +137,7 @@ function neighbours(
     return h(
       "tr",
       {},
-      h("td", { class: "with-meter" }, bar, name(neighbour.fn)),
+      h("td", { class: "with-meter" }, bar, name(neighbour.fn), ...below(neighbour.fn)),
       h("td", { class: "figure" }, cpu.weight(neighbour.total_us)),
     );
   });
@@ -124,9 +151,9 @@ function neighbours(
   );
 }
 
-function hotLines(cpu: CpuSelection, fn: number): HTMLElement {
+function hotLines(cpu: CpuSelection, fn: number): HTMLElement | null {
   const lines = lineHeat(cpu.profile, fn, MAX_LINES);
-  if (lines.length === 0) return h("div", {}, h("h4", {}, S.lines), note(S.noLines));
+  if (lines.length === 0) return null;
   const rows = lines.map((line) => {
     const bar = h("span", { class: "meter" });
     bar.style.width = `${line.relative * 100}%`;

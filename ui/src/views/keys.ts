@@ -60,6 +60,7 @@ function actions(context: Context, cpu: CpuView | null, shift: boolean): Record<
     i: andLook(invert),
     o: andLook(flipOrder),
     t: andLook(flipTiers),
+    w: () => cpu.explain(),
     u: andLook(() => undo(context)),
     U: andLook(() => redo(context)),
     Enter: () => {
