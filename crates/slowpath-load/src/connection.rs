@@ -18,7 +18,7 @@ use crate::clock;
 use crate::context::Context;
 use crate::dialer::{DialError, Dialer, Phase};
 use crate::interval::ErrorClass;
-use crate::link::LinkError;
+use crate::link::{Link, LinkError};
 use crate::outbox::Outbox;
 use crate::response::{Answers, MalformedResponse, Progress, ResponseParser};
 use crate::socket;
@@ -113,7 +113,7 @@ impl Connection {
 
     /// Takes an event of the connection's socket.
     pub(crate) fn on_event(&mut self, flags: EventFlags, context: &mut Context<'_>) {
-        if self.dialer.phase() == Phase::Connecting {
+        if self.dialer.is_dialing() {
             match self.dialer.on_event(flags, context) {
                 Ok(true) => self.on_open(context),
                 Ok(false) => return,
@@ -123,7 +123,9 @@ impl Connection {
         // Also just after connecting: a server that speaks first may have spoken, and no further event would say so.
         if self.dialer.is_open() {
             self.is_closed_by_peer |= flags.intersects(socket::PEER_CLOSED);
-            if flags.contains(EventFlags::OUT) && !self.outbox.is_empty() {
+            let has_unsent =
+                !self.outbox.is_empty() || self.dialer.link.as_ref().is_some_and(Link::has_unsent);
+            if flags.contains(EventFlags::OUT) && has_unsent {
                 self.send(context);
             }
             if flags.intersects(EventFlags::IN.union(socket::PEER_CLOSED)) && self.dialer.is_open() {
@@ -152,7 +154,7 @@ impl Connection {
         let timeout_ns = context.target.timeout_ns;
         match self.dialer.phase() {
             Phase::BackingOff { until_ns } if until_ns <= context.now_ns => self.begin_anew(context),
-            Phase::Connecting => {
+            Phase::Connecting | Phase::ShakingHands => {
                 if let Err(error) = self.dialer.on_tick(context) {
                     self.on_dial_failed(&error, context);
                 }
@@ -188,7 +190,7 @@ impl Connection {
             Phase::Open if self.is_closed_by_peer => 0,
             Phase::Open => context.target.pipelining,
             // One is enough to find out whether the server is there; the others would only wait for that.
-            Phase::Connecting | Phase::Unconnected => 1,
+            Phase::Connecting | Phase::ShakingHands | Phase::Unconnected => 1,
         };
         capacity.saturating_sub(self.under_way.len())
     }
@@ -333,7 +335,7 @@ impl Connection {
             let n_bytes = match link.receive(&mut context.buffer) {
                 Ok(n_bytes) => n_bytes,
                 Err(LinkError::WouldBlock) => return,
-                Err(LinkError::End) => return self.on_end_of_stream(context),
+                Err(error @ (LinkError::End | LinkError::Cut)) => return self.on_end(&error, context),
                 Err(error) => return self.on_reset(&error, context),
             };
             let is_drained = link.is_drained_by(n_bytes, context.buffer.len());
@@ -430,20 +432,18 @@ impl Connection {
         false
     }
 
-    fn on_end_of_stream(&mut self, context: &mut Context<'_>) {
+    fn on_end(&mut self, end: &LinkError, context: &mut Context<'_>) {
         self.is_closed_by_peer = true;
         if self.under_way.is_empty() {
             self.leave_idle_link(context);
-        } else if self.parser.finish() {
+        } else if matches!(end, LinkError::End) && self.parser.finish() {
             self.read_ns = clock::now_ns();
             self.take_answer(context);
         } else if self.parser.has_started() {
             self.fail(ErrorClass::Truncated, Failing::First, context, |connection| {
                 match connection.parser.status() {
-                    0 => "the connection was closed within the head of the answer".to_owned(),
-                    status => {
-                        format!("the connection was closed within the answer with status {status}")
-                    }
+                    0 => format!("{end} within the head of the answer"),
+                    status => format!("{end} within the answer with status {status}"),
                 }
             });
         } else {
@@ -454,6 +454,9 @@ impl Connection {
     fn on_reset(&mut self, error: &LinkError, context: &mut Context<'_>) {
         if self.under_way.is_empty() {
             self.leave_idle_link(context);
+        } else if let LinkError::Tls(problem) = error {
+            // Servers refuse a client's certificate when the client takes the handshake for complete.
+            self.fail(ErrorClass::Tls, Failing::All, context, |_| problem.clone());
         } else if self.parser.has_started() {
             self.fail(ErrorClass::Reset, Failing::First, context, |connection| {
                 format!("{error} within the answer with status {}", connection.parser.status())

@@ -1,13 +1,14 @@
 //! Opens connections to one endpoint and pauses after failures. Knows neither requests nor HTTP.
 //!
 //! ```text
-//! Unconnected ──begin──> Connecting ──> Open ──hang_up──> Unconnected
+//! Unconnected ──begin──> Connecting ──> (ShakingHands) ──> Open ──hang_up──> Unconnected
 //!                          │   ^ │
 //!        next address of   └───┘ └── all refuse ──on_failure──> BackingOff ──begin──> …
 //!        the name
 //! ```
 
 use std::fmt;
+use std::sync::Arc;
 
 use rustix::event::epoll::EventFlags;
 use rustix::fd::OwnedFd;
@@ -17,8 +18,10 @@ use rustix::net::sockopt;
 use crate::clock::NS_PER_MS;
 use crate::context::Context;
 use crate::interval::ErrorClass;
-use crate::link::Link;
+use crate::link::{Link, LinkError};
 use crate::socket;
+use crate::tls::Protocol;
+use crate::tls_link::TlsLink;
 
 /// The pause after a failure doubles from the first to the second of these. 50 ms lets 1,000 connections cost at most
 /// 20,000 attempts per second for a moment only; 1 s still notices soon that the server is back.
@@ -29,8 +32,12 @@ const BACK_OFF_NS: (u64, u64) = (50 * NS_PER_MS, 1000 * NS_PER_MS);
 pub(crate) enum Phase {
     Unconnected,
     Connecting,
+    /// The socket is connected; TLS is not set up yet.
+    ShakingHands,
     Open,
-    BackingOff { until_ns: u64 },
+    BackingOff {
+        until_ns: u64,
+    },
 }
 
 /// Why a connection could not be opened.
@@ -38,6 +45,8 @@ pub(crate) enum Phase {
 pub(crate) enum DialError {
     /// What the system says of the last address tried.
     Connect(Errno),
+    /// Why there is no TLS.
+    Tls(String),
 }
 
 pub(crate) struct Dialer {
@@ -47,7 +56,7 @@ pub(crate) struct Dialer {
     phase: Phase,
     /// While connecting.
     socket: Option<OwnedFd>,
-    /// While open.
+    /// While shaking hands and while open.
     pub(crate) link: Option<Link>,
     /// When the last byte went in either direction, or the attempt to connect began.
     pub(crate) last_byte_ns: u64,
@@ -117,33 +126,76 @@ impl Dialer {
         }
     }
 
-    /// Takes an event while connecting; tells whether the connection is open now.
+    /// Tells whether the connection is being made.
+    pub(crate) fn is_dialing(&self) -> bool {
+        matches!(self.phase, Phase::Connecting | Phase::ShakingHands)
+    }
+
+    /// Takes an event while the connection is being made; tells whether it is open now.
     pub(crate) fn on_event(
         &mut self,
         flags: EventFlags,
         context: &mut Context<'_>,
     ) -> Result<bool, DialError> {
+        if self.phase == Phase::ShakingHands {
+            return self.shake_hands(context);
+        }
         if !flags.intersects(EventFlags::OUT.union(socket::PEER_CLOSED)) {
             return Ok(false);
         }
         let Some(socket) = self.socket.take() else { return Ok(false) };
         match sockopt::socket_error(&socket).and_then(|outcome| outcome) {
-            Ok(()) => {
-                context.preferred_addresses[self.endpoint] = self.address;
-                self.link = Some(Link::Plain(socket));
-                self.phase = Phase::Open;
-                context.tally.add_connect();
-                Ok(true)
-            }
+            Ok(()) => self.on_connected(socket, context),
             Err(errno) => self.try_next_address(errno, context).map(|()| false),
         }
+    }
+
+    fn on_connected(&mut self, socket: OwnedFd, context: &mut Context<'_>) -> Result<bool, DialError> {
+        context.preferred_addresses[self.endpoint] = self.address;
+        match &context.target.endpoints[self.endpoint].tls {
+            None => {
+                self.link = Some(Link::Plain(socket));
+                Ok(self.on_ready(context))
+            }
+            Some(tls) => {
+                let link = TlsLink::new(socket, Arc::clone(&tls.config), tls.server_name.clone())?;
+                self.link = Some(Link::Tls(Box::new(link)));
+                self.phase = Phase::ShakingHands;
+                self.shake_hands(context)
+            }
+        }
+    }
+
+    fn shake_hands(&mut self, context: &mut Context<'_>) -> Result<bool, DialError> {
+        let Some(Link::Tls(link)) = &mut self.link else { return Ok(false) };
+        self.last_byte_ns = context.now_ns;
+        if !link.shake_hands()? {
+            return Ok(false);
+        }
+        let wanted = context.target.protocol;
+        match link.alpn() {
+            Some(chosen) if chosen == wanted.alpn() => {}
+            // HTTP/1.1 is what a server speaks that does not know the extension.
+            None if wanted == Protocol::Http1 => {}
+            _ => return Err(DialError::Tls("the server does not offer this version of HTTP".to_owned())),
+        }
+        Ok(self.on_ready(context))
+    }
+
+    fn on_ready(&mut self, context: &mut Context<'_>) -> bool {
+        self.phase = Phase::Open;
+        context.tally.add_connect();
+        true
     }
 
     /// Looks at the clock while connecting.
     pub(crate) fn on_tick(&mut self, context: &Context<'_>) -> Result<(), DialError> {
         if self.idle_ns(context) >= context.target.timeout_ns {
+            if self.phase == Phase::ShakingHands {
+                return Err(DialError::Tls("the handshake was not answered in time".to_owned()));
+            }
             self.try_next_address(Errno::TIMEDOUT, context)
-        } else if self.socket.is_none() {
+        } else if self.phase == Phase::Connecting && self.socket.is_none() {
             self.connect(context)
         } else {
             Ok(())
@@ -200,7 +252,17 @@ impl DialError {
     pub(crate) fn class(&self) -> ErrorClass {
         match self {
             Self::Connect(_) => ErrorClass::Connect,
+            Self::Tls(_) => ErrorClass::Tls,
         }
+    }
+}
+
+impl From<LinkError> for DialError {
+    fn from(error: LinkError) -> Self {
+        Self::Tls(match error {
+            LinkError::Tls(problem) => problem,
+            error => format!("{error} within the handshake"),
+        })
     }
 }
 
@@ -208,6 +270,7 @@ impl fmt::Display for DialError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(errno) => std::io::Error::from(*errno).fmt(formatter),
+            Self::Tls(problem) => write!(formatter, "no TLS: {problem}"),
         }
     }
 }

@@ -48,6 +48,19 @@ pub enum LoadError {
         /// The resolver's answer.
         source: io::Error,
     },
+    /// A certificate or key cannot be used.
+    #[error("cannot use the {what} in `{}`: {problem}", path.display())]
+    BadPem {
+        /// What the file should hold.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it; nothing of its content.
+        problem: String,
+    },
+    /// Certificates cannot be checked.
+    #[error("cannot check certificates: this system has none to trust")]
+    NothingToTrust,
     /// The process may not open enough sockets.
     #[error("cannot open {connections} connections: this process may have {limit} open files")]
     TooManyConnections {
@@ -129,6 +142,10 @@ impl LoadError {
             Self::UnreadableFile { .. } => {
                 Some("check its name; a relative one starts at the current directory".to_owned())
             }
+            Self::BadPem { .. } => Some("give a file in PEM form, which begins with `-----BEGIN`".to_owned()),
+            Self::NothingToTrust => Some(
+                "install the system's `ca-certificates`, pass `--ca FILE`, or pass `--insecure`".to_owned(),
+            ),
             Self::BadPlan { .. } | Self::System { .. } | Self::NoAnswer { .. } => None,
         }
     }

@@ -1,6 +1,6 @@
 //! HTTP load generation: drives requests at a server and measures the answers; and a mock LLM upstream.
 //!
-//! Knows nothing of Node, recordings on disk or reports. No TLS and no HTTP/2.
+//! Knows nothing of Node, recordings on disk or reports. No HTTP/2.
 //!
 //! ```text
 //! LoadPlan ──start──> generator threads (epoll, one each) ──tallies──> collector thread ──Interval──> on_interval
@@ -61,6 +61,8 @@ mod tally;
 mod target;
 mod template;
 mod times;
+mod tls;
+mod tls_link;
 pub mod upstream;
 mod url;
 
@@ -81,4 +83,4 @@ pub use plan::{
 };
 pub use probe::get_once;
 pub use stages::{hold_last_rate, parse_stages};
-pub use url::Url;
+pub use url::{Scheme, Url};

@@ -6,10 +6,14 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 
+use crate::tls_link::TlsLink;
+
 /// What carries the bytes of one connection.
 pub(crate) enum Link {
     /// TCP or a Unix socket.
     Plain(OwnedFd),
+    /// TLS over one of those.
+    Tls(Box<TlsLink>),
 }
 
 /// Why no byte went.
@@ -19,8 +23,12 @@ pub(crate) enum LinkError {
     WouldBlock,
     /// The peer has ended the stream.
     End,
+    /// The stream of the socket has ended, but not that of TLS: something may be missing.
+    Cut,
     /// The connection is lost.
     Lost(Errno),
+    /// TLS failed, in rustls' words.
+    Tls(String),
 }
 
 impl Link {
@@ -33,7 +41,24 @@ impl Link {
                     Err(Errno::INTR) => {}
                     Err(errno) => return Err(errno.into()),
                 },
+                Self::Tls(link) => return link.send(bytes),
             }
+        }
+    }
+
+    /// Tells whether there is something for [`Self::flush`].
+    pub(crate) fn has_unsent(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(link) => link.has_unsent(),
+        }
+    }
+
+    /// Sends what an earlier call has taken over and could not send.
+    pub(crate) fn flush(&mut self) -> Result<(), LinkError> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Tls(link) => link.flush(),
         }
     }
 
@@ -47,6 +72,7 @@ impl Link {
                     Err(Errno::INTR) => {}
                     Err(errno) => return Err(errno.into()),
                 },
+                Self::Tls(link) => return link.receive(buffer),
             }
         }
     }
@@ -55,6 +81,7 @@ impl Link {
     pub(crate) fn is_drained_by(&self, n_bytes: usize, capacity: usize) -> bool {
         match self {
             Self::Plain(_) => n_bytes < capacity,
+            Self::Tls(link) => link.is_drained_by(n_bytes, capacity),
         }
     }
 }
@@ -73,7 +100,9 @@ impl fmt::Display for LinkError {
         match self {
             Self::WouldBlock => formatter.write_str("nothing can be sent or received now"),
             Self::End => formatter.write_str("the connection was closed"),
+            Self::Cut => formatter.write_str("the connection was closed without the end mark of TLS"),
             Self::Lost(errno) => std::io::Error::from(*errno).fmt(formatter),
+            Self::Tls(problem) => formatter.write_str(problem),
         }
     }
 }

@@ -80,6 +80,9 @@ impl Outbox {
         spare: &mut Vec<u8>,
     ) -> (usize, Result<(), LinkError>) {
         let mut n_sent = 0;
+        if let Err(error) = link.flush() {
+            return (n_sent, Err(error));
+        }
         loop {
             let bytes = match copies {
                 Some(copies) if self.n_constant > 0 => copies.rest(self.n_constant),

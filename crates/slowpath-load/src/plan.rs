@@ -234,6 +234,19 @@ impl LoadPlan {
         if self.shard.index >= self.shard.count {
             return bad("shard", self.shard.index.to_string(), "shards are numbered from 0 to N - 1");
         }
+        if let Some(other) = self.urls.iter().find(|url| url.scheme != self.urls[0].scheme) {
+            let value = Redactor::default().redact(&other.to_string());
+            return bad("url", value, "the URLs of a load are all http or all https");
+        }
+        let tls = &self.transport.tls;
+        if tls.cert.is_some() != tls.key.is_some() {
+            let given = tls.cert.as_ref().or(tls.key.as_ref());
+            let value = given.map_or_else(String::new, |path| path.display().to_string());
+            return bad("client certificate", value, "a certificate and its key go together");
+        }
+        if self.total_timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return bad("total timeout", "0".to_owned(), "no server answers in no time");
+        }
         if self.timeout.is_zero() {
             return bad("timeout", "0".to_owned(), "no server answers in no time");
         }

@@ -5,6 +5,9 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+
 use crate::checks::Checker;
 use crate::error::LoadError;
 use crate::outbox::Copies;
@@ -14,7 +17,8 @@ use crate::request_source::RequestSource;
 use crate::response::Answers;
 use crate::socket::Address;
 use crate::stream::is_llm_path;
-use crate::url::Url;
+use crate::tls::{self, Protocol};
+use crate::url::{Scheme, Url};
 
 /// What a load sends, and to whom; the same for all connections.
 pub(crate) struct Target {
@@ -24,6 +28,7 @@ pub(crate) struct Target {
     pub(crate) checker: Checker,
     pub(crate) api: ApiChecks,
     pub(crate) objectives: Objectives,
+    pub(crate) protocol: Protocol,
     /// Requests under way at once on a connection.
     pub(crate) pipelining: usize,
     pub(crate) timeout_ns: u64,
@@ -37,10 +42,18 @@ pub(crate) struct Target {
 pub(crate) struct Endpoint {
     /// Where it listens, at least one.
     pub(crate) addresses: Vec<Address>,
+    /// For `https:` URLs.
+    pub(crate) tls: Option<EndpointTls>,
     /// The one request that is always sent here; `None` if requests are put together one by one.
     pub(crate) constant: Option<Copies>,
     /// One per request of the plan.
     pub(crate) requests: Vec<RequestFacts>,
+}
+
+/// How to set up TLS.
+pub(crate) struct EndpointTls {
+    pub(crate) config: Arc<ClientConfig>,
+    pub(crate) server_name: ServerName<'static>,
 }
 
 /// What must be known of a request when its answer comes.
@@ -60,11 +73,10 @@ impl Target {
     /// Resolves names and reads the files that the plan refers to. The plan is valid.
     pub(crate) fn new(plan: &LoadPlan) -> Result<Self, LoadError> {
         let source = RequestSource::new(plan)?;
-        let endpoints = plan
-            .urls
-            .iter()
-            .enumerate()
-            .map(|(url_index, url)| Endpoint::new(plan, url_index, url, &source))
+        let is_https = plan.urls.iter().any(|url| url.scheme == Scheme::Https);
+        let config = if is_https { Some(tls::client_config(plan)?) } else { None };
+        let endpoints = (0..plan.urls.len())
+            .map(|url_index| Endpoint::new(plan, url_index, &source, config.as_ref()))
             .collect::<Result<Vec<_>, LoadError>>()?;
         let redactor = Arc::new(source.redactor());
         Ok(Self {
@@ -73,6 +85,7 @@ impl Target {
             checker: Checker::new(&plan.checks),
             api: plan.checks.api,
             objectives: plan.objectives,
+            protocol: if plan.transport.http2 { Protocol::Http2 } else { Protocol::Http1 },
             pipelining: plan.pipelining as usize,
             timeout_ns: nanoseconds(plan.timeout),
             total_timeout_ns: plan.total_timeout.map_or(u64::MAX, nanoseconds),
@@ -86,7 +99,20 @@ impl Target {
 }
 
 impl Endpoint {
-    fn new(plan: &LoadPlan, url_index: usize, url: &Url, source: &RequestSource) -> Result<Self, LoadError> {
+    fn new(
+        plan: &LoadPlan,
+        url_index: usize,
+        source: &RequestSource,
+        config: Option<&Arc<ClientConfig>>,
+    ) -> Result<Self, LoadError> {
+        let url = &plan.urls[url_index];
+        let tls = match config {
+            Some(config) => Some(EndpointTls {
+                config: Arc::clone(config),
+                server_name: tls::server_name(&plan.transport.tls, url)?,
+            }),
+            None => None,
+        };
         let constant = source.constant(url_index).map(|bytes| Copies::new(bytes, plan.pipelining as usize));
         let facts = plan.requests.iter().enumerate().map(|(index, request)| {
             let path = request.path.as_deref().unwrap_or(&url.path_and_query);
@@ -98,7 +124,7 @@ impl Endpoint {
                 streams_json: path.contains(":streamGenerateContent"),
             }
         });
-        Ok(Self { addresses: resolve(plan, url)?, constant, requests: facts.collect() })
+        Ok(Self { addresses: resolve(plan, url)?, tls, constant, requests: facts.collect() })
     }
 
     /// Returns all addresses, for error samples.

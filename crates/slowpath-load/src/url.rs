@@ -1,5 +1,5 @@
-//! The URL of a load: `http://host[:port][/path][?query]`, parsed once. No other scheme, no user name, no encoding
-//! of what should have been encoded already.
+//! The URL of a load: `http://host[:port][/path][?query]` or `https://…`, parsed once. No other scheme, no user name,
+//! no encoding of what should have been encoded already.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,19 +7,48 @@ use std::str::FromStr;
 use crate::error::LoadError;
 use crate::redact::Redactor;
 
+/// Whether bytes travel in the clear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// In the clear.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// Returns `http` or `https`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// Returns the port of URLs that name none.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
 /// Where requests go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
+    /// What stands before `://`.
+    pub scheme: Scheme,
     /// Host name or IP address; an IPv6 address without its brackets.
     pub host: String,
-    /// TCP port; 80 when the text names none.
+    /// TCP port; 80 or 443 when the text names none.
     pub port: u16,
     /// The request target: begins with `/`, without fragment.
     pub path_and_query: String,
 }
 
 impl Url {
-    /// Parses `http://host[:port][/path][?query][#ignored]`.
+    /// Parses `http://host[:port][/path][?query][#ignored]`, or the same with `https`.
     ///
     /// # Errors
     /// [`LoadError::BadUrl`], which says what to write instead.
@@ -28,15 +57,16 @@ impl Url {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(bad("it has no scheme", "write it as `http://host:port/path`"));
         };
-        if scheme.eq_ignore_ascii_case("https") {
-            return Err(bad(
-                "https is not supported",
-                "aim at the plain http port of the service, behind whatever terminates TLS",
-            ));
-        }
-        if !scheme.eq_ignore_ascii_case("http") {
-            return Err(bad("its scheme is not http", "write it as `http://host:port/path`"));
-        }
+        let scheme = match scheme {
+            _ if scheme.eq_ignore_ascii_case("http") => Scheme::Http,
+            _ if scheme.eq_ignore_ascii_case("https") => Scheme::Https,
+            _ => {
+                return Err(bad(
+                    "its scheme is neither http nor https",
+                    "write it as `http://host:port/path`",
+                ));
+            }
+        };
         let rest = rest.split('#').next().unwrap_or_default();
         let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at(authority_end);
@@ -52,19 +82,19 @@ impl Url {
                 "percent-encode it: a space is `%20`",
             ));
         }
-        let (host, port) = split_port(authority).map_err(|(problem, hint)| bad(problem, hint))?;
+        let (host, port) = split_port(authority, scheme).map_err(|(problem, hint)| bad(problem, hint))?;
         let path_and_query = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
-        Ok(Self { host: host.to_owned(), port, path_and_query })
+        Ok(Self { scheme, host: host.to_owned(), port, path_and_query })
     }
 
-    /// Returns `host:port` as a `Host` header has it: without the port if it is 80, IPv6 in brackets.
+    /// Returns `host:port` as a `Host` header has it: without the port if it is the scheme's, IPv6 in brackets.
     pub fn authority(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        if self.port == 80 { host } else { format!("{host}:{}", self.port) }
+        if self.port == self.scheme.default_port() { host } else { format!("{host}:{}", self.port) }
     }
 }
 
-fn split_port(authority: &str) -> Result<(&str, u16), (&'static str, &'static str)> {
+fn split_port(authority: &str, scheme: Scheme) -> Result<(&str, u16), (&'static str, &'static str)> {
     let (host, port) = if let Some(bracketed) = authority.strip_prefix('[') {
         let Some((address, after)) = bracketed.split_once(']') else {
             return Err(("its IPv6 address has no closing bracket", "write it as `http://[::1]:3000/`"));
@@ -100,7 +130,7 @@ fn split_port(authority: &str) -> Result<(&str, u16), (&'static str, &'static st
         ));
     }
     if port.is_empty() {
-        return Ok((host, 80));
+        return Ok((host, scheme.default_port()));
     }
     match port.parse::<u16>() {
         Ok(number) if number > 0 && port.bytes().all(|byte| byte.is_ascii_digit()) => Ok((host, number)),
@@ -118,7 +148,7 @@ impl FromStr for Url {
 
 impl fmt::Display for Url {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "http://{}{}", self.authority(), self.path_and_query)
+        write!(formatter, "{}://{}{}", self.scheme.as_str(), self.authority(), self.path_and_query)
     }
 }
 
@@ -145,6 +175,9 @@ mod tests {
         check("http://[::1]:3000/v1", "::1", 3000, "/v1", "http://[::1]:3000/v1");
         check("http://[2001:db8::1]", "2001:db8::1", 80, "/", "http://[2001:db8::1]/");
         check("http://h:/x", "h", 80, "/x", "http://h/x");
+        check("https://h/x", "h", 443, "/x", "https://h/x");
+        check("https://h:80/x", "h", 80, "/x", "https://h:80/x");
+        check("HTTPS://[::1]:443/", "::1", 443, "/", "https://[::1]/");
     }
 
     #[test]
@@ -155,8 +188,7 @@ mod tests {
             assert!(error.hint().unwrap_or_default().contains(hint), "{text}: {:?}", error.hint());
         }
         check("localhost:3000", "no scheme", "http://host:port/path");
-        check("https://x/", "https is not supported", "plain http port");
-        check("ftp://x/", "scheme is not http", "http://");
+        check("ftp://x/", "neither http nor https", "http://");
         check("http:///path", "no host", "http://host");
         check("http://u:p@h/", "user name", "Authorization");
         check("http://h:0/", "port", "3000");

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpListener};
 use std::time::{Duration, Instant};
 
 use crate::server::{Server, TestLoad, load, read_request};
-use slowpath_load::{ErrorClass, Interval, LoadError, Url, get_once};
+use slowpath_load::{ErrorClass, Interval, LoadError, LoadPlan, Url, get_once, start};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
@@ -275,6 +275,24 @@ fn what_is_not_http_is_malformed() {
         let server = Server::answering(answer.as_bytes());
         check_only_error(load(&server.url(), |_| {}), ErrorClass::Malformed, sample);
     }
+}
+
+#[test]
+fn a_head_without_end_is_malformed_and_does_not_fill_the_memory() {
+    let server = Server::new(|mut stream, _| {
+        read_request(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n");
+        while stream.write_all(b"X-More: and more and more and more\r\n").is_ok() {}
+    });
+    check_only_error(load(&server.url(), |_| {}), ErrorClass::Malformed, "larger than 64 KiB");
+}
+
+#[test]
+fn a_name_without_address_is_an_error_before_anything_starts() {
+    let plan = LoadPlan::new(Url::parse("http://no-such-host.invalid/").unwrap());
+    let Err(error) = start(plan, |_| {}) else { panic!("the name has an address") };
+    assert!(matches!(&error, LoadError::UnknownHost { host, .. } if host == "no-such-host.invalid"));
+    assert!(error.hint().is_some());
 }
 
 #[test]

@@ -5,5 +5,7 @@ mod load;
 mod open_load;
 mod server;
 mod streams;
+mod tls;
+mod tls_server;
 mod upstream;
 mod upstream_tls;
