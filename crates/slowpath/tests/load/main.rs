@@ -5,5 +5,6 @@ mod harness;
 mod live;
 mod outcomes;
 mod requests;
+mod schema;
 mod server;
 mod shards;
