@@ -42,3 +42,43 @@ pub(crate) fn load_error(error: &LoadError) -> anyhow::Error {
     let hint = error.hint();
     Explained { message: error.to_string(), code: ExitCode::Usage, hint }.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Arguments, Command};
+    use clap::Parser as _;
+    use slowpath_load::Arrival;
+    use std::time::Duration;
+
+    fn plan(options: &[&str]) -> anyhow::Result<Option<LoadPlan>> {
+        let command_line = ["slowpath", "run"].iter().chain(options).chain(&["--", "node", "a.js"]);
+        let Command::Run(options) = Arguments::try_parse_from(command_line)?.command else {
+            panic!("it is `run`")
+        };
+        request_plan(&options.load)
+    }
+
+    #[test]
+    fn a_run_takes_the_options_of_a_load() {
+        let options = "--url http://h/ -R 100 --arrival poisson -d 20 -m put -H a:b -b x --expect-status 201 -t 3 --goodput e2el:9";
+        let plan = plan(&options.split(' ').collect::<Vec<_>>()).unwrap().unwrap();
+        let stage = |length| Stage { from: 100.0, to: 100.0, length };
+        let stages = vec![stage(Some(Duration::from_secs(20))), stage(None)];
+        assert_eq!(
+            plan.pacing,
+            Pacing::Open { stages, arrival: Arrival::Poisson },
+            "it goes on until it is stopped"
+        );
+        assert_eq!((plan.requests[0].method.as_str(), &plan.requests[0].body[..]), ("PUT", &b"x"[..]));
+        assert_eq!((plan.checks.statuses, plan.timeout), (vec![201], Duration::from_secs(3)));
+        assert_eq!(plan.objectives.e2el_ms, Some(9.0));
+    }
+
+    #[test]
+    fn without_a_url_there_is_no_load_and_nothing_to_send() {
+        assert!(plan(&["-d", "5"]).unwrap().is_none());
+        assert!(plan(&["-b", "x"]).unwrap_err().to_string().contains("no URL to send it to"));
+        assert!(plan(&["--har", "x"]).unwrap_err().to_string().contains("no URL to send it to"));
+    }
+}
