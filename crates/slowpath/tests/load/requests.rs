@@ -77,7 +77,7 @@ fn bodies_forms_and_recorded_requests_are_sent() {
 #[test]
 fn streams_of_a_model_are_measured() {
     let slowpath = crate::harness::binary();
-    let mock = [slowpath.to_str().unwrap(), "mock-upstream", "--port", "0"];
+    let mock = [slowpath.to_str().unwrap(), "mock", "--port", "0"];
     let body = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}"#;
     let mut args =
         vec!["-a", "20", "-c", "4", "-m", "POST", "-H", "content-type: application/json", "-b", body];
