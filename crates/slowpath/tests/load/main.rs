@@ -2,6 +2,7 @@
 
 mod command_line;
 mod harness;
+mod hosts;
 mod live;
 mod outcomes;
 mod requests;

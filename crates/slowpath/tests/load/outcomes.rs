@@ -102,8 +102,7 @@ fn a_warm_up_is_in_no_result_but_its_own() {
 fn starts_the_server_and_stops_it() {
     let slowpath = crate::harness::binary();
     let slowpath = slowpath.to_str().unwrap();
-    let json =
-        load_json(["-a", "20", "--on-port", "/v1/models", "--", slowpath, "mock", "--port", "0"]);
+    let json = load_json(["-a", "20", "--on-port", "/v1/models", "--", slowpath, "mock", "--port", "0"]);
     assert_eq!(json["2xx"], 20);
     let url = json["url"].as_str().unwrap();
     let port: u16 = url.trim_start_matches("http://localhost:").split('/').next().unwrap().parse().unwrap();
