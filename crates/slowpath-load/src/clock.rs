@@ -19,3 +19,8 @@ fn read(clock: ClockId) -> u64 {
     let time = clock_gettime(clock);
     time.tv_sec as u64 * NS_PER_S + time.tv_nsec as u64
 }
+
+/// Returns nanoseconds as seconds, for texts.
+pub(crate) fn seconds(ns: u64) -> f64 {
+    ns as f64 / NS_PER_S as f64
+}

@@ -13,10 +13,13 @@ use crate::collector::{Collector, LoadTotals, Threads};
 use crate::error::LoadError;
 use crate::finish::Finish;
 use crate::generator::{Command, Generator};
+use crate::http1::Http1Connection;
+use crate::http2::Http2Connection;
 use crate::interval::Interval;
 use crate::pacer::{Pacer, Share};
 use crate::plan::LoadPlan;
 use crate::target::{Target, nanoseconds};
+use crate::tls::Protocol;
 
 /// Open files that the rest of the program may need beside the connections.
 pub(crate) const SPARE_FILES: u64 = 256;
@@ -75,7 +78,15 @@ pub fn start(
         LoadHandle { threads: Arc::clone(&threads), finish, generators: Vec::new(), collector: None };
     for (thread, generator) in (0..).zip(prepared) {
         let pacer = Pacer::new(&plan, Share::new(&plan, thread, n_threads), start_ns);
-        handle.generators.push(spawn("slowpath-load", move || generator.run(pacer, start_ns))?);
+        let generator = match target.protocol {
+            Protocol::Http1 => {
+                spawn("slowpath-load", move || generator.run::<Http1Connection>(pacer, start_ns))
+            }
+            Protocol::Http2 => {
+                spawn("slowpath-load", move || generator.run::<Http2Connection>(pacer, start_ns))
+            }
+        };
+        handle.generators.push(generator?);
     }
     let collector = Collector::new(threads, intervals, n_threads, nanoseconds(plan.interval), start_ns);
     handle.collector = Some(spawn("slowpath-load-collect", move || collector.run(on_interval))?);

@@ -75,7 +75,8 @@ impl Commands {
 pub(crate) struct Generator {
     thread: usize,
     target: Arc<Target>,
-    connections: Vec<Connection>,
+    /// Per connection, the index of its endpoint.
+    endpoints: Vec<usize>,
     epoll: OwnedFd,
     waker: Arc<OwnedFd>,
     commands: Receiver<Command>,
@@ -95,12 +96,10 @@ impl Generator {
         let (epoll, waker) = socket::epoll_with_waker(WAKE_TOKEN)?;
         let waker = Arc::new(waker);
         let (sender, commands) = std::sync::mpsc::channel();
-        let connections =
-            (0_u64..).zip(endpoints).map(|(token, endpoint)| Connection::new(token, endpoint)).collect();
         let generator = Self {
             thread,
             target,
-            connections,
+            endpoints: endpoints.collect(),
             epoll,
             waker: Arc::clone(&waker),
             commands,
@@ -114,23 +113,23 @@ impl Generator {
     ///
     /// # Errors
     /// Only if epoll itself fails.
-    pub(crate) fn run(mut self, pacer: Pacer, start_ns: u64) -> io::Result<()> {
-        let target = Arc::clone(&self.target);
-        let epoll = self.epoll.try_clone()?;
+    pub(crate) fn run<C: Connection>(self, pacer: Pacer, start_ns: u64) -> io::Result<()> {
+        let mut connections: Vec<C> =
+            (0..).zip(&self.endpoints).map(|(token, endpoint)| C::new(token, *endpoint)).collect();
         let is_open = pacer.is_open();
         if is_open {
             socket::wait_precisely();
         }
         let mut context = Context {
-            target: &target,
-            epoll: &epoll,
-            tally: Tally::new(start_ns, is_open, Arc::clone(&target.redactor)),
+            target: &self.target,
+            epoll: &self.epoll,
+            tally: Tally::new(start_ns, is_open, Arc::clone(&self.target.redactor)),
             pacer,
             ready: VecDeque::new(),
             buffer: vec![0; BUFFER_BYTES],
             spare: Vec::new(),
             now_ns: clock::now_ns(),
-            preferred_addresses: vec![0; target.endpoints.len()],
+            preferred_addresses: vec![0; self.target.endpoints.len()],
             unread: Vec::new(),
         };
         let mut label: Arc<str> = Arc::from("");
@@ -140,7 +139,7 @@ impl Generator {
         let mut n_started = 0;
         let mut is_finished = false;
         loop {
-            let has_work = !context.unread.is_empty() || n_started < self.connections.len();
+            let has_work = !context.unread.is_empty() || n_started < connections.len();
             let pause_ns = if has_work { 0 } else { pause_ns(&context, next_tick_ns) };
             socket::wait(context.epoll, &mut events, Some(Duration::from_nanos(pause_ns)))?;
             context.now_ns = clock::now_ns();
@@ -150,27 +149,29 @@ impl Generator {
                 match event.data.u64() {
                     WAKE_TOKEN => is_woken = true,
                     token => {
-                        self.connections[token as usize].on_event(event.flags, &mut context);
+                        connections[token as usize].on_event(event.flags, &mut context);
                         // Not only after the batch: that may take a millisecond.
                         if is_open {
-                            self.give_out(&mut context);
+                            give_out(&mut connections, &mut context);
                         }
                     }
                 }
             }
             for token in turn.drain(..) {
-                self.connections[token as usize].on_turn(&mut context);
+                connections[token as usize].on_turn(&mut context);
             }
             if context.now_ns >= next_tick_ns {
-                self.connections.iter_mut().for_each(|connection| connection.on_tick(&mut context));
+                for connection in &mut connections {
+                    connection.on_tick(&mut context);
+                }
                 next_tick_ns = context.now_ns + TICK_NS;
             }
-            for connection in self.connections.iter_mut().skip(n_started).take(STARTS_PER_TURN) {
+            for connection in connections.iter_mut().skip(n_started).take(STARTS_PER_TURN) {
                 connection.start(&mut context);
                 n_started += 1;
             }
-            self.give_out(&mut context);
-            if is_woken && self.obey(&mut context, &mut label) {
+            give_out(&mut connections, &mut context);
+            if is_woken && self.obey(&connections, &mut context, &mut label) {
                 return Ok(());
             }
             if !is_finished && context.pacer.is_exhausted() && context.tally.n_under_way() == 0 {
@@ -180,18 +181,8 @@ impl Generator {
         }
     }
 
-    /// Gives requests that are due to connections that can take them.
-    fn give_out(&mut self, context: &mut Context<'_>) {
-        while let Some((due_ns, _)) = context.pacer.next_due()
-            && due_ns <= clock::now_ns()
-            && let Some(token) = context.ready.pop_front()
-        {
-            self.connections[token as usize].on_chosen(context);
-        }
-    }
-
     /// Carries out waiting commands; tells whether one was to stop.
-    fn obey(&self, context: &mut Context<'_>, label: &mut Arc<str>) -> bool {
+    fn obey(&self, connections: &[impl Connection], context: &mut Context<'_>, label: &mut Arc<str>) -> bool {
         socket::drain_waker(&self.waker);
         while let Ok(command) = self.commands.try_recv() {
             let (next_label, is_last) = match command {
@@ -204,7 +195,7 @@ impl Generator {
                 context.tally.add_dropped(n_dropped);
             }
             let open_connections =
-                self.connections.iter().filter(|connection| connection.is_open()).count() as u64;
+                connections.iter().filter(|connection| connection.is_open()).count() as u64;
             let interval = context.tally.cut(label, AtCut { end_ns, open_connections, is_last });
             // If the collector has ended, because `on_interval` panicked, nobody wants the interval.
             let _ = self.intervals.send(ThreadInterval { thread: self.thread, interval });
@@ -216,6 +207,16 @@ impl Generator {
             }
         }
         false
+    }
+}
+
+/// Gives requests that are due to connections that can take them.
+fn give_out(connections: &mut [impl Connection], context: &mut Context<'_>) {
+    while let Some((due_ns, _)) = context.pacer.next_due()
+        && due_ns <= clock::now_ns()
+        && let Some(token) = context.ready.pop_front()
+    {
+        connections[token as usize].on_chosen(context);
     }
 }
 

@@ -1,6 +1,6 @@
 //! HTTP load generation: drives requests at a server and measures the answers; and a mock LLM upstream.
 //!
-//! Knows nothing of Node, recordings on disk or reports. No HTTP/2.
+//! Knows nothing of Node, recordings on disk or reports.
 //!
 //! ```text
 //! LoadPlan ──start──> generator threads (epoll, one each) ──tallies──> collector thread ──Interval──> on_interval
@@ -28,6 +28,8 @@ mod generator;
 mod har;
 mod head;
 mod histogram_text;
+mod http1;
+mod http2;
 mod id_marker;
 mod interval;
 mod json_object;
@@ -42,12 +44,10 @@ mod origin;
 mod outbox;
 mod pacer;
 mod plan;
-#[allow(dead_code)]
 mod prepared;
 mod probe;
 mod random;
 mod redact;
-#[allow(dead_code)]
 mod request_source;
 pub mod response;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use rustls::pki_types::ServerName;
 
 use crate::checks::Checker;
 use crate::error::LoadError;
+use crate::http2::Http2Request;
 use crate::outbox::Copies;
 use crate::plan::{ApiChecks, LoadPlan, Objectives};
 use crate::redact::Redactor;
@@ -28,6 +29,8 @@ pub(crate) struct Target {
     pub(crate) checker: Checker,
     pub(crate) api: ApiChecks,
     pub(crate) objectives: Objectives,
+    /// Of all URLs.
+    pub(crate) scheme: Scheme,
     pub(crate) protocol: Protocol,
     /// Requests under way at once on a connection.
     pub(crate) pipelining: usize,
@@ -46,6 +49,8 @@ pub(crate) struct Endpoint {
     pub(crate) tls: Option<EndpointTls>,
     /// The one request that is always sent here; `None` if requests are put together one by one.
     pub(crate) constant: Option<Copies>,
+    /// The same for HTTP/2.
+    pub(crate) http2_constant: Option<Http2Request>,
     /// One per request of the plan.
     pub(crate) requests: Vec<RequestFacts>,
 }
@@ -85,6 +90,7 @@ impl Target {
             checker: Checker::new(&plan.checks),
             api: plan.checks.api,
             objectives: plan.objectives,
+            scheme: plan.urls[0].scheme,
             protocol: if plan.transport.http2 { Protocol::Http2 } else { Protocol::Http1 },
             pipelining: plan.pipelining as usize,
             timeout_ns: nanoseconds(plan.timeout),
@@ -114,6 +120,16 @@ impl Endpoint {
             None => None,
         };
         let constant = source.constant(url_index).map(|bytes| Copies::new(bytes, plan.pipelining as usize));
+        let http2_constant = if plan.transport.http2 && constant.is_some() {
+            let request = Http2Request::new(source.parts(0, url_index), url.scheme);
+            Some(request.map_err(|_| LoadError::BadPlan {
+                field: "request",
+                value: source.name(0, url_index),
+                problem: "it holds characters that HTTP does not allow",
+            })?)
+        } else {
+            None
+        };
         let facts = plan.requests.iter().enumerate().map(|(index, request)| {
             let path = request.path.as_deref().unwrap_or(&url.path_and_query);
             RequestFacts {
@@ -124,7 +140,8 @@ impl Endpoint {
                 streams_json: path.contains(":streamGenerateContent"),
             }
         });
-        Ok(Self { addresses: resolve(plan, url)?, tls, constant, requests: facts.collect() })
+        let addresses = resolve(plan, url)?;
+        Ok(Self { addresses, tls, constant, http2_constant, requests: facts.collect() })
     }
 
     /// Returns all addresses, for error samples.

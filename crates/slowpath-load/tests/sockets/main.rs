@@ -1,6 +1,8 @@
 //! Tests over real loopback sockets, each on free ports of its own.
 
 mod amounts;
+mod http2;
+mod http2_server;
 mod load;
 mod open_load;
 mod server;
