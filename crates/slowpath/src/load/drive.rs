@@ -2,7 +2,7 @@
 
 use super::live::LiveView;
 use super::measured::{Ended, Measured, Second, n_failed};
-use super::results::ResultsWriter;
+use super::results::SharedResults;
 use crate::request_plan::load_error;
 use crate::signals::StopRequests;
 use jiff::Timestamp;
@@ -32,16 +32,13 @@ pub(crate) struct SoFar {
     pub(crate) last: Option<Interval>,
 }
 
-/// Where intervals go besides into the sum.
-pub(crate) type Sink = Arc<Mutex<ResultsWriter>>;
-
 /// Drives a load and returns what it did. `goes_on` is asked every few milliseconds whether the
 /// server that was started for it still runs.
 pub(crate) fn drive(
     plan: LoadPlan,
     limits: Limits,
     stop: &StopRequests,
-    sink: Option<Sink>,
+    results: SharedResults,
     live: &mut LiveView,
     goes_on: &mut dyn FnMut() -> bool,
 ) -> anyhow::Result<Measured> {
@@ -54,9 +51,7 @@ pub(crate) fn drive(
     };
     let collect = Arc::clone(&so_far);
     let on_interval = move |interval: Interval| {
-        if let Some(sink) = &sink {
-            lock(sink).push(&interval);
-        }
+        results.push(&interval);
         let mut so_far = lock(&collect);
         so_far.seconds.push(Second::of(&interval));
         match &mut so_far.whole {

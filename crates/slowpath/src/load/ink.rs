@@ -12,7 +12,8 @@ pub(crate) struct Ink {
 impl Ink {
     /// For standard error: colour in a terminal, unless `NO_COLOR` is set.
     pub(crate) fn for_stderr() -> Self {
-        Self { is_coloured: std::io::stderr().is_terminal() }
+        let is_dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+        Self { is_coloured: std::io::stderr().is_terminal() && !is_dumb }
     }
 
     /// Without colour.

@@ -20,7 +20,8 @@ pub(crate) fn run(options: &MergeOptions) -> anyhow::Result<ExitCode> {
         merged.head.settings.title = Some(title.clone());
     }
     if let Some(path) = &options.results.out {
-        let mut writer = ResultsWriter::create(path, &merged.head)?;
+        let mut writer = ResultsWriter::create(path)?;
+        writer.begin(&merged.head);
         merged.intervals.iter().for_each(|interval| writer.push(interval));
         writer.finish(&merged.totals, merged.ended, None)?;
     }
@@ -37,7 +38,7 @@ pub(crate) fn run(options: &MergeOptions) -> anyhow::Result<ExitCode> {
     if options.results.json {
         println!("{}", json::line(&report)?);
     } else if options.results.shows_tables() {
-        eprintln!("{}", tables::opening(&report.settings, ink));
+        eprintln!("{}", tables::opening(&report.settings, None, ink));
         eprint!("{}", tables::closing(&report, &options.display, ink));
     }
     report.exit_code()

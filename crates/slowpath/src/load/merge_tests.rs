@@ -8,7 +8,8 @@ use super::*;
 fn part(head: &ResultsHead, seconds: &[Interval]) -> (PathBuf, ResultsFile) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("part.json");
-    let mut writer = ResultsWriter::create(&path, head).unwrap();
+    let mut writer = ResultsWriter::create(&path).unwrap();
+    writer.begin(head);
     for second in seconds {
         writer.push(second);
     }

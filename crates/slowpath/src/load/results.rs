@@ -15,6 +15,7 @@ use std::fs::File;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Version of the format; raised when an older reader would misunderstand a newer file.
 pub(crate) const FORMAT_VERSION: u32 = 1;
@@ -89,8 +90,8 @@ pub(crate) struct ResultsWriter {
 }
 
 impl ResultsWriter {
-    /// Begins a file; fails before the load starts if it cannot be written.
-    pub(crate) fn create(path: &Path, head: &ResultsHead) -> anyhow::Result<Self> {
+    /// Creates the file, so that it fails before the load starts if it cannot be written.
+    pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
         let is_stdout = path == Path::new(STDOUT);
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
@@ -100,17 +101,21 @@ impl ResultsWriter {
         } else {
             Box::new(File::create(&partial).map_err(|source| cannot_write(path, source))?)
         };
-        let mut writer = Self {
+        Ok(Self {
             out: BufWriter::new(out),
             paths: (!is_stdout).then(|| (partial, path.to_owned())),
             origin_ns: None,
             n_intervals: 0,
             failure: None,
-        };
-        let head = serde_json::to_string(head)?;
-        let open = head.strip_suffix('}').unwrap_or(&head);
-        writer.write(&format!("{open},\"intervals\":["));
-        Ok(writer)
+        })
+    }
+
+    /// Writes what is known when the load starts.
+    pub(crate) fn begin(&mut self, head: &ResultsHead) {
+        match serde_json::to_string(head) {
+            Ok(text) => self.write(&format!("{},\"intervals\":[", text.strip_suffix('}').unwrap_or(&text))),
+            Err(error) => self.failure = Some(error.into()),
+        }
     }
 
     /// Appends an interval. A failure is kept for [`ResultsWriter::finish`].
@@ -136,12 +141,12 @@ impl ResultsWriter {
         let tail = serde_json::to_string(&tail)?;
         self.write(&format!("],{}\n", tail.strip_prefix('{').unwrap_or(&tail)));
         let path = self.paths.as_ref().map_or(Path::new("standard output"), |(_, path)| path).to_owned();
-        if let Some(failure) = self.failure {
+        if let Some(failure) = self.failure.take() {
             return Err(cannot_write(&path, failure));
         }
         self.out.flush().map_err(|source| cannot_write(&path, source))?;
-        if let Some((partial, path)) = &self.paths {
-            std::fs::rename(partial, path).map_err(|source| cannot_write(path, source))?;
+        if let Some((partial, path)) = self.paths.take() {
+            std::fs::rename(&partial, &path).map_err(|source| cannot_write(&path, source))?;
         }
         Ok(())
     }
@@ -149,6 +154,57 @@ impl ResultsWriter {
     fn write(&mut self, text: &str) {
         if self.failure.is_none() {
             self.failure = self.out.write_all(text.as_bytes()).err();
+        }
+    }
+}
+
+impl Drop for ResultsWriter {
+    fn drop(&mut self) {
+        // Of a load that did not start nothing is to stay; what was measured stays under its partial name.
+        if let Some((partial, _)) = self.paths.take().filter(|_| self.n_intervals == 0) {
+            let _ = std::fs::remove_file(partial);
+        }
+    }
+}
+
+/// A results file that the load's own thread adds to; nothing where none is wanted.
+#[derive(Clone, Default)]
+pub(crate) struct SharedResults {
+    writer: Option<Arc<Mutex<Option<ResultsWriter>>>>,
+}
+
+impl SharedResults {
+    /// Creates the file, if there is to be one.
+    pub(crate) fn create(path: Option<&Path>) -> anyhow::Result<Self> {
+        let writer = path.map(ResultsWriter::create).transpose()?;
+        Ok(Self { writer: writer.map(|writer| Arc::new(Mutex::new(Some(writer)))) })
+    }
+
+    /// As [`ResultsWriter::begin`].
+    pub(crate) fn begin(&self, head: &ResultsHead) {
+        self.with(|writer| writer.begin(head));
+    }
+
+    /// As [`ResultsWriter::push`].
+    pub(crate) fn push(&self, interval: &Interval) {
+        self.with(|writer| writer.push(interval));
+    }
+
+    /// As [`ResultsWriter::finish`].
+    pub(crate) fn finish(
+        &self,
+        totals: &Interval,
+        ended: Ended,
+        sweep: Option<&Sweep>,
+    ) -> anyhow::Result<()> {
+        let Some(writer) = &self.writer else { return Ok(()) };
+        let writer = writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        writer.map_or(Ok(()), |writer| writer.finish(totals, ended, sweep))
+    }
+
+    fn with(&self, work: impl FnOnce(&mut ResultsWriter)) {
+        if let Some(writer) = &self.writer {
+            writer.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(work);
         }
     }
 }

@@ -13,7 +13,8 @@ fn what_is_written_is_read_back() {
     let point = SweepPoint::of(Step::Rate { offered: 9.5 }, &measured);
     let sweep = Sweep::of(vec![point]);
 
-    let mut writer = ResultsWriter::create(&path, &head).unwrap();
+    let mut writer = ResultsWriter::create(&path).unwrap();
+    writer.begin(&head);
     assert!(!path.exists(), "it has its name only when it is whole");
     writer.push(&samples::streaming_second(5));
     writer.push(&samples::second(6));
@@ -58,7 +59,13 @@ fn other_files_are_refused_with_a_reason() {
 
 #[test]
 fn a_place_that_cannot_be_written_is_an_error_before_the_load() {
-    let head = samples::head("one", 0, 1, "2026-11-23T08:00:00Z");
-    let error = ResultsWriter::create(Path::new("/no/such/place/a.json"), &head).err().unwrap();
+    let error = ResultsWriter::create(Path::new("/no/such/place/a.json")).err().unwrap();
     assert!(error.to_string().contains("cannot write the results"), "{error}");
+}
+
+#[test]
+fn a_load_that_does_not_start_leaves_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(ResultsWriter::create(&dir.path().join("a.json")).unwrap());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }

@@ -2,11 +2,11 @@
 
 use super::drive::{Limits, drive};
 use super::live::LiveView;
-use super::measured::{Ended, Measured};
+use super::measured::Measured;
 use super::options::{LoadCommandOptions, LoadSubcommand, PartOptions};
 use super::plan::{TimedPlan, timed_plan};
 use super::report::LoadReport;
-use super::results::{FORMAT_VERSION, ResultsHead, ResultsWriter, Shards, fresh_id};
+use super::results::{FORMAT_VERSION, ResultsHead, Shards, SharedResults, fresh_id};
 use super::server::Server;
 use super::settings::{Settings, WholeLoad};
 use super::targets::{are_bare_paths, port_from_environment, whole_urls};
@@ -15,12 +15,14 @@ use super::{ink::Ink, json, k8s, sweep_run, tables};
 use crate::exit_code::{ExitCode, usage};
 use crate::signals::StopRequests;
 use jiff::Timestamp;
-use slowpath_load::Shard;
-use std::sync::{Arc, Mutex};
+use slowpath_load::{Pacing, Shard, Stage};
 use std::time::Duration;
 
 /// A start that lies this far in the past, or less, is meant as now.
 const START_TOLERANCE: Duration = Duration::from_millis(50);
+
+/// How long a warm-up runs where neither it nor the load has a duration.
+const DEFAULT_WARM_UP: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether to go on waiting for the start.
 const POLL: Duration = Duration::from_millis(5);
@@ -41,30 +43,34 @@ pub(crate) fn run(options: &LoadCommandOptions) -> anyhow::Result<ExitCode> {
     let start_at = options.part.start_at.map(|start| start.moment(Timestamp::now()));
     let stop = StopRequests::listen()?;
 
-    // Whatever can be wrong is found before a server is started: its port does not change the plan otherwise.
-    let is_port_open = options.on_port && are_bare_paths(&options.urls);
-    let port = if is_port_open { Some(1) } else { port_from_environment() };
+    // Whatever can be wrong is found before a server is started. A path whose port only the server knows is checked with
+    // any port: nothing else depends on it.
+    let is_port_unknown = options.on_port && are_bare_paths(&options.urls);
+    let port = if is_port_unknown { Some(1) } else { port_from_environment() };
     let mut plan = timed_plan(options, &whole_urls(&options.urls, port)?, shard)?;
+    let results = SharedResults::create(options.results.out.as_deref())?;
     let mut server = None;
     if options.on_port {
         let (started, port) = Server::start(&options.command, &options.urls, &stop)?;
         plan = timed_plan(options, &whole_urls(&options.urls, Some(port))?, shard)?;
         server = Some(started);
     }
-    let mut load =
-        Load { options, settings: settings(options, &plan), shard, stop: &stop, server: server.as_mut() };
-    let outcome = load.run(plan, warm_up, start_at);
+    let settings = settings(options, &plan);
+    let mut load = Load { options, settings, shard, stop: &stop, server: server.as_mut(), results };
+    let outcome = load.run(&plan, warm_up, start_at);
     let mut death = Ok(());
     if let Some(server) = &mut server {
         death = server.check_alive();
         server.stop();
     }
-    let report = outcome?;
+    let (report, written) = outcome?;
     if stop.abort() {
         eprintln!("aborted");
         return Ok(ExitCode::Aborted);
     }
+    // What was measured is said whatever else has failed.
     say(&report, options)?;
+    written?;
     death?;
     report.exit_code()
 }
@@ -76,52 +82,55 @@ pub(crate) struct Load<'a> {
     shard: Shard,
     pub(crate) stop: &'a StopRequests,
     server: Option<&'a mut Server>,
+    pub(crate) results: SharedResults,
 }
 
 impl Load<'_> {
+    /// Returns the report, and apart from it whether the results file could be written.
     fn run(
         &mut self,
-        plan: TimedPlan,
+        plan: &TimedPlan,
         warm_up: Option<WarmUp>,
         start_at: Option<Timestamp>,
-    ) -> anyhow::Result<LoadReport> {
+    ) -> anyhow::Result<(LoadReport, anyhow::Result<()>)> {
+        let n_rates = self.options.amount.sweep;
         if self.options.results.shows_tables() {
-            eprintln!("{}", tables::opening(&self.settings, Ink::for_stderr()));
+            eprintln!("{}", tables::opening(&self.settings, n_rates, Ink::for_stderr()));
         }
         for warning in &plan.warnings {
             eprintln!("warning: {warning}");
         }
-        let warm_up = warm_up.map(|warm_up| self.warm_up(&plan, warm_up)).transpose()?;
+        let warm_up = warm_up.map(|warm_up| self.warm_up(plan, warm_up)).transpose()?;
         self.wait_for_start(start_at)?;
-        if let Some(n_rates) = self.options.amount.sweep {
-            let head = self.head();
-            let mut report = sweep_run::run(self, &plan, n_rates, &head)?;
-            report.warm_up = warm_up;
-            return Ok(report);
-        }
         let head = self.head();
-        let out = self.options.results.out.as_deref();
-        let writer = out.map(|path| ResultsWriter::create(path, &head)).transpose()?;
-        let writer = writer.map(|writer| Arc::new(Mutex::new(writer)));
-        let limits = Limits { duration: plan.duration, bailout: self.options.amount.bailout };
-        let measured = self.drive(plan, limits, "", writer.clone())?;
-        if let Some(writer) = writer.and_then(Arc::into_inner) {
-            let writer = writer.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-            writer.finish(&measured.whole, measured.ended, None)?;
-        }
+        self.results.begin(&head);
+        let (measured, sweep) = if let Some(n_rates) = n_rates {
+            let (measured, sweep) = sweep_run::run(self, plan, n_rates)?;
+            (measured, Some(sweep))
+        } else {
+            let limits = Limits { duration: plan.duration, bailout: self.options.amount.bailout };
+            (self.drive(plan.clone(), limits, "")?, None)
+        };
+        let written = self.results.finish(&measured.whole, measured.ended, sweep.as_ref());
         let thresholds = &self.options.results.fail_if;
         let mut report = LoadReport::new(self.settings.clone(), measured, head.shards, thresholds);
+        report.sweep = sweep;
         report.warm_up = warm_up;
-        Ok(report)
+        Ok((report, written))
     }
 
     /// Drives one load in the live view, if there may be one.
-    pub(crate) fn drive(
+    pub(crate) fn drive(&mut self, plan: TimedPlan, limits: Limits, what: &str) -> anyhow::Result<Measured> {
+        let results = self.results.clone();
+        self.drive_into(plan, limits, what, results)
+    }
+
+    fn drive_into(
         &mut self,
         plan: TimedPlan,
         limits: Limits,
         what: &str,
-        sink: Option<super::drive::Sink>,
+        results: SharedResults,
     ) -> anyhow::Result<Measured> {
         let is_wanted = !self.options.no_progress && self.options.results.shows_tables();
         // A server's output and the view would garble each other: the output waits until the view is gone.
@@ -139,7 +148,7 @@ impl Load<'_> {
             }
             server.check_alive().is_ok()
         };
-        let measured = drive(plan.plan, limits, self.stop, sink, &mut live, &mut goes_on);
+        let measured = drive(plan.plan, limits, self.stop, results, &mut live, &mut goes_on);
         drop(live);
         if let Some(server) = &mut self.server {
             server.pass_output();
@@ -151,12 +160,18 @@ impl Load<'_> {
     fn warm_up(&mut self, plan: &TimedPlan, warm_up: WarmUp) -> anyhow::Result<Measured> {
         let mut plan = plan.clone();
         plan.plan.connections = warm_up.connections.unwrap_or(plan.plan.connections);
-        plan.duration = warm_up.duration.or(plan.duration);
-        // As many at once as come: a schedule would have to fit the connections.
-        plan.plan.pacing = slowpath_load::Pacing::Closed;
+        let duration = warm_up.duration.or(plan.duration).unwrap_or(DEFAULT_WARM_UP);
+        if let Pacing::Open { stages, .. } = &mut plan.plan.pacing
+            && let Some(first) = stages.first()
+        {
+            // As fast as the load begins, and no faster: the server may be one that limits rates.
+            let rate = first.from.max(first.to);
+            *stages = vec![Stage { from: rate, to: rate, length: Some(duration) }];
+        }
         plan.plan.amount = None;
-        let limits = Limits { duration: plan.duration.or(Some(Duration::from_secs(1))), bailout: None };
-        self.drive(plan, limits, "warm-up: ", None)
+        plan.duration = Some(duration);
+        let limits = Limits { duration: Some(duration), bailout: None };
+        self.drive_into(plan, limits, "warm-up: ", SharedResults::default())
     }
 
     fn wait_for_start(&self, start_at: Option<Timestamp>) -> anyhow::Result<()> {
@@ -234,9 +249,4 @@ fn shard_of(options: &PartOptions, completion_index: Option<&str>) -> anyhow::Re
             format!("pass `--shard 0/{count}`, or run as a Kubernetes Indexed Job"),
         )),
     }
-}
-
-/// Ended early, so that nothing further is to be driven.
-pub(crate) fn is_cut_short(measured: &Measured) -> bool {
-    measured.ended != Ended::Complete
 }

@@ -3,71 +3,50 @@
 use super::drive::Limits;
 use super::measured::{Ended, Measured};
 use super::plan::TimedPlan;
-use super::report::LoadReport;
-use super::results::{ResultsHead, ResultsWriter};
-use super::run::{Load, is_cut_short};
+use super::run::Load;
 use super::sweep::{Step, Sweep, SweepPoint, rates_between};
 use super::units;
 use slowpath_load::{Arrival, Interval, Pacing, Stage};
-use std::sync::{Arc, Mutex, PoisonError};
 
-/// Runs the steps until the server does not keep up, and returns what they found.
-pub(crate) fn run(
-    load: &mut Load<'_>,
-    plan: &TimedPlan,
-    n_rates: u32,
-    head: &ResultsHead,
-) -> anyhow::Result<LoadReport> {
-    let out = load.options.results.out.as_deref();
-    let writer = out.map(|path| ResultsWriter::create(path, head)).transpose()?;
-    let writer = writer.map(|writer| Arc::new(Mutex::new(writer)));
+/// Runs the steps until the server does not keep up, and returns everything that they did and what they found.
+pub(crate) fn run(load: &mut Load<'_>, plan: &TimedPlan, n_rates: u32) -> anyhow::Result<(Measured, Sweep)> {
+    let limits = Limits { duration: plan.duration, bailout: None };
     let mut points: Vec<SweepPoint> = Vec::new();
-    let mut sum: Option<Measured> = None;
-    let mut rates: Vec<f64> = Vec::new();
-    let mut steps = vec![Step::Saturation, Step::Synchronous];
-    while let Some(step) = steps.pop() {
-        let measured = load.drive(
-            step_plan(plan, step),
-            Limits { duration: plan.duration, bailout: None },
-            &name(step),
-            writer.clone(),
-        )?;
-        let is_cut_short = is_cut_short(&measured);
-        let point = SweepPoint::of(step, &measured);
-        let ends = point.is_over_saturated() || measured.nothing_succeeded();
-        match &mut sum {
-            Some(sum) => append(sum, measured),
-            sum => *sum = Some(measured),
-        }
-        if is_cut_short {
-            break;
-        }
-        points.push(point);
-        if ends {
-            break;
-        }
-        if step == Step::Saturation {
-            rates = rates_between(points[0].achieved, points[1].achieved, n_rates);
-            rates.reverse();
-        }
-        if steps.is_empty()
-            && let Some(offered) = rates.pop()
-        {
-            steps.push(Step::Rate { offered });
-        }
+    let mut drive = |step: Step| load.drive(step_plan(plan, step), limits, &name(step));
+
+    let mut sum = drive(Step::Synchronous)?;
+    points.push(SweepPoint::of(Step::Synchronous, &sum));
+    let mut goes_on = goes_on_after(&sum);
+    if goes_on {
+        let measured = drive(Step::Saturation)?;
+        goes_on = goes_on_after(&measured);
+        points.push(SweepPoint::of(Step::Saturation, &measured));
+        append(&mut sum, measured);
     }
-    let Some(mut measured) = sum else { anyhow::bail!("a sweep has at least one step") };
-    let sweep = Sweep::of(points);
-    if let Some(writer) = writer.and_then(Arc::into_inner) {
-        let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
-        writer.finish(&measured.whole, measured.ended, Some(&sweep))?;
+    if goes_on {
+        for offered in rates_between(points[0].achieved, points[1].achieved, n_rates) {
+            let step = Step::Rate { offered };
+            let measured = drive(step)?;
+            // A step that was cut short says nothing of its rate.
+            let is_whole = measured.ended == Ended::Complete;
+            let point = SweepPoint::of(step, &measured);
+            let goes_on = is_whole && !point.is_over_saturated();
+            append(&mut sum, measured);
+            if is_whole {
+                points.push(point);
+            }
+            if !goes_on {
+                break;
+            }
+        }
     }
     // Time under way of different loads proves nothing together.
-    measured.whole.in_flight_ns = 0;
-    let mut report =
-        LoadReport::new(load.settings.clone(), measured, head.shards.clone(), &load.options.results.fail_if);
-    report.sweep = Some(sweep);
-    Ok(report)
+    sum.whole.in_flight_ns = 0;
+    Ok((sum, Sweep::of(points)))
+}
+
+fn goes_on_after(measured: &Measured) -> bool {
+    measured.ended == Ended::Complete && measured.whole.n_requests > 0
 }
 
 fn step_plan(plan: &TimedPlan, step: Step) -> TimedPlan {

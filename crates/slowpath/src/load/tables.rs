@@ -18,13 +18,15 @@ const PERCENTILES_ABREAST: usize = 4;
 /// Width that texts are broken at.
 const TEXT_WIDTH: usize = 78;
 
-/// Returns what stands above a load: what is sent where, and how hard.
-pub(crate) fn opening(settings: &Settings, ink: Ink) -> String {
+/// Returns what stands above a load: what is sent where, and how hard. `n_rates` is that of a sweep.
+pub(crate) fn opening(settings: &Settings, n_rates: Option<u32>, ink: Ink) -> String {
     let amount = match (settings.amount, settings.duration_s) {
         (Some(amount), _) => format!("{} requests", units::count(amount)),
         (None, Some(seconds)) => units::seconds(seconds),
         (None, None) => "until stopped".to_owned(),
     };
+    // One connection and saturation come before the rates.
+    let amount = n_rates.map_or(amount.clone(), |n| format!("sweep, up to {} steps of {amount}", n + 2));
     let title = settings.title.as_ref().map_or(String::new(), |title| format!("{title}: "));
     let socket = settings.unix_socket.as_ref().map_or(String::new(), |path| format!(" ({path})"));
     let mut lines = vec![ink.bold(&format!("{title}{amount} @ {}{socket}", settings.urls.join(", ")))];
@@ -39,7 +41,9 @@ pub(crate) fn opening(settings: &Settings, ink: Ink) -> String {
     if settings.threads > 1 {
         parts.push(format!("{} threads", settings.threads));
     }
-    parts.push(pace_in_words(&settings.pace));
+    if n_rates.is_none() {
+        parts.push(pace_in_words(&settings.pace));
+    }
     lines.push(parts.join(", "));
     lines.join("\n") + "\n"
 }

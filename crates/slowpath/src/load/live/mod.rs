@@ -41,7 +41,8 @@ impl LiveView {
         duration: Option<Duration>,
         amount: Option<u64>,
     ) -> Self {
-        let heading = format!("{what}{}", settings.urls.join(", "));
+        let title = settings.title.as_ref().map_or(String::new(), |title| format!("{title}: "));
+        let heading = format!("{title}{what}{}", settings.urls.join(", "));
         let drawing =
             Screen::enter().map(|screen| Drawing { screen, heading, duration, amount, last_drawn: None });
         Self { drawing }
