@@ -14,6 +14,8 @@ enum Type {
     Union(Vec<Type>),
     /// Any keys, values of this type.
     Record(Box<Type>),
+    /// The type of a key that may be absent (`key?:`).
+    Optional(Box<Type>),
     /// A name, or a literal as it is written.
     Name(String),
 }
@@ -59,11 +61,13 @@ impl Contract {
                     let path = format!("{path}.{key}");
                     match (fields.get(key), found.get(key)) {
                         (Some(field), Some(value)) => self.compare(field, value, &path, misfits),
+                        (Some(Type::Optional(_)), None) => {}
                         (Some(_), None) => misfits.push(format!("{path} is missing")),
                         (None, _) => misfits.push(format!("{path} is not in the contract")),
                     }
                 }
             }
+            (Type::Optional(inner), _) => self.compare(inner, value, path, misfits),
             (Type::Array(item) | Type::Record(item), _) if value.is_array() || value.is_object() => {
                 let items = value.as_array().into_iter().flatten();
                 let values = value.as_object().into_iter().flat_map(serde_json::Map::values);
@@ -172,8 +176,10 @@ impl Parser {
                 let mut fields = BTreeMap::new();
                 while !self.next_is("}") {
                     let name = self.take();
+                    let is_optional = self.next_is("?");
                     assert!(self.next_is(":"), "`{name}` has a type");
-                    fields.insert(name, self.union());
+                    let field = self.union();
+                    fields.insert(name, if is_optional { Type::Optional(Box::new(field)) } else { field });
                     let _ = self.next_is(";") || self.next_is(",");
                 }
                 Type::Object(fields)
