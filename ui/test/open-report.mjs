@@ -1,8 +1,8 @@
 /**
- * Opens a real report in Chromium and asserts that it is whole: `node ui/test/open-report.mjs FILE.html [--shots DIR]`.
+ * Opens a real report, or the page of a load, in Chromium and asserts that it is whole: `node ui/test/open-report.mjs FILE.html [--shots DIR]`.
  *
- * The verdict is there, the flame graph is drawn if there are samples, every section has its heading; no console
- * error, no exception, no request. Exit code 0, or 1 with a line per trouble. `CHROMIUM` names the browser.
+ * The verdict is there, the flame graph or the charts are drawn if there are samples, every section has its heading; no
+ * console error, no exception, no request. Exit code 0, or 1 with a line per trouble. `CHROMIUM` names the browser.
  */
 import { mkdirSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
@@ -23,13 +23,24 @@ function missing() {
   const heading = document.getElementById("verdict");
   const verdict = heading?.textContent ? heading.title : "";
   if (verdict !== report.verdict.sentence || verdict === "") found.push("the verdict is not shown");
+  const isLoad = "generator" in report;
   const rows = document.querySelectorAll("tr.finding").length;
-  if (rows !== report.findings.length) found.push(`${rows} of ${report.findings.length} findings are shown`);
-  const ofRecording = report.files.length === 0 ? ["event-loop", "load", "processes"] : [];
-  for (const id of ["cpu", ...ofRecording, "measured"]) {
+  if (!isLoad && rows !== report.findings.length) found.push(`${rows} of ${report.findings.length} findings are shown`);
+  const ofRecording = report.files?.length === 0 ? ["event-loop", "load", "processes"] : [];
+  const sections = isLoad
+    ? ["over-time", "latency", report.sweep ? "steps" : "rates", "answers"]
+    : ["cpu", ...ofRecording];
+  for (const id of [...sections, "measured"]) {
     if (!document.querySelector(`#${id} h2`)) found.push(`section ${id} is missing`);
   }
-  if (report.functions.length > 0) {
+  if (isLoad) {
+    const wanted = [report.seconds.t_s, report.histogram, report.spectra[0].inverse.slice(1)].filter(
+      (a) => a.length > 0,
+    );
+    const drawn = [...document.querySelectorAll(".plot svg")].filter((svg) => svg.querySelector(".line, .bar"));
+    const n = wanted.length + (report.sweep ? 1 : 0);
+    if (drawn.length !== n) found.push(`${drawn.length} of ${n} charts are drawn`);
+  } else if (report.functions.length > 0) {
     const canvas = document.querySelector(".flame canvas");
     const pixels = canvas?.getContext("2d").getImageData(0, 0, canvas.width, Math.min(canvas.height, 60)).data ?? [];
     const colours = new Set();

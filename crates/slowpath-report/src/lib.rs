@@ -12,7 +12,7 @@ mod write;
 pub use data::*;
 pub use markdown::render_markdown;
 pub use profile_data::{ProfileColumns, ThreadColumns};
-pub use write::{ReportFiles, WriteError, write_page, write_report};
+pub use write::{ReportFiles, WriteError, write_load_page, write_page, write_report};
 
 use slowpath_analysis::{Measurements, ProfileMeasure};
 use slowpath_diagnosis::{Diagnosis, Facts, diagnose};

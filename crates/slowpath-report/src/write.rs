@@ -1,6 +1,7 @@
-//! Writes the report beside the recording, each file whole or not at all.
+//! Writes the report beside the recording, and the page of a load; each file whole or not at all.
 
-use crate::{Report, render_markdown};
+use crate::{Report, html, render_markdown};
+use serde::Serialize;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,11 @@ pub fn write_report(report: &Report, dir: &Path) -> Result<ReportFiles, WriteErr
 /// Writes the page alone, to `path`.
 pub fn write_page(report: &Report, path: &Path) -> Result<(), WriteError> {
     write_whole(path, &report.to_html()?)
+}
+
+/// Writes the page of a load with `data`, which is what `ui/src/load-contract.ts` says.
+pub fn write_load_page(data: &impl Serialize, path: &Path) -> Result<(), WriteError> {
+    write_whole(path, &html::render_load(data)?)
 }
 
 /// Writes to a temporary name and renames, so that a full disk leaves no half file.

@@ -90,7 +90,7 @@ export function axisTicks(duration_s: number, width: number, minGap: number): nu
  * and highest are kept, so a spike never vanishes.
  */
 export function linePath(
-  series: TimelineSeries,
+  series: Pick<TimelineSeries, "t_s" | "v">,
   duration_s: number,
   width: number,
   height: number,

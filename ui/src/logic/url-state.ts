@@ -41,6 +41,8 @@ export interface ViewState {
   /** Expanded findings, by rank from 0. */
   open: readonly number[];
   theme: "auto" | "light" | "dark";
+  /** Axis of latencies on the page of a load. */
+  latencyScale: "log" | "linear";
 }
 
 export const INITIAL: ViewState = {
@@ -63,6 +65,7 @@ export const INITIAL: ViewState = {
   colourBy: "category",
   open: [],
   theme: "auto",
+  latencyScale: "log",
 };
 
 /** Part of the state that shows the whole tree. */
@@ -99,7 +102,7 @@ const path = (name: "zoomPath" | "zoomCallers" | "zoomCallees"): Key => ({
 });
 
 /** One word of two or more; the first is the initial one and is not written. */
-const choice = <Name extends "view" | "order" | "tiers" | "details" | "colourBy" | "theme">(
+const choice = <Name extends "view" | "order" | "tiers" | "details" | "colourBy" | "theme" | "latencyScale">(
   name: Name,
   options: readonly ViewState[Name][],
 ): Key => ({
@@ -166,6 +169,7 @@ const KEYS: Record<string, Key> = {
     read: (text) => ({ open: indices(text) }),
   },
   theme: choice("theme", ["auto", "light", "dark"]),
+  scale: choice("latencyScale", ["log", "linear"]),
 };
 
 /** Without the "#"; "" for the initial state. */

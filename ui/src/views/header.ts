@@ -5,8 +5,7 @@ import { warningsAbout } from "../logic/report-tables.ts";
 import { ENDED, S } from "../strings.ts";
 import { h, warn } from "./dom.ts";
 import { openHelp } from "./help.ts";
-
-const NEXT_THEME = { auto: "light", light: "dark", dark: "auto" } as const;
+import { themeButton } from "./theme.ts";
 
 export function header({ report, store }: Context): HTMLElement {
   const { run } = report;
@@ -17,15 +16,6 @@ export function header({ report, store }: Context): HTMLElement {
     run.started_at !== null ? moment(run.started_at) : null,
     report.files.length > 0 ? [...new Set(report.files.map((file) => file.format))].join(", ") : null,
   ].filter((fact) => fact !== null);
-  const theme = h("button", { type: "button", class: "plain", onclick: () => nextTheme() });
-  const nextTheme = () => store.adjust({ theme: NEXT_THEME[store.state.theme] });
-  const show = () => {
-    theme.textContent = S.themeName[store.state.theme];
-    if (store.state.theme === "auto") delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = store.state.theme;
-  };
-  store.onChange(show);
-  show();
   return h(
     "header",
     { class: "top" },
@@ -36,7 +26,7 @@ export function header({ report, store }: Context): HTMLElement {
     h(
       "span",
       { class: "tools" },
-      theme,
+      themeButton(store),
       h("button", { type: "button", class: "plain", onclick: openHelp, title: "?" }, `${S.help} ?`),
     ),
     warn(warningsAbout(report, "machine").map((w) => w.text)),

@@ -36,6 +36,7 @@ test("every part of the state survives the hash", () => {
     colourBy: "package" as const,
     open: [0, 2],
     theme: "dark" as const,
+    latencyScale: "linear" as const,
   };
   assert.deepEqual(readHash(`#${writeHash(state)}`), state);
   assert.deepEqual(readHash(writeHash({ ...INITIAL, hiddenCategories: [] })).hiddenCategories, []);

@@ -1,4 +1,4 @@
-//! Reads the interfaces of `ui/src/contract.ts`, as far as that file uses TypeScript, and holds JSON against them.
+//! Reads interfaces such as those of `ui/src/contract.ts`, as far as that file uses TypeScript, and holds JSON against them.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -27,9 +27,8 @@ pub(crate) struct Contract {
 }
 
 impl Contract {
-    /// Reads the contract of the page.
-    pub(crate) fn of_the_page() -> Self {
-        let text = include_str!("../../../../ui/src/contract.ts");
+    /// Reads the text of a contract.
+    pub(crate) fn of(text: &str) -> Self {
         let mut parser = Parser { tokens: tokens(text), at: 0 };
         let mut types = BTreeMap::new();
         while parser.next_is("export") {

@@ -6,6 +6,9 @@ use serde_json::Value;
 use slowpath_profile::Recording;
 use slowpath_report::{Report, render_markdown};
 
+/// The contract of the report's page.
+const CONTRACT: &str = include_str!("../../../../ui/src/contract.ts");
+
 fn all() -> Vec<Recording> {
     remains().into_iter().chain([empty(), full("render")]).collect()
 }
@@ -37,7 +40,7 @@ fn the_full_recording_fills_every_part_of_the_report() {
 
 #[test]
 fn report_json_is_what_the_page_expects() {
-    let contract = Contract::of_the_page();
+    let contract = Contract::of(CONTRACT);
     for recording in all() {
         assert_eq!(contract.misfits("ReportData", &json(&recording)), [""; 0]);
     }
@@ -45,7 +48,7 @@ fn report_json_is_what_the_page_expects() {
 
 #[test]
 fn the_profile_is_what_the_page_expects() {
-    let contract = Contract::of_the_page();
+    let contract = Contract::of(CONTRACT);
     for recording in all() {
         let profile = serde_json::to_value(&Report::of(&recording).profile).unwrap();
         assert_eq!(contract.misfits("ProfileData", &profile), [""; 0]);

@@ -35,6 +35,8 @@ pub(crate) enum Ended {
 /// What one interval of about a second did: small enough to keep for hours, where an [`Interval`] is not.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Second {
+    /// Monotonic time of its beginning.
+    pub(crate) start_ns: u64,
     /// Length in seconds; the last one is often shorter.
     pub(crate) length_s: f64,
     /// Successful requests.
@@ -47,6 +49,8 @@ pub(crate) struct Second {
     pub(crate) bytes_in: u64,
     /// Median latency, µs; 0 where nothing succeeded.
     pub(crate) p50_us: u64,
+    /// 90th percentile of latency, µs; 0 where nothing succeeded.
+    pub(crate) p90_us: u64,
     /// 99th percentile of latency, µs; 0 where nothing succeeded.
     pub(crate) p99_us: u64,
 }
@@ -54,14 +58,21 @@ pub(crate) struct Second {
 impl Second {
     pub(crate) fn of(interval: &Interval) -> Self {
         Self {
+            start_ns: interval.start_ns,
             length_s: length_s(interval),
             n_requests: interval.n_requests,
             n_answers: interval.status.values().sum(),
             n_failed: n_failed(interval),
             bytes_in: interval.bytes_in,
             p50_us: interval.latency.value_at_quantile(0.5),
+            p90_us: interval.latency.value_at_quantile(0.9),
             p99_us: interval.latency.value_at_quantile(0.99),
         }
+    }
+
+    /// Whether it has a rate: a remainder of some milliseconds would be a wild sample; it counts where there is nothing else.
+    pub(crate) fn is_whole(&self, longest_s: f64) -> bool {
+        self.length_s > 0.0 && self.length_s >= longest_s / 2.0
     }
 }
 
@@ -87,14 +98,18 @@ impl Measured {
         self.whole.n_requests == 0 && (self.n_ended() > 0 || is_cut_off)
     }
 
+    /// Length of the longest second.
+    pub(crate) fn longest_s(&self) -> f64 {
+        self.seconds.iter().map(|second| second.length_s).fold(0.0, f64::max)
+    }
+
     /// Returns how a count was spread over the seconds.
     pub(crate) fn per_second(&self, count: impl Fn(&Second) -> u64) -> PerSecond {
-        // A remainder of some milliseconds would be a wild sample; it counts where there is nothing else.
-        let longest = self.seconds.iter().map(|second| second.length_s).fold(0.0, f64::max);
+        let longest = self.longest_s();
         let mut samples: Vec<f64> = self
             .seconds
             .iter()
-            .filter(|second| second.length_s > 0.0 && second.length_s >= longest / 2.0)
+            .filter(|second| second.is_whole(longest))
             .map(|second| count(second) as f64 / second.length_s)
             .collect();
         samples.sort_by(f64::total_cmp);
@@ -170,12 +185,14 @@ mod tests {
     fn measured(seconds: &[(f64, u64)]) -> Measured {
         let wall: f64 = seconds.iter().map(|(length, _)| length).sum();
         let row = |(length_s, n_requests): &(f64, u64)| Second {
+            start_ns: 0,
             length_s: *length_s,
             n_requests: *n_requests,
             n_answers: *n_requests,
             n_failed: 0,
             bytes_in: 0,
             p50_us: 0,
+            p90_us: 0,
             p99_us: 0,
         };
         Measured {

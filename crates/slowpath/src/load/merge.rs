@@ -6,6 +6,7 @@
 use super::measured::Ended;
 use super::results::{ResultsFile, ResultsHead, Shards};
 use super::settings::Settings;
+use super::sweep::Sweep;
 use crate::exit_code::usage;
 use jiff::Timestamp;
 use slowpath_load::Interval;
@@ -26,6 +27,8 @@ pub(crate) struct Merged {
     pub(crate) intervals: Vec<Interval>,
     pub(crate) totals: Interval,
     pub(crate) ended: Ended,
+    /// Of a single file.
+    pub(crate) sweep: Option<Sweep>,
     /// What a reader must know.
     pub(crate) notes: Vec<String>,
 }
@@ -36,7 +39,7 @@ pub(crate) fn merge(files: &[(PathBuf, ResultsFile)]) -> anyhow::Result<Merged> 
         return Err(usage("no results to merge", "pass the files that `slowpath load --out FILE` wrote"));
     };
     for (path, file) in files {
-        if file.sweep.is_some() {
+        if file.sweep.is_some() && !others.is_empty() {
             return Err(usage(
                 format!("`{}` holds a sweep, which cannot be merged", path.display()),
                 "each sweep chooses its own rates; drive one of its rates with `-R` and `--shard`",
@@ -54,10 +57,12 @@ pub(crate) fn merge(files: &[(PathBuf, ResultsFile)]) -> anyhow::Result<Merged> 
     let mut totals: Option<Interval> = None;
     for (path, file) in files {
         let offset_ns = nanoseconds_between(start, file.head.started_at);
-        for interval in file.intervals() {
+        for (index, interval) in (0..).zip(file.intervals()) {
             let interval = interval.map_err(|error| damaged(path, &error))?;
             // Rounded apart, so that the jitter of cuts cannot put two seconds of one process into one of the sum.
             let second = whole_seconds(interval.start_ns) + whole_seconds(offset_ns);
+            // What is alone stays as it is: the steps of a sweep do not begin on whole seconds.
+            let second = if others.is_empty() { index } else { second };
             join(seconds.entry(second), later(interval, offset_ns));
         }
         let whole = later(file.totals.clone(), offset_ns);
@@ -82,6 +87,7 @@ pub(crate) fn merge(files: &[(PathBuf, ResultsFile)]) -> anyhow::Result<Merged> 
         intervals: seconds.into_values().collect(),
         totals: totals.unwrap_or_else(|| Interval::empty(0, 0)),
         ended: ended.unwrap_or(Ended::Complete),
+        sweep: first.sweep.clone(),
         notes,
     })
 }

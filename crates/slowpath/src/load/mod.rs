@@ -18,6 +18,7 @@ mod measured;
 mod merge;
 mod merge_command;
 mod options;
+mod page;
 mod plan;
 mod report;
 mod request_options;

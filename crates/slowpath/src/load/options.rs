@@ -3,6 +3,7 @@
 //! Letters and long names are autocannon's where it has them; its camelCase spellings are accepted too.
 
 use super::counts::{parse_connections, parse_count, parse_rate, parse_small_count, parse_threads};
+use super::page;
 use super::request_options::{CheckOptions, PacingOptions, RequestOptions, TransportOptions};
 use super::start_at::{StartAt, parse_start_at};
 use super::threshold::{Threshold, parse_percentile, parse_threshold};
@@ -24,6 +25,8 @@ Examples:
   slowpath load --on-port /health -- node server.js
       Start the server, drive load at it, stop it.
   slowpath load -d 30 --fail-if 'p99>100ms' --fail-if 'errors>0.1%' localhost:3000
+  slowpath load -d 60 --html load.html localhost:3000
+      Write a page with latency over time, histogram and percentiles.
   slowpath load --shard 0/2 --start-at 2026-11-23T08:00:00Z -R 10k --out a.json host:3000
       One of two processes that share a load; `slowpath merge a.json b.json` joins them.
 
@@ -113,6 +116,9 @@ pub(crate) struct ResultOptions {
     /// File for the whole results, for `slowpath merge`; `-` is standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// File for a page with tables and charts, which opens in any browser, without a network
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Title in the results
     #[arg(short = 'T', long, value_name = "TITLE")]
     pub(crate) title: Option<String>,
@@ -128,12 +134,12 @@ impl ResultOptions {
         self.out.as_deref().is_some_and(|out| out == Path::new("-"))
     }
 
-    /// Fails if both kinds of results would go to standard output.
+    /// Fails if both kinds of results would go to standard output, or the page nowhere.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         if self.json && self.is_out_stdout() {
             return Err(usage("`--json` and `--out -` both want standard output", "pass a file to `--out`"));
         }
-        Ok(())
+        self.html.as_deref().map_or(Ok(()), page::check_path)
     }
 }
 
@@ -233,7 +239,7 @@ pub(crate) struct KubernetesOptions {
 /// Options of `slowpath merge`.
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Examples:\n  slowpath merge shard-0.json shard-1.json\n  slowpath merge *.json --out whole.json --fail-if 'p99>100ms'"
+    after_help = "Examples:\n  slowpath merge shard-0.json shard-1.json\n  slowpath merge *.json --out whole.json --fail-if 'p99>100ms'\n  slowpath merge results.json --html page.html\n      Shows one load again."
 )]
 pub(crate) struct MergeOptions {
     /// Results that `slowpath load --out` or `slowpath merge --out` wrote

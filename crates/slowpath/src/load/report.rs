@@ -6,6 +6,7 @@ use super::self_check::SelfCheck;
 use super::settings::Settings;
 use super::sweep::Sweep;
 use super::threshold::{Threshold, Verdict};
+use super::units;
 use crate::exit_code::{ExitCode, explained};
 
 /// A measured load and what is to be said of it.
@@ -39,6 +40,29 @@ impl LoadReport {
             warm_up: None,
             notes: Vec::new(),
         }
+    }
+
+    /// Returns what stands in the way of believing the numbers.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.notes.clone();
+        let check = &self.check;
+        if check.was_bottleneck() {
+            warnings.push(format!(
+            "the load generator was the bottleneck: its busiest thread used {} of a CPU, so the server may be faster \
+             than this; give it more threads with `-w`, or more CPUs",
+            units::share(check.cpu_share, 1.0)
+        ));
+        }
+        if let Some(little) = check.little.filter(|little| !little.is_kept()) {
+            warnings.push(format!(
+            "the numbers disagree by {}: {:.1} requests were under way on average, but rate times mean latency is {:.1} \
+             (Little's law); the generator was held up, or the load is too short",
+            units::share(little.difference(), 1.0),
+            little.under_way,
+            little.rate_times_latency
+        ));
+        }
+        warnings
     }
 
     /// Returns how the program ends: nothing succeeded, a threshold was crossed, or done.

@@ -11,7 +11,7 @@ use super::server::Server;
 use super::settings::{Settings, WholeLoad};
 use super::targets::{are_bare_paths, port_from_environment, whole_urls};
 use super::warm_up::{WarmUp, parse_warm_up};
-use super::{ink::Ink, json, k8s, sweep_run, tables};
+use super::{ink::Ink, json, k8s, page, sweep_run, tables};
 use crate::exit_code::{ExitCode, usage};
 use crate::signals::StopRequests;
 use jiff::Timestamp;
@@ -69,7 +69,9 @@ pub(crate) fn run(options: &LoadCommandOptions) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::Aborted);
     }
     // What was measured is said whatever else has failed.
+    let page = options.results.html.as_ref().map(|path| page::write(&report, path));
     say(&report, options)?;
+    page.transpose()?;
     written?;
     death?;
     report.exit_code()
@@ -216,6 +218,7 @@ fn say(report: &LoadReport, options: &LoadCommandOptions) -> anyhow::Result<()> 
         println!("{}", json::line(report)?);
     } else if options.results.shows_tables() {
         eprint!("{}", tables::closing(report, &options.display, Ink::for_stderr()));
+        tables::say_page(&options.results);
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::ink::{Ink, NAME_WIDTH, heads, row, wrapped};
 use super::measured::{Ended, PerSecond, n_failed, n_failed_by};
-use super::options::DisplayOptions;
+use super::options::{DisplayOptions, ResultOptions};
 use super::report::LoadReport;
 use super::settings::{ArrivalKind, Pace, Settings};
 use super::{autocannon, sweep_table, units};
@@ -48,7 +48,8 @@ pub(crate) fn opening(settings: &Settings, n_rates: Option<u32>, ink: Ink) -> St
     lines.join("\n") + "\n"
 }
 
-fn pace_in_words(pace: &Pace) -> String {
+/// Returns who decides when a request starts, as `500 requests/s (Poisson)`.
+pub(crate) fn pace_in_words(pace: &Pace) -> String {
     let Pace::Open { stages, arrival } = pace else { return "as fast as answers come".to_owned() };
     let gaps = match arrival {
         ArrivalKind::Constant => String::new(),
@@ -275,24 +276,7 @@ fn sum(report: &LoadReport) -> String {
 }
 
 fn warnings(report: &LoadReport, ink: Ink) -> Option<String> {
-    let mut warnings = report.notes.clone();
-    let check = &report.check;
-    if check.was_bottleneck() {
-        warnings.push(format!(
-            "the load generator was the bottleneck: its busiest thread used {} of a CPU, so the server may be faster \
-             than this; give it more threads with `-w`, or more CPUs",
-            units::share(check.cpu_share, 1.0)
-        ));
-    }
-    if let Some(little) = check.little.filter(|little| !little.is_kept()) {
-        warnings.push(format!(
-            "the numbers disagree by {}: {:.1} requests were under way on average, but rate times mean latency is {:.1} \
-             (Little's law); the generator was held up, or the load is too short",
-            units::share(little.difference(), 1.0),
-            little.under_way,
-            little.rate_times_latency
-        ));
-    }
+    let warnings = report.warnings();
     if warnings.is_empty() {
         return None;
     }
@@ -303,6 +287,13 @@ fn warnings(report: &LoadReport, ink: Ink) -> Option<String> {
         text.extend(coloured);
     }
     Some(text)
+}
+
+/// Says where the page is.
+pub(crate) fn say_page(results: &ResultOptions) {
+    if let Some(path) = &results.html {
+        eprintln!("\npage: {}", path.display());
+    }
 }
 
 /// A name and a sentence beside it.
@@ -316,7 +307,8 @@ fn text_row(ink: Ink, name: &str, text: &str) -> String {
     shown
 }
 
-fn plural(n: u64, noun: &str) -> String {
+/// Returns a number of things, as `1 connection`.
+pub(crate) fn plural(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", units::count(n), if n == 1 { "" } else { "s" })
 }
 

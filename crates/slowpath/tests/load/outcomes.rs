@@ -138,3 +138,48 @@ fn a_sweep_finds_a_knee() {
     let rate = |point: &Value| point["achieved"].as_f64().unwrap();
     assert!(rate(&points[1]) > 2.0 * rate(&points[0]), "four connections do more than one: {sweep}");
 }
+
+/// Returns what a page was given.
+fn page(path: &std::path::Path) -> Value {
+    let html = std::fs::read_to_string(path).expect("the page is there");
+    let (_, rest) = html.split_once("id=\"slowpath-report\">").expect("it has data");
+    serde_json::from_str(rest.split_once("</script>").expect("which end").0).expect("as JSON")
+}
+
+#[test]
+fn a_sweep_is_shown_again_as_the_same_page() {
+    let server = Server::start();
+    let dir = scratch();
+    let [first, again, out] = ["first.html", "again.html", "results.json"].map(|name| dir.path().join(name));
+    let swept = finish(
+        slowpath(["load", "--sweep=2", "-d", "0.2", "-c", "4", "--html"])
+            .arg(&first)
+            .arg("--out")
+            .arg(&out)
+            .arg(server.url("/?key=secret"))
+            .spawn()
+            .expect("it starts"),
+    );
+    assert_eq!(swept.code, Some(0), "{}", swept.stderr);
+    let merged = finish(slowpath(["merge", "--html"]).arg(&again).arg(&out).spawn().expect("it starts"));
+    assert_eq!(merged.code, Some(0), "{}", merged.stderr);
+    let (first, mut again) = (page(&first), page(&again));
+    assert!(!first.to_string().contains("secret"), "{first}");
+    // Times of the saved intervals count from their own beginning, at the head's moment.
+    again["run"]["started_at"] = first["run"]["started_at"].clone();
+    assert_eq!(again, first);
+}
+
+#[test]
+fn a_load_of_which_nothing_succeeds_still_has_its_page() {
+    let dir = scratch();
+    let path = dir.path().join("load.html");
+    let refused = finish(
+        slowpath(["load", "-d", "0.2", "http://127.0.0.1:1/", "--html"])
+            .arg(&path)
+            .spawn()
+            .expect("it starts"),
+    );
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    assert_eq!(page(&path)["errors"][0]["class"], "connect");
+}
