@@ -280,6 +280,7 @@ export const S = {
   deopt: (n: string, reason: string) => `deoptimised ${n}×: ${reason}`,
   noSourceNative: "Native code has no source here.",
   noSourceCold: "The report carries the code around the hottest lines; this function has too few line samples.",
+  noSourceFile: "A profile file carries no code; recordings of slowpath run do.",
   noSources: "The code was not recorded. It is unless told otherwise; leave out",
   noSourcesHint: "--no-sources",
   noSourceBecause: (why: string) => `The code was not recorded: ${why}.`,
@@ -357,8 +358,8 @@ export const S = {
   walkDone: "done",
   walkWidth: "Width is time",
   walkWidthText: (name: string, share: string, total: string) =>
-    `The whole width is ${total} on the CPU. ${name} spans ${share} of it, with all that it called. Left and right mean nothing: siblings stand by weight, not in the order in which they ran.`,
-  walkWidthNone: (total: string) => `The whole width is ${total} on the CPU. Left and right mean nothing.`,
+    `The whole width is ${total}. ${name} spans ${share} of it, with all that it called. Left and right mean nothing: siblings do not stand in the order in which they ran.`,
+  walkWidthNone: (total: string) => `The whole width is ${total}. Left and right mean nothing.`,
   walkDepth: "Depth is who called whom",
   walkDepthText: (deepest: string) =>
     `A frame was called by the one above it; the deepest stack here has ${deepest} levels. Deep is not slow: only width costs.`,

@@ -100,6 +100,35 @@ test("a click zooms, the back button returns", () =>
     assert.equal(await page.locator(".crumbs").isVisible(), false);
   }));
 
+test("the wheel with Ctrl zooms about the pointer, a drag pans, Escape shows all again", () =>
+  reading("usual", async (page) => {
+    const flame = page.locator(".flame");
+    await flame.scrollIntoViewIfNeeded();
+    const box = await flame.boundingBox();
+    const tooltip = page.locator(".tooltip .name");
+    const at = async (x) => {
+      await page.mouse.move(box.x + x, box.y + 10);
+      await page.mouse.move(box.x + x, box.y + 27);
+      return tooltip.textContent();
+    };
+    assert.equal(await at(1100), "processTicksAndRejections");
+    await page.keyboard.down("Control");
+    await page.mouse.wheel(0, -600);
+    await page.keyboard.up("Control");
+    await page.waitForTimeout(400);
+    assert.equal(await at(1100), "processTicksAndRejections");
+    assert.equal(await at(10), "processTicksAndRejections");
+    await page.mouse.down();
+    await page.mouse.move(box.x + 1300, box.y + 27, { steps: 4 });
+    await page.mouse.up();
+    await page.waitForTimeout(400);
+    assert.equal(await at(10), "parserOnHeadersComplete");
+    assert.equal(await hash(page), "");
+    await page.keyboard.press("Escape");
+    assert.equal(await at(1100), "processTicksAndRejections");
+    assert.equal(await hash(page), "");
+  }));
+
 test("search tells the share of its matches, each sample counted once", () =>
   reading("usual", async (page) => {
     await page.keyboard.press("/");

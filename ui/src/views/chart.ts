@@ -323,6 +323,11 @@ export class Chart implements FrameView {
     }
   }
 
+  /** What is shown is the interval, which has its own way back. */
+  reset(): boolean {
+    return false;
+  }
+
   anchor(): { x: number; y: number } {
     const bars = this.canvas.shownBars;
     return this.canvas.middleOf(bars && this.walked ? bars.node.indexOf(this.walked.frame.node) : -1);

@@ -22,6 +22,8 @@ export interface FrameView {
   /** Shows a function's hottest place; `false` when it is not there. */
   goTo(fn: number): boolean;
   anchor(): { x: number; y: number };
+  /** Undoes zooming and panning by hand; `false` when there was none. */
+  reset(): boolean;
 }
 
 export class FlameShared {

@@ -96,7 +96,7 @@ export function toolbar({ store }: Context, cpu: CpuSelection, goTo: (fn: number
   return {
     element: h(
       "div",
-      { class: "toolbar", role: "toolbar", "aria-label": S.flame },
+      { class: "toolbar" },
       h("span", { class: "choices", role: "group", "aria-label": S.picture }, ...views.map((v) => v.button)),
       orderGroup,
       cpu.profile.stackTier.some((tier) => tier >= 0) ? tiers : null,

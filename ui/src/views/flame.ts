@@ -142,6 +142,11 @@ export class Flame {
     if (target) this.openMenu(target, x, y);
   }
 
+  /** Undoes zooming and panning by hand; `false` when there was none. */
+  reset(): boolean {
+    return this.now.map((view) => view.reset()).includes(true);
+  }
+
   focus(): void {
     this.now[this.now.length - 1].canvas.frame.focus({ preventScroll: true });
   }

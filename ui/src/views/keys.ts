@@ -32,7 +32,7 @@ function withControl(context: Context, key: string): (() => void) | undefined {
 
 function actions(context: Context, cpu: CpuView | null, shift: boolean): Record<string, () => void> {
   const { store } = context;
-  const always = { "?": openHelp, Escape: () => stepBack(context) };
+  const always = { "?": openHelp, Escape: () => cpu?.flame.reset() || stepBack(context) };
   if (!cpu || !context.cpu) return always;
   /** A key that changes the picture is no use while it is out of sight. */
   const look = () => cpu.flame.element.scrollIntoView({ block: "nearest" });

@@ -61,7 +61,7 @@ export class Pane implements FrameView {
     const target = spanOf(tree, zoomed);
     if (before?.tree !== tree) {
       this.walked = -1;
-      cancelAnimationFrame(this.moving);
+      this.stop();
       this.span = target;
     } else if (before.zoom !== zoomed) this.moveTo(target);
     this.draw();
@@ -70,8 +70,7 @@ export class Pane implements FrameView {
 
   private draw(): void {
     const { tree, top, firstRow } = this;
-    const whole = this.span[1] - this.span[0] > tree.total_us(this.zoomed) * 1.001;
-    const deepest = whole ? top : this.zoomed;
+    const deepest = this.isMovedByHand() ? top : this.zoomed;
     this.canvas.show({
       ...this.shared.look(),
       nRows: tree.depth(deepest) + tree.levelsBelow(deepest) + 1 - firstRow,
@@ -98,9 +97,24 @@ export class Pane implements FrameView {
     return bars;
   }
 
+  /** Whether the picture shows something beside the zoomed frame. */
+  private isMovedByHand(): boolean {
+    const [from, to] = spanOf(this.tree, this.zoomed);
+    const slack = (to - from) * 1e-6;
+    return this.span[0] < from - slack || this.span[1] > to + slack;
+  }
+
+  reset(): boolean {
+    const target = spanOf(this.tree, this.zoomed);
+    if (this.moving !== 0 || (this.span[0] === target[0] && this.span[1] === target[1])) return false;
+    this.moveTo(target);
+    this.draw();
+    return true;
+  }
+
   /** Moves the picture to a span, visibly unless the reader prefers not. */
   private moveTo(target: Span): void {
-    cancelAnimationFrame(this.moving);
+    this.stop();
     if (matchMedia("(prefers-reduced-motion: reduce)").matches || this.canvas.width === 0) {
       this.span = target;
       return;
@@ -112,7 +126,7 @@ export class Pane implements FrameView {
       const eased = 1 - (1 - part) ** 3;
       this.span = [from[0] + (target[0] - from[0]) * eased, from[1] + (target[1] - from[1]) * eased];
       this.canvas.draw();
-      if (part < 1) this.moving = requestAnimationFrame(step);
+      this.moving = part < 1 ? requestAnimationFrame(step) : 0;
     };
     this.moving = requestAnimationFrame(step);
   }
@@ -148,6 +162,7 @@ export class Pane implements FrameView {
     if (node < 0) return false;
     const target = widestAround(tree, node, this.canvas.width, MIN_VISIBLE);
     this.context.store.adjust({ ...this.cpu.zoomTo(this.state, this.name, target), selected: fn });
+    this.reset();
     this.walkTo(node);
     return true;
   }
@@ -156,6 +171,8 @@ export class Pane implements FrameView {
     const { tree } = this;
     this.walked = node;
     this.canvas.reveal(tree.depth(node) - this.firstRow);
+    const [from, to] = spanOf(tree, node);
+    if (from >= this.span[1] || to <= this.span[0]) this.reset();
     this.shared.speak(tree.fn(node), tree.self_us(node), tree.total_us(node), tree.total);
     this.context.store.adjust({ selected: tree.fn(node) });
     this.light();
@@ -209,8 +226,13 @@ export class Pane implements FrameView {
     frame.addEventListener("keydown", (event) => this.key(event));
   }
 
-  private moveByHand(factor: number, x: number, shift: number): void {
+  private stop(): void {
     cancelAnimationFrame(this.moving);
+    this.moving = 0;
+  }
+
+  private moveByHand(factor: number, x: number, shift: number): void {
+    this.stop();
     const [from, to] = this.span;
     const { width } = this.canvas;
     const perPixel = (to - from) / width;

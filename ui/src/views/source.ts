@@ -42,6 +42,7 @@ export function sourceListing(context: Context, cpu: CpuSelection, fn: number, f
 function noSource({ report }: Context, cpu: CpuSelection, fn: number): HTMLElement {
   const { profile } = cpu;
   if (profile.file[fn] === "" || profile.line[fn] <= 0) return absent(S.noSourceNative);
+  if (report.files.length > 0) return absent(S.noSourceFile);
   if (profile.sources.size > 0) return absent(S.noSourceCold);
   const recorder = report.recorders.find((r) => r.name === "sources");
   return recorder?.why ? absent(S.noSourceBecause(recorder.why)) : absent(S.noSources, S.noSourcesHint);
