@@ -64,6 +64,7 @@ fn recording(segments: Vec<slowpath_profile::recording::CpuSegment>) -> Recordin
         system: Vec::new(),
         processes: BTreeMap::new(),
         cpu: BTreeMap::from([((1, 0), ThreadCpu { segments })]),
+        sources: Vec::new(),
         damage: Vec::new(),
         file_bytes: BTreeMap::new(),
     }
