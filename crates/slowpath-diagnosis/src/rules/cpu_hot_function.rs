@@ -16,6 +16,9 @@ const MIN_SHARE_OF_WALL: f64 = 0.05;
 /// Least predicted gain: less than 5 % is below what a load test can tell.
 const MIN_GAIN: f64 = 1.05;
 
+/// Least predicted gain where the thread is not saturated: there the gain rests on the latency, which varies more.
+const MIN_GAIN_UNSATURATED: f64 = 1.10;
+
 /// Least samples: at fewer, the share is uncertain by more than a third.
 const MIN_SAMPLES: u64 = 30;
 
@@ -56,6 +59,9 @@ worker thread.
 fn check(facts: Facts<'_>) -> Vec<Finding> {
     let charges = &facts.measurements.charges;
     let hot = charges.functions.iter().filter(|function| is_hot(facts, function));
+    let utilisation = facts.measurements.split.as_ref().map_or(0.0, slowpath_analysis::Split::utilisation);
+    let least = if utilisation >= gain::SATURATED { MIN_GAIN } else { MIN_GAIN_UNSATURATED };
+    let is_worth_it = |finding: &Finding| finding.predicted_gain.is_none_or(|gain| gain.throughput >= least);
     hot.map(|function| finding(facts, function)).filter(is_worth_it).collect()
 }
 
@@ -66,11 +72,6 @@ fn is_hot(facts: Facts<'_>, function: &AppFunction) -> bool {
         && function.share * utilisation >= MIN_SHARE_OF_WALL
         && function.n_samples >= MIN_SAMPLES
         && in_sync_calls < MOSTLY_SYNC_CALLS
-}
-
-/// A function that is hot in a thread that idles and whose removal no request would notice is not a finding.
-fn is_worth_it(finding: &Finding) -> bool {
-    finding.predicted_gain.is_none_or(|gain| gain.throughput >= MIN_GAIN)
 }
 
 fn finding(facts: Facts<'_>, hot: &AppFunction) -> Finding {
