@@ -93,6 +93,83 @@ export function small() {
   };
 }
 
+/** JavaScript with its tiers, C++ and the kernel in one stack, as `--native` records them; two processes. */
+export function mixed() {
+  const { report } = gatewayReport();
+  const builder = new ProfileBuilder();
+  const random = randomFrom(5);
+  const native = (name, kind = null) => builder.function(name, "", "native", { kind });
+  const kernel = (name) => builder.function(name, "", "kernel");
+  const app = (name, where) => builder.function(name, `/srv/llm-gateway/src/${where}`, "app");
+  const below = (parent, ...frames) =>
+    frames.reduce((at, frame) => builder.push(at, ...(Array.isArray(frame) ? frame : [frame])), parent);
+  const [interpreter, sparkplug, , turbofan] = [0, 1, 2, 3];
+  const run = [native("uv_run"), native("uv__stream_io"), native("node::InternalCallbackScope::Close")];
+  const chat = app("handleChat", "routes/chat.js:24:27");
+  const render = app("renderRules", "prompt/rules.js:88:21");
+  const compile = native("v8::internal::Compiler::Compile", "compile");
+  const stacks = [
+    [9, below(-1, ...run, [chat, interpreter], [render, interpreter])],
+    [16, below(-1, ...run, [chat, sparkplug], [render, sparkplug])],
+    [58, below(-1, ...run, [chat, turbofan], [render, turbofan])],
+    [
+      24,
+      below(
+        -1,
+        ...run,
+        [chat, turbofan],
+        [render, turbofan],
+        native("v8::internal::RegExpImpl::IrregexpExec", "RegExp"),
+      ),
+    ],
+    [
+      14,
+      below(
+        -1,
+        ...run,
+        [chat, interpreter],
+        [render, interpreter],
+        compile,
+        native("v8::internal::Parser::ParseProgram", "compile"),
+      ),
+    ],
+    [
+      11,
+      below(
+        -1,
+        ...run,
+        [chat, turbofan],
+        native("node::StreamBase::Writev", "socket"),
+        kernel("__libc_writev"),
+        kernel("tcp_sendmsg"),
+      ),
+    ],
+    [
+      8,
+      below(
+        -1,
+        native("v8::internal::ScavengerCollector::CollectGarbage", "GC"),
+        kernel("asm_exc_page_fault"),
+        kernel("handle_mm_fault"),
+      ),
+    ],
+  ];
+  const sum = stacks.reduce((total, [weight]) => total + weight, 0);
+  const samplesOf = (n) =>
+    Array.from({ length: n }, (_, i) => {
+      let at = random() * sum;
+      const [, stack] = stacks.find(([weight]) => {
+        at -= weight;
+        return at < 0;
+      });
+      return [5e6 + i * 10_101, 10_101, stack];
+    });
+  builder.thread(41877, 0, "main thread", samplesOf(990));
+  builder.thread(41890, 0, "main thread", samplesOf(400));
+  const profile = builder.data();
+  return { report: { ...report, findings: [], functions: functionRows(profile) }, profile };
+}
+
 /** Names of 200 characters, 300 functions, a recursion 5,000 deep, ten packages. */
 export function longNames() {
   const { report } = gatewayReport();

@@ -1,6 +1,9 @@
 /** Builds `ProfileData` (see `src/contract.ts`) from functions and stacks that a person can read. */
 
-const CATEGORIES = ["app", "dependency", "node", "native", "wasm", "gc", "program", "idle"];
+const CATEGORIES = ["app", "dependency", "node", "native", "kernel", "wasm", "gc", "program", "idle"];
+const TIERS = ["interpreter", "Sparkplug", "Maglev", "TurboFan"];
+/** More than any sample has: keys of the stack table are made of parent, function and tier. */
+const MAX_FUNCTIONS = 1_000_000;
 
 export class ProfileBuilder {
   strings = [""];
@@ -43,13 +46,14 @@ export class ProfileBuilder {
     return index;
   }
 
-  /** One frame under a parent stack; -1 = none. */
-  push(parent, fn) {
-    const key = parent * 4_000_037 + fn;
+  /** One frame under a parent stack; -1 = none. `tier` is a number of `TIERS`. */
+  push(parent, fn, tier = -1) {
+    const key = ((parent + 1) * MAX_FUNCTIONS + fn) * (TIERS.length + 1) + tier + 1;
     const known = this.#stack.get(key);
     if (known !== undefined) return known;
     this.stacks.parent.push(parent);
     this.stacks.function.push(fn);
+    this.stacks.tier.push(tier);
     const index = this.stacks.parent.length - 1;
     this.#stack.set(key, index);
     return index;
@@ -81,8 +85,10 @@ export class ProfileBuilder {
   }
 
   data() {
-    const { strings, categories, functions, stacks, threads, lines, sources } = this;
-    return { unit: "us", strings, categories, tiers: [], functions, stacks, threads, lines, sources };
+    const { strings, categories, functions, threads, lines, sources } = this;
+    const isKnown = this.stacks.tier.some((tier) => tier >= 0);
+    const stacks = { ...this.stacks, tier: isKnown ? this.stacks.tier : [] };
+    return { unit: "us", strings, categories, tiers: TIERS, functions, stacks, threads, lines, sources };
   }
 }
 

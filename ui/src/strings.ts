@@ -185,13 +185,12 @@ export const S = {
   sandwichOf: (name: string, total: string, share: string) =>
     `${name}: 100 % = ${total}, ${share} of all · callers above, what it calls below`,
   sandwichEmpty: (name: string) => `${name} has no samples in this selection.`,
-  order: "Order",
-  orderName: { time: "left-heavy", name: "by name" },
+  orderName: { time: "order: left-heavy", name: "order: by name" },
   orderHint: {
     time: "Heaviest frames to the left (o)",
     name: "Frames in the order of their names: each keeps its place whatever is selected (o)",
   },
-  tiers: "JIT tiers",
+  tiersName: { merged: "JIT tiers: merged", split: "JIT tiers: apart" },
   tiersHint: "Keep frames apart that V8 ran differently: interpreter, Sparkplug, Maglev, TurboFan (t)",
   ranAs: (tier: string) => `ran as ${tier}`,
   thread: "thread",
@@ -209,8 +208,7 @@ export const S = {
   previous: "previous hottest function (N)",
   next: "next hottest function (n)",
   first: "hottest function (h)",
-  byCategory: "colour by category",
-  byPackage: "colour by package",
+  colourName: { category: "colour: by category", package: "colour: by package" },
   legendHint: "Switch off to melt these frames into their callers",
   onlyApp: "only application",
   showEverything: "show everything",
@@ -287,6 +285,7 @@ export const S = {
   places: (n: string) => `in ${several(n, "place", "places")} of the tree`,
 
   functions: "Functions",
+  noFunctions: "None in what is shown above.",
   functionColumn: "function",
   charged: "charged",
   chargedHint: "own time, and native, GC and dependency time called from it with no other application function between",

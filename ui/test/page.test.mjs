@@ -279,6 +279,23 @@ test("one, several or all threads", () =>
     assert.equal(await page.getByLabel(/embed worker/).isVisible(), false);
   }));
 
+test("frames that V8 ran differently are one, or apart", () =>
+  reading("mixed", async (page) => {
+    const tip = async (x, row) => {
+      const box = await page.locator(".flame").boundingBox();
+      await page.mouse.move(box.x + x, box.y + row * 18 + 5);
+      await page.mouse.move(box.x + x, box.y + row * 18 + 9);
+      return page.locator(".tooltip").textContent();
+    };
+    await page.locator(".flame").scrollIntoViewIfNeeded();
+    assert.doesNotMatch(await tip(40, 5), /ran as/);
+    await page.getByText("JIT tiers: merged").click();
+    assert.match(await tip(40, 5), /renderRules.*ran as TurboFan/);
+    assert.match(await hash(page), /tiers=split/);
+    await page.keyboard.press("t");
+    assert.doesNotMatch(await hash(page), /tiers=/);
+  }));
+
 test("only the application, or without some packages", () =>
   reading("usual", async (page) => {
     await page.getByText("only application").click();

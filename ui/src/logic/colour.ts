@@ -45,27 +45,49 @@ export function shadeOf(name: string): number {
   return (hash >>> 7) % N_SHADES;
 }
 
+/** How much of the colour is left of frames that a search does not match. */
+export const FADED = 0.28;
+
 /** The dark theme dims frames a little, so that they do not glare. */
-export function shades([hue, saturation, lightness]: Hsl, dark: boolean): string[] {
+export function shades([hue, saturation, lightness]: Hsl, dark: boolean): Hsl[] {
   const base = dark ? lightness * 0.86 : lightness;
   return Array.from({ length: N_SHADES }, (_, i) => {
     const step = (i / (N_SHADES - 1) - 0.5) * 2 * SPREAD;
-    return `hsl(${hue} ${dark ? saturation * 0.8 : saturation}% ${(base + step).toFixed(1)}%)`;
+    return [hue, dark ? saturation * 0.8 : saturation, base + step];
   });
 }
 
-export const css = ([hue, saturation, lightness]: Hsl): string => `hsl(${hue} ${saturation}% ${lightness}%)`;
+export const css = ([hue, saturation, lightness]: Hsl): string => `hsl(${hue} ${saturation}% ${lightness.toFixed(1)}%)`;
 
-/** Linear RGB, each 0..1. */
-export function toLinearRgb([hue, saturation, lightness]: Hsl): [number, number, number] {
+/** Red, green and blue as a screen takes them, each 0..1. */
+export function toRgb([hue, saturation, lightness]: Hsl): [number, number, number] {
   const a = (saturation / 100) * Math.min(lightness / 100, 1 - lightness / 100);
   const channel = (n: number) => {
     const k = (n + hue / 30) % 12;
-    const value = lightness / 100 - a * Math.max(-1, Math.min(k - 3, 9 - k, 1));
-    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+    return lightness / 100 - a * Math.max(-1, Math.min(k - 3, 9 - k, 1));
   };
   return [channel(0), channel(8), channel(4)];
 }
+
+/** Linear RGB, each 0..1. */
+export function toLinearRgb(colour: Hsl): [number, number, number] {
+  const linear = (value: number) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+  const [red, green, blue] = toRgb(colour);
+  return [linear(red), linear(green), linear(blue)];
+}
+
+/** A colour as the four bytes of a pixel; `opacity` is 0..1. */
+export function pixel([red, green, blue]: readonly [number, number, number], opacity: number): number {
+  const byte = (value: number) => Math.round(value * 255);
+  return ((byte(opacity) << 24) | (byte(blue) << 16) | (byte(green) << 8) | byte(red)) >>> 0;
+}
+
+/** "#rrggbb" as red, green and blue, each 0..1. */
+export const fromHex = (hex: string): [number, number, number] => [
+  Number.parseInt(hex.slice(1, 3), 16) / 255,
+  Number.parseInt(hex.slice(3, 5), 16) / 255,
+  Number.parseInt(hex.slice(5, 7), 16) / 255,
+];
 
 export function luminance(colour: Hsl): number {
   const [r, g, b] = toLinearRgb(colour);

@@ -27,27 +27,42 @@ export interface Viewport {
   minWidth: number;
 }
 
-/** Collects bars. */
+/** Collects bars in columns that grow. */
 export class BarList {
-  private readonly nodes: number[] = [];
-  private readonly rows: number[] = [];
-  private readonly xs: number[] = [];
-  private readonly widths: number[] = [];
+  private n = 0;
+  private node = new Int32Array(1024);
+  private row = new Int32Array(1024);
+  private x = new Float64Array(1024);
+  private width = new Float64Array(1024);
 
   add(node: number, row: number, x: number, width: number): void {
-    this.nodes.push(node);
-    this.rows.push(row);
-    this.xs.push(x);
-    this.widths.push(width);
+    if (this.n === this.node.length) this.grow();
+    this.node[this.n] = node;
+    this.row[this.n] = row;
+    this.x[this.n] = x;
+    this.width[this.n++] = width;
+  }
+
+  private grow(): void {
+    const twice = <Column extends Int32Array | Float64Array>(column: Column, larger: Column): Column => {
+      larger.set(column);
+      return larger;
+    };
+    const size = this.n * 2;
+    this.node = twice(this.node, new Int32Array(size));
+    this.row = twice(this.row, new Int32Array(size));
+    this.x = twice(this.x, new Float64Array(size));
+    this.width = twice(this.width, new Float64Array(size));
   }
 
   bars(): Bars {
+    const { n } = this;
     return {
-      n: this.nodes.length,
-      node: Int32Array.from(this.nodes),
-      row: Int32Array.from(this.rows),
-      x: Float64Array.from(this.xs),
-      width: Float64Array.from(this.widths),
+      n,
+      node: this.node.subarray(0, n),
+      row: this.row.subarray(0, n),
+      x: this.x.subarray(0, n),
+      width: this.width.subarray(0, n),
     };
   }
 }

@@ -67,9 +67,13 @@ export class Grower {
 }
 
 /** `move` says where a node goes, given where its caller went (-1 = left out, 0 = the root) and a way to stay a frame. */
-function regrow(before: Stage, move: (node: number, caller: number, stay: (base: number) => number) => number): Stage {
+function regrow(
+  before: Stage,
+  move: (node: number, caller: number, stay: (base: number) => number) => number,
+  maxNodes = before.parent.length,
+): Stage {
   const n = before.parent.length;
-  const grower = new Grower(n);
+  const grower = new Grower(maxNodes);
   const to = new Int32Array(n);
   let node = 1;
   const stay = (base: number) => grower.child(base, before.fn[node], before.tier[node], before.stackOfNode[node]);
@@ -106,15 +110,17 @@ export function transformStage(profile: Profile, before: Stage, transform: Trans
 
 /** Only stacks through a node that `isTop`; the first such node of each becomes a child of the root. */
 function startOver(before: Stage, isTop: (node: number) => boolean): Stage {
-  const inside = new Uint8Array(before.parent.length);
-  return regrow(before, (node, caller, stay) => {
-    if (inside[before.parent[node]] === 1) inside[node] = 1;
-    else if (isTop(node)) {
-      inside[node] = 1;
-      return stay(0);
-    } else return -1;
-    return stay(caller);
-  });
+  const { parent } = before;
+  const inside = new Uint8Array(parent.length);
+  let nInside = 0;
+  for (let node = 1; node < parent.length; node++) {
+    if (inside[parent[node]] === 0 && !isTop(node)) continue;
+    inside[node] = 1;
+    nInside += 1;
+  }
+  const move = (node: number, caller: number, stay: (base: number) => number) =>
+    inside[node] === 0 ? -1 : stay(inside[parent[node]] === 1 ? caller : 0);
+  return regrow(before, move, nInside);
 }
 
 function collapseRecursion(before: Stage, wanted: number): Stage {

@@ -92,7 +92,7 @@ export class Chart implements FrameView {
     const { stalls } = this.context.report.timeline;
     const several = this.placed.length > 1;
     this.canvas.show({
-      ...this.shared.look(),
+      ...this.shared.appearance(),
       nRows: this.nRows,
       flipped: false,
       layout: (width, first, last) => layoutLanes(this.placed, this.span_us, width, first, last),
@@ -130,14 +130,16 @@ export class Chart implements FrameView {
   light(): void {
     const { hovered } = this.context.store;
     const { walked } = this;
-    this.canvas.highlight(hovered >= 0 ? hovered : this.state.selected, (bar) => {
-      const bars = this.canvas.shownBars;
-      if (!walked || bars?.node[bar] !== walked.frame.node) return false;
-      const [from, to] = frameTime(walked.lane.lane, walked.frame);
-      const x = this.x(from / 1e6);
-      const isThere = bars.x[bar] <= this.x(to / 1e6) && bars.x[bar] + bars.width[bar] >= x;
-      return isThere && laneOfRow(this.placed, bars.row[bar]) === walked.lane;
-    });
+    const isWalked = walked && ((bar: number) => this.shows(bar, walked));
+    this.canvas.highlight(hovered >= 0 ? hovered : this.state.selected, isWalked);
+  }
+
+  /** Whether a bar is a part of a frame. */
+  private shows(bar: number, { lane, frame }: Walked): boolean {
+    const bars = this.canvas.shownBars;
+    if (bars?.node[bar] !== frame.node || laneOfRow(this.placed, bars.row[bar]) !== lane) return false;
+    const [from, to] = frameTime(lane.lane, frame);
+    return bars.x[bar] <= this.x(to / 1e6) && bars.x[bar] + bars.width[bar] >= this.x(from / 1e6);
   }
 
   /** The frame under a bar, and whether the bar shows it whole. */

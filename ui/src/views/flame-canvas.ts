@@ -2,27 +2,20 @@
  * Draws bars in rows on a canvas: only the visible rows, in device pixels, with a second canvas on top for what lights
  * up under the pointer, so that hovering never redraws the bars. What the bars are, the picture says.
  */
-import { type Chrome, N_SHADES } from "../logic/colour.ts";
+import type { Chrome } from "../logic/colour.ts";
 import { type Bars, barAt } from "../logic/flame-layout.ts";
+import { BarPainter, GAP_MIN, type Look, ROW } from "./bar-painter.ts";
 import { h } from "./dom.ts";
 
-export const ROW = 18;
 /** Taller pictures scroll inside their frame. */
 const MAX_ROWS = 30;
 const MIN_ROWS = 8;
 const CHAR = 6.7;
 /** Narrower bars have no label. */
 const LABEL_MIN = 26;
-/** Narrower bars have no gap to their neighbour. */
-const GAP_MIN = 3;
+/** Narrower bars are not hatched. */
+const HATCH_MIN = 6;
 const FONT = '11px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace';
-
-/** How one function looks: shades of its colour, whether its label is light, whether it is hatched. */
-export interface Paint {
-  shades: readonly string[];
-  lightText: boolean;
-  hatched: boolean;
-}
 
 /** A name above a group of rows. */
 export interface Caption {
@@ -45,8 +38,7 @@ export interface Picture {
   /** Function of a node; -1 = the root. */
   fn(node: number): number;
   label(node: number): string;
-  shade(fn: number): number;
-  paint(fn: number): Paint;
+  look: Look;
   matches: Uint8Array | null;
   captions: readonly Caption[];
   marks(width: number): readonly Mark[];
@@ -58,13 +50,16 @@ export class FlameCanvas {
   private readonly base = h("canvas", { "aria-hidden": "true" });
   private readonly light = h("canvas", { "aria-hidden": "true" });
   private readonly spacer = h("div", { class: "flame-rows" });
+  private readonly painter = new BarPainter();
   private picture: Picture | null = null;
   private bars: Bars | null = null;
-  private lit: { fn: number; isNode: (bar: number) => boolean } = { fn: -1, isNode: () => false };
+  private lit: { fn: number; isNode: ((bar: number) => boolean) | null } = { fn: -1, isNode: null };
   /** Lower edge of row 0 where it is at the bottom; asking the frame for every bar would cost more than the bars. */
   private bottom = 0;
   /** x of the line that marks a moment; -1 = none. */
   private hair = -1;
+  /** Whether nothing was lit when the light was last drawn. */
+  private wasDark = false;
 
   constructor(
     label: string,
@@ -127,7 +122,7 @@ export class FlameCanvas {
   }
 
   /** Lights every bar of a function, and outlines the bars that are the frame walked to. */
-  highlight(fn: number, isNode: (bar: number) => boolean): void {
+  highlight(fn: number, isNode: ((bar: number) => boolean) | null): void {
     this.lit = { fn, isNode };
     this.drawLight();
   }
@@ -151,7 +146,7 @@ export class FlameCanvas {
     this.bars = picture.layout(width, Math.max(0, Math.min(atTop, atBottom)), Math.max(atTop, atBottom));
     const context = this.prepare(this.base, width, height);
     if (!context) return;
-    this.paintBars(context, picture, this.bars);
+    this.paint(context, picture, this.bars);
     // Read by `test/measure.mjs`.
     this.frame.dataset.drawMs = (performance.now() - started).toFixed(1);
     this.drawLight();
@@ -171,64 +166,40 @@ export class FlameCanvas {
     return context;
   }
 
-  private paintBars(context: CanvasRenderingContext2D, picture: Picture, bars: Bars): void {
-    const { root: rootFill, rootText, narrow, darkText, lightText } = picture.chrome;
-    /** Bars by colour: changing the colour costs more than a rectangle. */
-    const byFill = new Map<string, number[]>();
-    const faded: number[] = [];
-    const labelled: number[] = [];
-    const hatched: number[] = [];
-    const put = (fill: string, bar: number) => {
-      const list = byFill.get(fill);
-      if (list) list.push(bar);
-      else byFill.set(fill, [bar]);
-    };
-    for (let i = 0; i < bars.n; i++) {
-      const fn = bars.node[i] < 0 ? -2 : picture.fn(bars.node[i]);
-      if (fn < 0) put(fn === -2 ? narrow : rootFill, i);
-      else if (picture.matches?.[fn] === 0) faded.push(i);
-      else {
-        const paint = picture.paint(fn);
-        put(paint.shades[picture.shade(fn) % N_SHADES], i);
-        if (paint.hatched && bars.width[i] > 6) hatched.push(i);
-      }
-      if (fn > -2 && bars.width[i] > LABEL_MIN) labelled.push(i);
-    }
+  private paint(context: CanvasRenderingContext2D, picture: Picture, bars: Bars): void {
+    const { look, matches, chrome } = picture;
     const scroll = this.frame.scrollTop;
     const y = (bar: number) => this.top(bars.row[bar]) - scroll;
-    const drawn = (bar: number) => Math.max(0.6, bars.width[bar] - (bars.width[bar] > GAP_MIN ? 0.7 : 0));
-    const rectangle = (bar: number) => context.fillRect(bars.x[bar], y(bar), drawn(bar), ROW - 1);
-    for (const [fill, list] of byFill) {
-      context.fillStyle = fill;
-      for (const bar of list) rectangle(bar);
-    }
-    context.globalAlpha = 0.28;
-    for (const bar of faded) {
-      const fn = picture.fn(bars.node[bar]);
-      context.fillStyle = picture.paint(fn).shades[picture.shade(fn) % N_SHADES];
-      rectangle(bar);
-    }
-    context.globalAlpha = 1;
-    for (const bar of hatched) hatch(context, bars.x[bar], y(bar), drawn(bar), lightText);
+    const plain = (fn: number) => fn < 0 || matches?.[fn] === 0;
+    this.painter.paint(context, bars, y, picture);
     context.font = FONT;
     context.textBaseline = "middle";
-    for (const bar of labelled) {
+    for (let bar = 0; bar < bars.n; bar++) {
+      const width = bars.width[bar];
+      if (width <= HATCH_MIN || bars.node[bar] < 0) continue;
       const fn = picture.fn(bars.node[bar]);
-      const plain = fn < 0 || picture.matches?.[fn] === 0;
-      context.fillStyle = plain ? rootText : picture.paint(fn).lightText ? lightText : darkText;
+      const style = fn < 0 ? 0 : look.styleOf[fn];
+      if (!plain(fn) && look.hatched[style]) hatch(context, bars.x[bar], y(bar), width - 0.7, chrome.lightText);
+      if (width <= LABEL_MIN) continue;
+      context.fillStyle = plain(fn) ? chrome.rootText : look.lightText[style] ? chrome.lightText : chrome.darkText;
       const text = picture.label(bars.node[bar]);
-      const fits = Math.floor((bars.width[bar] - 7) / CHAR);
+      const fits = Math.floor((width - 7) / CHAR);
       const cut = text.length <= fits ? text : `${text.slice(0, Math.max(1, fits - 1))}…`;
-      context.fillText(cut, bars.x[bar] + 4, y(bar) + ROW / 2, bars.width[bar] - 6);
+      context.fillText(cut, bars.x[bar] + 4, y(bar) + ROW / 2, width - 6);
     }
-    context.fillStyle = rootText;
+    context.fillStyle = chrome.rootText;
     for (const { row, text } of picture.captions) context.fillText(text, 4, this.top(row) - scroll + ROW / 2);
-    context.fillStyle = picture.chrome.blocked;
+    context.fillStyle = chrome.blocked;
     for (const { row, x, width } of picture.marks(this.width)) context.fillRect(x, this.top(row) - scroll, width, 3);
   }
 
   private drawLight(): void {
     const { picture, bars } = this;
+    // An empty layer that stays empty need not be painted with every picture of a gesture.
+    const isDark = this.lit.fn < 0 && !this.lit.isNode && this.hair < 0;
+    const fits = this.light.width === this.base.width && this.light.height === this.base.height;
+    if (isDark && this.wasDark && fits) return;
+    this.wasDark = isDark;
     const context = this.prepare(this.light, this.frame.clientWidth, this.frame.clientHeight);
     if (!picture || !bars || !context) return;
     const scroll = this.frame.scrollTop;
@@ -243,7 +214,7 @@ export class FlameCanvas {
         context.lineWidth = bars.width[i] > LABEL_MIN ? 2 : 1;
         if (bars.width[i] > GAP_MIN) context.strokeRect(bars.x[i] + 1, y + 1, bars.width[i] - 2.7, ROW - 3);
       }
-      if (this.lit.isNode(i)) {
+      if (this.lit.isNode?.(i)) {
         context.lineWidth = 2;
         context.strokeRect(bars.x[i] + 1, y + 1, Math.max(1, bars.width[i] - 2.7), ROW - 3);
       }

@@ -1,8 +1,9 @@
-/** The legend, whose entries are switches: what is off melts into its callers. */
+/** The legend, whose entries are switches: what is off melts into its callers. Beside it, how frames are coloured and ordered. */
 import type { Context } from "../context.ts";
 import type { Category } from "../contract.ts";
 import type { CpuSelection } from "../logic/derive.ts";
 import { count } from "../logic/format.ts";
+import { NOT_ZOOMED } from "../logic/url-state.ts";
 import { HIDDEN_AT_FIRST, type LegendEntry } from "../logic/visibility.ts";
 import { CATEGORY_NAME, S } from "../strings.ts";
 import { fill, h } from "./dom.ts";
@@ -13,6 +14,7 @@ export function legend({ store }: Context, cpu: CpuSelection): HTMLElement {
   const switches = h("span", { class: "categories", role: "group", "aria-label": S.legendHint });
   const links = h("span", { class: "presets" });
   const packages = packagePicker(store, cpu);
+  const hasTiers = cpu.profile.stackTier.some((tier) => tier >= 0);
   const show = () => {
     const { state } = store;
     const { categories, packages: all } = cpu.legend(state);
@@ -39,21 +41,19 @@ export function legend({ store }: Context, cpu: CpuSelection): HTMLElement {
     const others = categories.map((entry) => entry.id).filter((id) => id !== "app");
     const isApp = others.every((id) => state.hiddenCategories.includes(id));
     const isFirst = state.hiddenCategories.join() === HIDDEN_AT_FIRST.join() && state.hiddenPackages.length === 0;
-    const link = (name: string, run: () => void, pressed?: boolean) =>
-      h(
-        "button",
-        { type: "button", class: "link", "aria-pressed": pressed === undefined ? null : String(pressed), onclick: run },
-        name,
-      );
-    const byPackage = state.colourBy === "package";
+    const link = (name: string, title: string | null, run: () => void) =>
+      h("button", { type: "button", class: "link", title, onclick: run }, name);
+    const { colourBy, order, tiers } = state;
     fill(
       links,
-      !isApp && others.length < categories.length && others.length > 0 && link(S.onlyApp, hide(others)),
-      !isFirst && link(S.showEverything, hide(HIDDEN_AT_FIRST)),
+      !isApp && others.length < categories.length && others.length > 0 && link(S.onlyApp, null, hide(others)),
+      !isFirst && link(S.showEverything, null, hide(HIDDEN_AT_FIRST)),
       all.length > 0 &&
-        link(byPackage ? S.byCategory : S.byPackage, () =>
-          store.adjust({ colourBy: byPackage ? "category" : "package" }),
+        link(S.colourName[colourBy], null, () =>
+          store.adjust({ colourBy: colourBy === "package" ? "category" : "package" }),
         ),
+      state.view !== "chart" && link(S.orderName[order], S.orderHint[order], () => flipOrder(store)),
+      hasTiers && link(S.tiersName[tiers], S.tiersHint, () => flipTiers(store)),
     );
     const nHidden = all.filter((entry) => state.hiddenPackages.includes(entry.id)).length;
     packages.element.hidden = all.length === 0;
@@ -66,6 +66,9 @@ export function legend({ store }: Context, cpu: CpuSelection): HTMLElement {
       before.hiddenCategories !== after.hiddenCategories ||
       before.hiddenPackages !== after.hiddenPackages ||
       before.colourBy !== after.colourBy ||
+      before.order !== after.order ||
+      before.tiers !== after.tiers ||
+      before.view !== after.view ||
       before.threads !== after.threads;
     if (!changed) return;
     keepFocus(switches, () => keepFocus(links, show));
@@ -73,6 +76,12 @@ export function legend({ store }: Context, cpu: CpuSelection): HTMLElement {
   show();
   return h("div", { class: "legend" }, switches, packages.element, links);
 }
+
+export const flipOrder = (store: Context["store"]): void =>
+  store.adjust({ order: store.state.order === "time" ? "name" : "time" });
+
+export const flipTiers = (store: Context["store"]): void =>
+  store.step({ tiers: store.state.tiers === "split" ? "merged" : "split", ...NOT_ZOOMED });
 
 function swatchOf(id: string, ranked: readonly string[], kind: "category" | "package"): HTMLElement {
   const swatch = h("span", { class: id === "gc" ? "swatch hatched" : "swatch" });

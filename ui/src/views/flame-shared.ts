@@ -4,10 +4,12 @@ import { chrome, shadeOf } from "../logic/colour.ts";
 import type { CpuSelection } from "../logic/derive.ts";
 import { percent } from "../logic/format.ts";
 import { functionLabel } from "../logic/place.ts";
+import { remember } from "../logic/remember.ts";
+import type { LegendEntry } from "../logic/visibility.ts";
 import { S } from "../strings.ts";
 import { h } from "./dom.ts";
 import type { Picture } from "./flame-canvas.ts";
-import { isDark, painter } from "./flame-paint.ts";
+import { isDark, lookOf } from "./flame-paint.ts";
 import { Tooltip } from "./flame-tooltip.ts";
 import { actionsFor, type FrameTarget } from "./frame-actions.ts";
 import { FrameMenu } from "./frame-menu.ts";
@@ -42,16 +44,20 @@ export class FlameShared {
   }
 
   /** The part of a picture that is the same in all. */
-  look(): Pick<Picture, "shade" | "paint" | "matches" | "chrome"> {
+  appearance(): Pick<Picture, "look" | "matches" | "chrome"> {
     const { state } = this.context.store;
-    const ranked = this.cpu.legend(state).packages.map((entry) => entry.id);
+    const dark = isDark(state);
     return {
-      shade: (fn) => this.shadeByFunction[fn],
-      paint: painter(this.cpu.profile, state, ranked),
+      look: this.lookFor(this.cpu.legend(state).packages, state.colourBy === "package", dark),
       matches: this.cpu.matches(state),
-      chrome: chrome(isDark(state)),
+      chrome: chrome(dark),
     };
   }
+
+  private readonly lookFor = remember(2, (packages: readonly LegendEntry[], byPackage: boolean, dark: boolean) => {
+    const ranked = packages.map((entry) => entry.id);
+    return lookOf(this.cpu.profile, this.shadeByFunction, byPackage, dark, ranked);
+  });
 
   label(fn: number, tier: number, total_us: number): string {
     const { profile } = this.cpu;

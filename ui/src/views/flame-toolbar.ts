@@ -1,4 +1,4 @@
-/** Controls above the picture: which one, order, threads, search with the share of its matches, the walk of the hottest. */
+/** Controls above the picture: which one, threads, search with the share of its matches, the walk of the hottest. */
 import type { Context } from "../context.ts";
 import type { CpuSelection } from "../logic/derive.ts";
 import { count, percent } from "../logic/format.ts";
@@ -28,18 +28,6 @@ export function toolbar({ store }: Context, cpu: CpuSelection, goTo: (fn: number
     view,
     button: choice(VIEW_NAME[view], VIEW_HINT[view], () => store.step(viewStep(store.state, view))),
   }));
-  const orders = (["time", "name"] as const).map((order) => ({
-    order,
-    button: choice(S.orderName[order], S.orderHint[order], () => store.adjust({ order })),
-  }));
-  const orderGroup = h(
-    "span",
-    { class: "choices", role: "group", "aria-label": S.order },
-    ...orders.map((o) => o.button),
-  );
-  const tiers = choice(S.tiers, S.tiersHint, () => flipTiers());
-  const flipTiers = () => store.step({ tiers: store.state.tiers === "split" ? "merged" : "split", ...NOT_ZOOMED });
-
   const search = h("input", {
     type: "search",
     placeholder: S.search,
@@ -68,9 +56,6 @@ export function toolbar({ store }: Context, cpu: CpuSelection, goTo: (fn: number
   const show = () => {
     const { state } = store;
     for (const { view, button } of views) button.setAttribute("aria-pressed", String(view === state.view));
-    for (const { order, button } of orders) button.setAttribute("aria-pressed", String(order === state.order));
-    orderGroup.hidden = state.view === "chart";
-    tiers.setAttribute("aria-pressed", String(state.tiers === "split"));
     threads?.show(threadsText(state, cpu));
     if (search.value !== state.search) search.value = state.search;
     showNumbers();
@@ -98,8 +83,6 @@ export function toolbar({ store }: Context, cpu: CpuSelection, goTo: (fn: number
       "div",
       { class: "toolbar" },
       h("span", { class: "choices", role: "group", "aria-label": S.picture }, ...views.map((v) => v.button)),
-      orderGroup,
-      cpu.profile.stackTier.some((tier) => tier >= 0) ? tiers : null,
       threads?.element,
       h("span", { class: "search" }, search, found),
       hottest,

@@ -41,7 +41,8 @@ export function functionTable(context: Context, cpu: CpuSelection, flame: Flame)
     fill(head, ...COLUMNS.map((c) => headCell(c)));
     rowOf.clear();
     for (const fn of all.slice(0, nRows)) rowOf.set(fn, row(fn, total));
-    fill(body, ...rowOf.values());
+    const none = h("tr", {}, h("td", { class: "source", colspan: COLUMNS.length }, S.noFunctions));
+    fill(body, ...(all.length === 0 ? [none] : rowOf.values()));
     base.textContent = S.tableBase(cpu.weight(total));
     more.hidden = all.length <= nRows;
     more.textContent = S.moreRows(count(Math.min(MORE_ROWS, all.length - nRows)));

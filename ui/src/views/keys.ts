@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import { NOT_ZOOMED, VIEWS } from "../logic/url-state.ts";
 import type { CpuView } from "./cpu.ts";
 import { redo, undo } from "./crumbs.ts";
+import { flipOrder, flipTiers } from "./flame-legend.ts";
 import { viewStep } from "./flame-toolbar.ts";
 import { actionsFor } from "./frame-actions.ts";
 import { helpIsOpen, openHelp } from "./help.ts";
@@ -43,8 +44,6 @@ function actions(context: Context, cpu: CpuView | null, shift: boolean): Record<
   const target = cpu.flame.target();
   const ofFrame = target ? actionsFor(context, context.cpu, target).filter((action) => action.key !== " ") : [];
   const views = VIEWS.map((view, i) => [String(i + 1), andLook(() => store.step(viewStep(store.state, view)))]);
-  const flipOrder = () => store.adjust({ order: store.state.order === "time" ? "name" : "time" });
-  const flipTiers = () => store.step({ tiers: store.state.tiers === "split" ? "merged" : "split", ...NOT_ZOOMED });
   const invert = () => store.step({ view: store.state.view === "inverted" ? "flame" : "inverted" });
   return {
     ...always,
@@ -58,8 +57,8 @@ function actions(context: Context, cpu: CpuView | null, shift: boolean): Record<
     N: andLook(() => cpu.walk(-1)),
     h: andLook(() => cpu.walk(0)),
     i: andLook(invert),
-    o: andLook(flipOrder),
-    t: andLook(flipTiers),
+    o: andLook(() => flipOrder(store)),
+    t: andLook(() => flipTiers(store)),
     w: () => cpu.explain(),
     u: andLook(() => undo(context)),
     U: andLook(() => redo(context)),

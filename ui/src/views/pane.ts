@@ -72,7 +72,7 @@ export class Pane implements FrameView {
     const { tree, top, firstRow } = this;
     const deepest = this.isMovedByHand() ? top : this.zoomed;
     this.canvas.show({
-      ...this.shared.look(),
+      ...this.shared.appearance(),
       nRows: tree.depth(deepest) + tree.levelsBelow(deepest) + 1 - firstRow,
       flipped: this.name === "callers",
       layout: (width, first, last) => this.layout(tree, top, width, first, last),
@@ -133,11 +133,8 @@ export class Pane implements FrameView {
 
   light(): void {
     const { hovered } = this.context.store;
-    const bars = () => this.canvas.shownBars;
-    this.canvas.highlight(
-      hovered >= 0 ? hovered : this.state.selected,
-      (bar) => this.walked >= 0 && bars()?.node[bar] === this.walked,
-    );
+    const isWalked = (bar: number) => this.canvas.shownBars?.node[bar] === this.walked;
+    this.canvas.highlight(hovered >= 0 ? hovered : this.state.selected, this.walked >= 0 ? isWalked : null);
   }
 
   current() {
