@@ -7,7 +7,7 @@ mod verdict;
 mod words;
 
 pub use finding::{Confidence, Evidence, Finding, Location, PredictedGain, Severity};
-pub use rules::{RULES, Rule};
+pub use rules::{Breadth, Documentation, Example, RULES, Rule, rule};
 pub use verdict::{Verdict, VerdictClass};
 
 use slowpath_analysis::Measurements;

@@ -1,6 +1,6 @@
 //! `cpu-hot-dependency`: a package takes busy time with no application function on the stack.
 
-use super::Rule;
+use super::{Breadth, Documentation, Example, Rule};
 use crate::finding::{Confidence, Evidence, Finding, Severity};
 use crate::words::percent;
 use crate::{Facts, gain};
@@ -17,21 +17,32 @@ const UNUSUAL_SHARE: f64 = 0.35;
 pub(super) const RULE: Rule = Rule {
     id: "cpu-hot-dependency",
     summary: "a package takes a large part of the busy time with no application function on the stack",
-    documentation: "\
-## What it is
+    breadth: Breadth::General,
+    documentation: Documentation {
+        what: "\
 Busy time in a package that no application function called directly: a framework's routing and middleware, a client
-library's parsing in a callback.
-
-## How it is recognised
-Samples without an application function on the stack, summed by the innermost package. Fires from 10 % of busy time on.
-
-## What else looks like it
-Work that the application started and that went on behind an `await`: the caller is then lost to a sampling profiler.
-
-## What to do
+library's parsing in a callback.",
+        why_it_hurts: "\
+It is paid on every request, and the application's own code does not show it.",
+        how_recognised: "\
+Samples without an application function on the stack, summed by the innermost package. Fires from 10 % of busy time on.",
+        lookalikes: "\
+Work that the application started and that went on behind an `await`: the caller is then lost to a sampling profiler.",
+        what_to_do: "\
 Check how the package is configured (middleware that is not needed, validation, logging), whether a newer version is
-faster, or what the application asks of it.
-",
+faster, or what the application asks of it.",
+        example: Example {
+            language: "js",
+            before: "\
+app.use(bodyParser.json());               // and again below, for every route
+app.use(morgan('combined'));",
+            after: "\
+app.post('/v1/chat', express.json(), chat); // where it is needed",
+        },
+        thresholds: "\
+10 % of busy time, as for `cpu-hot-function`. A framework at up to 35 % is doing what frameworks do; above that something is
+unusual, and the severity rises.",
+    },
     check,
 };
 

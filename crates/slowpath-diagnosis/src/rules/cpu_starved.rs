@@ -1,6 +1,6 @@
 //! `cpu-starved`: the target was ready to run but did not get a CPU.
 
-use super::Rule;
+use super::{Breadth, Documentation, Example, Rule};
 use crate::finding::{Confidence, Evidence, Finding, Severity};
 use crate::words::percent;
 use crate::{Facts, gain};
@@ -15,20 +15,29 @@ const HIGH_SHARE: f64 = 0.30;
 pub(super) const RULE: Rule = Rule {
     id: "cpu-starved",
     summary: "the target was ready to run but did not get a CPU",
-    documentation: "\
-## What it is
-The main thread was runnable and waited for a CPU: others had it, or the cgroup's quota was used up.
-
-## How it is recognised
+    breadth: Breadth::Specific,
+    documentation: Documentation {
+        what: "\
+The main thread was runnable and waited for a CPU: others had it, or the cgroup's quota was used up.",
+        why_it_hurts: "\
+Time in the run queue is added to every request, and no change in the service's code removes it.",
+        how_recognised: "\
 The kernel counts run-queue wait per thread (`/proc/*/schedstat`). Fires from 10 % of wall time on. Who had the CPU is
-read from `/proc/stat` (other work, stolen time), `cpu.stat` (quota) and slowpath's own use.
-
-## What else looks like it
-A load generator on the same machine that takes the CPU itself: that is said, and is no fault of the service.
-
-## What to do
-Give the service more CPU or fewer neighbours, raise the quota, or drive the load from another machine.
-",
+read from `/proc/stat` (other work, stolen time), `cpu.stat` (quota) and slowpath's own use.",
+        lookalikes: "\
+A load generator on the same machine that takes the CPU itself: that is said, and is no fault of the service.",
+        what_to_do: "\
+Give the service more CPU or fewer neighbours, raise the quota, or drive the load from another machine.",
+        example: Example {
+            language: "sh",
+            before: "\
+docker run --cpus 0.5 gateway             # throttled: the quota runs out in every period",
+            after: "\
+docker run --cpus 2 gateway",
+        },
+        thresholds: "\
+A tenth of the time lost is what a person would act on. From 30 % on nothing else can be read from the run.",
+    },
     check,
 };
 

@@ -1,6 +1,6 @@
 //! `event-loop-stall`: the loop was held for long at a time though the thread was not busy all along.
 
-use super::Rule;
+use super::{Breadth, Documentation, Example, Rule};
 use crate::Facts;
 use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::gain::SATURATED;
@@ -29,22 +29,37 @@ const MIN_SHARE: f64 = 0.01;
 pub(super) const RULE: Rule = Rule {
     id: "event-loop-stall",
     summary: "the event loop was held for long at a time while the thread was not busy all along",
-    documentation: "\
-## What it is
-One stretch of synchronous work holds the event loop for tens of milliseconds or more. Every request that arrives
-meanwhile waits for its end: p99 is high though the CPU is not.
-
-## How it is recognised
+    breadth: Breadth::General,
+    documentation: Documentation {
+        what: "\
+One stretch of synchronous work holds the event loop for tens of milliseconds or more.",
+        why_it_hurts: "\
+Every request that arrives meanwhile, however cheap, waits for its end: p99 is high though the CPU is not.",
+        how_recognised: "\
 A timer that is due each 10 ms comes late. Intervals of 50 ms and more are joined with the CPU samples taken in them,
 which names the function that held the loop longest. The rule leaves saturated threads alone: there the loop is late
-because there is more work than time, which `cpu-hot-function` explains.
-
-## What else looks like it
-A process that was not given a CPU (`cpu-starved`), or was stopped by a debugger.
-
-## What to do
-Cut the work into pieces (`setImmediate` between them), move it to a worker thread, or do it less often.
-",
+because there is more work than time, which `cpu-hot-function` explains.",
+        lookalikes: "\
+A process that was not given a CPU (`cpu-starved`), or was stopped by a debugger.",
+        what_to_do: "\
+Cut the work into pieces (`setImmediate` between them), move it to a worker thread, or do it less often.",
+        example: Example {
+            language: "js",
+            before: "\
+setInterval(() => accounts.forEach(check), 5000);",
+            after: "\
+setInterval(async () => {
+  for (const account of accounts) {
+    check(account);
+    await new Promise(setImmediate);      // let requests in between
+  }
+}, 5000);",
+        },
+        thresholds: "\
+50 ms: requests that it catches wait at least this long, and half of a p99 target of 100 ms is gone. Fewer than 3 stalls
+are incidents (a pause of the machine, a first compilation) unless they take 5 % of the time; below 1 % in all they
+are no cause. A stall in which the thread was seen running for less than 30 % was the machine's doing.",
+    },
     check,
 };
 

@@ -1,6 +1,6 @@
 //! `gc-pressure`: collecting garbage takes a large part of the busy time.
 
-use super::Rule;
+use super::{Breadth, Documentation, Example, Rule};
 use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::words::{function_name, millis, percent, place};
 use crate::{Facts, gain};
@@ -15,22 +15,32 @@ const HIGH_SHARE: f64 = 0.25;
 pub(super) const RULE: Rule = Rule {
     id: "gc-pressure",
     summary: "garbage collection takes a large part of the busy time",
-    documentation: "\
-## What it is
-The target allocates so much, or keeps so much alive, that collecting takes a large part of its main thread's time.
-
-## How it is recognised
+    breadth: Breadth::General,
+    documentation: Documentation {
+        what: "\
+The target allocates so much, or keeps so much alive, that collecting takes a large part of its main thread's time.",
+        why_it_hurts: "\
+The main thread stands while it collects: throughput is lost to it, and a long collection delays every request in flight.",
+        how_recognised: "\
 The share of busy samples in the collector (the cpu phase), and every pause that V8 reports (the gc recorder). Fires from
-10 % of busy time on; services that allocate moderately spend 1–5 %.
-
-## What else looks like it
-A heap near its limit (`--max-old-space-size`): the same pauses, but mark-sweep-compact dominates.
-
-## What to do
+10 % of busy time on.",
+        lookalikes: "\
+A heap near its limit (`--max-old-space-size`): the same pauses, but mark-sweep-compact dominates.",
+        what_to_do: "\
 Allocate less in the functions that the collections are charged to: reuse buffers, avoid copies of large objects and
 intermediate arrays, stream instead of building strings. A larger young generation (`--max-semi-space-size`) makes
-scavenges rarer.
-",
+scavenges rarer.",
+        example: Example {
+            language: "js",
+            before: "\
+const view = accounts.map((a) => ({ ...a })).filter((a) => a.enabled); // copies all, keeps few",
+            after: "\
+const view = accounts.filter((a) => a.enabled);                        // copies nothing",
+        },
+        thresholds: "\
+Services that allocate moderately spend 1–5 % of their busy time collecting; twice that is worth a look. From 25 % on it is
+a main cause.",
+    },
     check,
 };
 

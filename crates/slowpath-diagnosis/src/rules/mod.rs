@@ -3,12 +3,15 @@
 mod cpu_hot_dependency;
 mod cpu_hot_function;
 mod cpu_starved;
+mod documentation;
 mod event_loop_stall;
 mod gc_pressure;
 mod sync_call;
 mod sync_child_process;
 mod sync_crypto_or_zlib;
 mod sync_fs;
+
+pub use documentation::{Documentation, Example};
 
 use crate::Facts;
 use crate::finding::Finding;
@@ -20,10 +23,23 @@ pub struct Rule {
     pub id: &'static str,
     /// The problem in a line.
     pub summary: &'static str,
-    /// What it is, why it hurts, how it is recognised, what else looks like it, what to do; Markdown.
-    pub documentation: &'static str,
+    /// How much it explains by itself.
+    pub breadth: Breadth,
+    /// What it is, why it hurts, how it is recognised and the rest.
+    pub documentation: Documentation,
     /// Looks at the facts; empty when all is well.
     pub check: fn(Facts<'_>) -> Vec<Finding>,
+}
+
+/// How much a rule explains by itself.
+///
+/// Where two findings speak of the same time in the same place, the specific one stands and the general one gives way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Breadth {
+    /// Says where time goes, not what is wrong with it: a hot function.
+    General,
+    /// Says what is wrong: the same value is serialised twice.
+    Specific,
 }
 
 /// Every rule, in the order they run.
@@ -38,19 +54,41 @@ pub static RULES: &[Rule] = &[
     cpu_starved::RULE,
 ];
 
+/// Returns the rule of an id.
+pub fn rule(id: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.id == id)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
-    fn every_rule_documents_itself() {
+    fn every_rule_documents_itself_in_full() {
         for rule in RULES {
-            for section in
-                ["## What it is", "## How it is recognised", "## What else looks like it", "## What to do"]
-            {
-                assert!(rule.documentation.contains(section), "`{}` lacks {section}", rule.id);
+            let doc = &rule.documentation;
+            let parts = [
+                doc.what,
+                doc.why_it_hurts,
+                doc.how_recognised,
+                doc.lookalikes,
+                doc.what_to_do,
+                doc.example.before,
+                doc.example.after,
+                doc.thresholds,
+            ];
+            for (index, part) in parts.iter().enumerate() {
+                assert!(part.trim().len() >= 20, "part {index} of `{}` says nothing", rule.id);
             }
-            assert!(rule.id.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", rule.id);
+            assert_ne!(doc.example.before, doc.example.after, "{}", rule.id);
         }
+    }
+
+    #[test]
+    fn ids_are_unique_and_can_be_typed() {
+        let ids: BTreeSet<_> = RULES.iter().map(|rule| rule.id).collect();
+        assert_eq!(ids.len(), RULES.len());
+        assert!(ids.iter().all(|id| id.chars().all(|c| c.is_ascii_lowercase() || c == '-')), "{ids:?}");
     }
 }

@@ -1,25 +1,44 @@
 //! `sync-fs`: a synchronous file call blocks the main thread.
 
-use super::{Rule, sync_call};
+use super::{Breadth, Documentation, Example, Rule, sync_call};
 
 pub(super) const RULE: Rule = Rule {
     id: "sync-fs",
     summary: "a synchronous file call blocks the main thread",
-    documentation: "\
-## What it is
-A `fs.*Sync` call while requests are served: nothing else runs until the disk has answered.
-
-## How it is recognised
-CPU samples whose innermost run of Node's own frames holds a function named `…Sync` of `node:fs`, summed by the
-application function that calls it. V8 samples on the wall clock, so time slept inside the call counts too. Fires from
-5 % of busy time on; loading modules is left out.
-
-## What else looks like it
-A disk or child that is slow for other reasons: the call then only shows it.
-
-## What to do
-Read or write once at start and keep the result, or use the `fs/promises` function of the same name.
-",
+    breadth: Breadth::Specific,
+    documentation: Documentation {
+        what: "\
+A `fs.*Sync` call while requests are served.",
+        why_it_hurts: "\
+Nothing else runs until the disk has answered: one slow disk access delays every request in flight.",
+        how_recognised: "\
+CPU samples whose innermost run of Node's own frames holds a function named `…Sync` of `node:fs`, summed by the application
+function that calls it. V8 samples on the wall clock, so time slept inside the call counts too. Fires from 5 % of busy
+time and 3 % of wall time on, with at least 20 samples; loading modules is left out.",
+        lookalikes: "\
+A disk that is slow for other reasons: the call then only shows it. A file that is read once at start (the warm-up is left
+out).",
+        what_to_do: "\
+Read or write once at start and keep the result, or use the `fs/promises` function of the same name.",
+        example: Example {
+            language: "js",
+            before: "\
+function quota() {
+  return JSON.parse(fs.readFileSync('quota.json', 'utf8'));  // on every request
+}",
+            after: "\
+let known = JSON.parse(fs.readFileSync('quota.json', 'utf8')); // once, at start
+fs.watch('quota.json', async () => {
+  known = JSON.parse(await fs.promises.readFile('quota.json', 'utf8'));
+});
+function quota() {
+  return known;
+}",
+        },
+        thresholds: "\
+5 % of busy time is half of what a hot function needs: a call that blocks delays every other request as well. 3 % of wall
+time: below it nobody waits for it noticeably. 20 samples: one slow call at start is not a finding.",
+    },
     check: |facts| {
         let modules = &["node:fs", "node:internal/fs/"];
         let remedy = "read or write once at start and keep the result, or await the function of the same name from `fs/promises`.";
