@@ -294,6 +294,7 @@ export function gatewayReport() {
     ],
     warnings: [{ text: "another process used 0.4 of a core during the baseline: read p99 with ± 10 %", about: "load" }],
     functions,
+    native: null,
     timeline: {
       duration_s: 60,
       phases: PHASES.map(([name, start_s, end_s]) => ({ name, start_s, end_s })),

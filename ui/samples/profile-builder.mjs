@@ -75,7 +75,7 @@ export class ProfileBuilder {
     }
     const total = columns.duration_us.reduce((a, b) => a + b, 0);
     const effective_interval_us = samples.length > 0 ? Math.round(total / samples.length) : 0;
-    this.threads.push({ pid, thread, name, has_times: true, samples: columns, effective_interval_us });
+    this.threads.push({ recorder: "cpu", pid, thread, name, has_times: true, samples: columns, effective_interval_us });
   }
 
   heat(fn, line, self_us) {

@@ -46,7 +46,58 @@ export interface ReportData {
   /** What else spoils numbers: a busy machine, a generator at its limit, a target that died. Beside the numbers. */
   warnings: Warning[];
   functions: FunctionRow[];
+  /** What native stacks say; null where they were not recorded. */
+  native: NativeData | null;
   timeline: Timeline;
+}
+
+/** CPU time of all sampled threads, by thread and by what it went to. */
+export interface NativeData {
+  event: string; // "cpu-clock"
+  frequency_hz: number;
+  kernel_frames: boolean;
+  wall_s: number;
+  cpu_s: number;
+  n_samples: number;
+  /** Samples that the kernel could not hand over. */
+  n_lost: number;
+  /** Samples whose stack was deeper than the kernel walks. */
+  n_truncated: number;
+  threads: NativeThread[];
+  /** Largest first; adds up to `cpu_s`. */
+  work: NativeWork[];
+  /** What could not be named and why. */
+  notes: string[];
+}
+
+export interface NativeThread {
+  pid: number;
+  tid: number;
+  name: string;
+  cpu_s: number;
+  n_samples: number;
+}
+
+/** `class` and `part` as `docs/native.md` lists them: "gc" and "scavenge", "kernel" and "network". */
+export interface NativeWork {
+  class: string;
+  part: string;
+  cpu_s: number;
+  share: number; // of all CPU time
+  n_samples: number;
+  /** JavaScript that caused it, largest first; shares are of this work. */
+  callers: NativeWorkFunction[];
+  /** Innermost functions, largest first; shares are of this work. */
+  functions: NativeWorkFunction[];
+}
+
+export interface NativeWorkFunction {
+  function: string | null; // null = no JavaScript on the stack
+  file: string;
+  line: number | null;
+  package: string | null;
+  share: number;
+  function_index: number | null;
 }
 
 export type SplitClass = "js" | "gc" | "native" | "sync_io" | "compile" | "run_queue" | "idle";
@@ -289,6 +340,8 @@ export interface SourceExcerpt {
 }
 
 export interface ProfileThread {
+  /** "native" are stacks of the kernel's sampler: they tell of CPU time in their own way and are not added to "cpu". */
+  recorder: "cpu" | "native";
   pid: number;
   thread: number;
   name: string;

@@ -15,6 +15,7 @@ import { listenToKeys } from "./views/keys.ts";
 import { loadSection } from "./views/load.ts";
 import { loadLine } from "./views/load-line.ts";
 import { measured } from "./views/measured.ts";
+import { nativeSection } from "./views/native.ts";
 import { processes } from "./views/processes.ts";
 import { sectionsBar } from "./views/sections-bar.ts";
 import { splitBar } from "./views/split-bar.ts";
@@ -53,7 +54,9 @@ function start(root: HTMLElement): void {
   const answer = isRecording
     ? [verdict(context), splitBar(context), loadLine(context), findings(context), timeline(context)]
     : [verdict(context), categoryBar(context), report.timeline.series.length > 0 ? timeline(context) : null];
-  const proof = isRecording ? [eventLoop(context), loadSection(context), processes(context)] : [];
+  const proof = isRecording
+    ? [eventLoop(context), loadSection(context), nativeSection(context), processes(context)]
+    : [];
   const cpu = cpuSection(report.weight_unit);
   root.append(
     header(context),

@@ -65,6 +65,25 @@ export const VIEW_HINT: Record<View, string> = {
   sandwich: "One function: callers above, what it calls below (4)",
 };
 
+/** Classes of native work. */
+export const WORK_NAME: Record<string, string> = {
+  javascript: "JavaScript itself",
+  gc: "garbage collection",
+  compile: "parsing and compiling",
+  "inline-cache": "inline-cache misses",
+  regexp: "regular expressions",
+  json: "JSON",
+  string: "strings",
+  deoptimisation: "deoptimisation",
+  "structured-clone": "structured clone",
+  allocation: "allocation",
+  builtin: "other built-ins",
+  v8: "V8, other",
+  node: "Node's C++ and libraries",
+  kernel: "kernel",
+  other: "other native code",
+};
+
 export const SERIES_NAME: Record<string, string> = {
   rps: "requests/s",
   p99: "p99",
@@ -152,6 +171,16 @@ export const S = {
   format: "format",
   notes: "notes",
   eventLoop: "Event loop",
+  native: "Inside V8 and the kernel",
+  nativeSource: (cpu: string, samples: string, event: string, frequency: string) =>
+    `${cpu} of CPU time in all threads · ${samples} native stacks, by ${event} at ${frequency} Hz`,
+  workOn: "working on",
+  causedBy: "caused by",
+  mostlyIn: "mostly in",
+  noJavaScript: "no JavaScript on the stack",
+  noKernelFrames: "kernel frames were not permitted: the kernel's time is missing",
+  lostSamples: (n: string) => `${n} records did not fit into the kernel's rings and are missing`,
+  truncatedStacks: (n: string) => `${n} stacks were deeper than the kernel walks: their outer frames are missing`,
   processes: "Processes",
   measured: "How this was measured",
   sections: "Sections",
@@ -196,6 +225,12 @@ export const S = {
   thread: "thread",
   threads: "threads",
   allThreads: "all threads",
+  samplesOf: "Samples of",
+  recorderName: { cpu: "JavaScript", native: "native" },
+  recorderHint: {
+    cpu: "Samples of V8's profiler",
+    native: "Samples of the native recorder, with C++ and the kernel below JavaScript",
+  },
   mainThreads: "main threads",
   someThreads: (n: number, of: number) => `${n} of ${of} threads`,
   processHeading: (pid: number) => `process ${pid}`,

@@ -4,7 +4,7 @@ use crate::threads::ServingThread;
 use crate::tree_walk::{each_stack, subtree_sums};
 use slowpath_profile::Nanos;
 use slowpath_profile::classify::Category;
-use slowpath_profile::tables::{FunctionId, Profile};
+use slowpath_profile::tables::{FunctionId, Profile, ThreadSamples};
 
 /// Time of one function over the serving threads.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,10 +21,17 @@ pub struct FunctionTime {
 
 /// Returns the functions of the serving threads by self time, largest first; idle time is left out.
 pub fn function_times(profile: &Profile, serving: &[ServingThread]) -> Vec<FunctionTime> {
+    times_of_functions(profile, serving.iter().map(|thread| &profile.threads[thread.index]))
+}
+
+/// The same for any threads of the profile.
+pub(crate) fn times_of_functions<'a>(
+    profile: &Profile,
+    threads: impl Iterator<Item = &'a ThreadSamples>,
+) -> Vec<FunctionTime> {
     let n_stacks = profile.stacks.len();
     let (mut weight, mut n_samples) = (vec![0_u64; n_stacks], vec![0_u64; n_stacks]);
-    for thread in serving {
-        let samples = &profile.threads[thread.index];
+    for samples in threads {
         for (index, (stack, duration)) in samples.stack.iter().zip(&samples.duration).enumerate() {
             weight[stack.0 as usize] += duration.0;
             n_samples[stack.0 as usize] += samples.count.get(index).map_or(1, |count| u64::from(*count));

@@ -7,6 +7,7 @@ mod event_loop;
 mod functions;
 mod load;
 mod machine;
+mod native;
 mod overhead;
 mod phases;
 mod processes;
@@ -23,6 +24,7 @@ pub use event_loop::{GcMeasure, LoopMeasure, Stall};
 pub use functions::{FunctionTime, function_times};
 pub use load::{Latency, LoadMeasure, PhaseLoad};
 pub use machine::MachineMeasure;
+pub use native::{NativeMeasure, NativeThreadTime, WorkTime};
 pub use overhead::PhaseOverhead;
 pub use phases::{Outcome, Phase, Phases};
 pub use processes::{ProcessMeasure, ThreadMeasure};
@@ -54,6 +56,8 @@ pub struct Measurements {
     pub event_loop: Option<LoopMeasure>,
     /// Garbage collection of the busiest main thread.
     pub gc: Option<GcMeasure>,
+    /// What native stacks say, where they were recorded.
+    pub native: Option<NativeMeasure>,
     /// The process tree.
     pub processes: Vec<ProcessMeasure>,
     /// What each phase cost.
@@ -67,6 +71,12 @@ pub struct Measurements {
 }
 
 impl Measurements {
+    /// Returns the functions of the serving threads; of a recording of native stacks alone, of all its threads.
+    pub fn function_times(&self) -> &[FunctionTime] {
+        let native = self.native.as_ref().filter(|_| self.serving.is_empty());
+        native.map_or(&self.functions, |native| &native.functions)
+    }
+
     /// Measures everything.
     pub fn of(recording: &Recording, profile: &Profile) -> Self {
         let phases = Phases::of(recording);
@@ -81,6 +91,7 @@ impl Measurements {
             event_loop.name_culprits(profile, &phases);
         }
         let gc = main_pid.and_then(|pid| GcMeasure::of(recording, pid, &phases));
+        let native = NativeMeasure::of(recording, profile, &phases);
         let processes = processes::measure(recording, profile, &phases);
         let machine = MachineMeasure::of(recording, &phases, load.as_ref());
         let overhead = overhead::measure(&phases, load.as_ref());
@@ -95,6 +106,7 @@ impl Measurements {
             charges,
             event_loop,
             gc,
+            native,
             processes,
             overhead,
             machine,

@@ -25,6 +25,7 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile) -> Vec<RecorderM
     };
     let records = || recording.processes.values().flatten();
     let n_samples: usize = profile.threads.iter().map(|thread| thread.stack.len()).sum();
+    let n_native: usize = profile.native.iter().map(|thread| thread.stack.len()).sum();
     let n_seconds = records().filter(|record| record.event_loop.is_some()).count();
     let n_gc: usize = records().map(|record| record.gc.len()).sum();
     let n_heap = records().filter(|record| record.heap.is_some()).count();
@@ -38,6 +39,7 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile) -> Vec<RecorderM
         row("gc", n_gc, 0, "no collection was seen"),
         row("heap_usage", n_heap, 0, "no agent delivered heap readings"),
         row("cpu", n_samples, bytes("cpu-"), "no CPU phase ran, or no agent delivered samples"),
+        row("native", n_native, bytes("native"), "not asked for: pass `--native`"),
     ];
     if n_gc == 0 && n_seconds > 0 {
         rows[3].state = RecorderState::Ok;
@@ -45,6 +47,10 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile) -> Vec<RecorderM
     if n_dropped > 0 {
         rows[2].state = RecorderState::Partial;
         rows[2].why = format!("{n_dropped} records lost because the ring was full");
+    }
+    if let Some(native) = recording.native.as_ref().filter(|native| native.log.n_lost > 0) {
+        rows[6].state = RecorderState::Partial;
+        rows[6].why = format!("{} records did not fit into the kernel's rings", native.log.n_lost);
     }
     for timed in &recording.events {
         if let Event::Recorder { recorder, pid, state, why } = &timed.event

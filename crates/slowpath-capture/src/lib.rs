@@ -9,10 +9,12 @@ mod frames;
 mod launch;
 mod listeners;
 mod machine;
+mod native;
 mod output;
 mod proc_fs;
 mod redact;
 mod run_dir;
+mod running;
 mod session_writer;
 mod source_maps;
 mod source_recorder;
@@ -24,9 +26,13 @@ pub use collector::{Collector, LiveReading, ProcessInfo, RecorderKind};
 pub use launch::{ChildChange, LaunchError, LaunchPlan, Launched, launch};
 pub use listeners::{Listeners, PortOwner};
 pub use machine::describe_machine;
+pub use native::{
+    JIT_NODE_OPTIONS, Lack, NativeError, NativeRecorder, Privileges, Recorded, remove_jit_files,
+};
 pub use output::OutputFollower;
 pub use redact::{redact_args, redact_text, redact_url};
 pub use run_dir::RunDir;
+pub use running::RunningProcess;
 pub use session_writer::SessionWriter;
 pub use stop::{StopReport, stop};
 pub use system_sampler::SystemSampler;

@@ -39,7 +39,7 @@ fn children_of(pid: u32) -> Vec<u32> {
     children
 }
 
-fn directory_numbers(path: &Path) -> Vec<u32> {
+pub(crate) fn directory_numbers(path: &Path) -> Vec<u32> {
     let Ok(entries) = fs::read_dir(path) else {
         return Vec::new();
     };

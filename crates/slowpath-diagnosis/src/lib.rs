@@ -2,6 +2,7 @@
 
 mod finding;
 mod gain;
+mod native_verdict;
 mod rules;
 mod verdict;
 mod words;

@@ -7,7 +7,7 @@ use crate::Facts;
 use crate::finding::{Finding, Location};
 use crate::gain::SATURATED;
 use crate::words::{LONG_LINE, millis, named, percent};
-use slowpath_analysis::{Outcome, Split, SplitClass};
+use slowpath_analysis::{Measurements, NativeMeasure, Outcome, Split, SplitClass};
 
 /// p99 below this is what people commonly ask of an API, ms.
 const GOOD_P99_MS: f64 = 100.0;
@@ -85,7 +85,11 @@ pub struct Verdict {
     pub detail: String,
 }
 
-fn verdict(class: VerdictClass, sentence: impl Into<String>, detail: impl Into<String>) -> Verdict {
+pub(crate) fn verdict(
+    class: VerdictClass,
+    sentence: impl Into<String>,
+    detail: impl Into<String>,
+) -> Verdict {
     Verdict { class, sentence: sentence.into(), detail: detail.into() }
 }
 
@@ -100,6 +104,9 @@ pub(crate) fn conclude(facts: Facts<'_>, findings: &[Finding]) -> Verdict {
             format!("CPU-bound: {}{place} and never turned again", hang.title),
             "A synchronous loop holds the main thread: no request is answered while it runs.",
         );
+    }
+    if let Some(native) = native_alone(measurements) {
+        return crate::native_verdict::conclude(native, facts.profile);
     }
     if let Some(verdict) = too_little(facts) {
         return verdict;
@@ -145,6 +152,13 @@ pub(crate) fn conclude(facts: Facts<'_>, findings: &[Finding]) -> Verdict {
             "No load was driven: pass --url to measure latency.",
         ),
     }
+}
+
+/// Returns what native stacks say where nothing else was recorded of the process.
+fn native_alone(measurements: &Measurements) -> Option<&NativeMeasure> {
+    let alone =
+        measurements.serving.is_empty() && measurements.event_loop.is_none() && measurements.load.is_none();
+    measurements.native.as_ref().filter(|_| alone)
 }
 
 /// Whether more CPU would bring more than removing any other cause.

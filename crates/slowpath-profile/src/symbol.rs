@@ -16,6 +16,7 @@
 //! add `_[k]` to kernel frames, `_[j]` to compiled code, `_[i]` to inlined frames.
 
 use crate::classify::{AppScope, Category, classify, native_kind};
+use crate::import::cpuprofile::CallFrame;
 use crate::native::{Work, WorkClass, work_of};
 use crate::tables::{Function, Tier};
 
@@ -138,6 +139,18 @@ fn javascript(scope: &AppScope, rest: &str) -> (Function, Option<Tier>) {
     }
     let (name, file, line, column) = split_place(rest).unwrap_or((rest.trim(), "", 0, 0));
     (at_place(scope, name, file, line, column), tier)
+}
+
+/// Returns the frame of a JavaScript function as V8's own profiler gives it, from V8's name for its machine code.
+pub(crate) fn javascript_frame(symbol: &str) -> Option<CallFrame<'_>> {
+    let rest = JS_TAGS.iter().find_map(|tag| symbol.strip_prefix(tag))?;
+    let (name, url, line, column) = split_place(rest.trim_start_matches(['~', '^', '*', '+', '\'']))?;
+    Some(CallFrame {
+        function_name: name.into(),
+        url: url.into(),
+        line_number: i64::from(line) - 1,
+        column_number: i64::from(column) - 1,
+    })
 }
 
 /// Splits `name file:line:column` or `name file:line`. The name may be empty; name and file may both hold spaces, so the file

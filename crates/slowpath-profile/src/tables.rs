@@ -6,6 +6,7 @@ use crate::code::Code;
 use crate::excerpts::{Excerpt, FileUrls, excerpts};
 use crate::import::cpuprofile::CallFrame;
 use crate::inlined::Inlining;
+use crate::native::add_native;
 use crate::recording::{CpuSegment, Event, Recording};
 use rustc_hash::FxHashMap;
 use std::collections::HashMap;
@@ -249,6 +250,11 @@ pub struct Profile {
     pub line_ticks: HashMap<(FunctionId, u32), u64>,
     /// The code around the hottest lines, where the recording has it.
     pub excerpts: Vec<Excerpt>,
+    /// Samples of the native recorder, one entry a kernel thread, by pid and thread. They tell of the same time as
+    /// `threads` where both are, in another way, and are never added up with them.
+    pub native: Vec<ThreadSamples>,
+    /// CPU time in nanoseconds by `(function, line)` of native leaves, where debug information tells it.
+    pub native_lines: HashMap<(FunctionId, u32), u64>,
 }
 
 impl Profile {
@@ -275,6 +281,7 @@ impl Profile {
             }
         }
         profile.excerpts = excerpts(&profile, &code, &naming.files);
+        add_native(&mut profile, recording, &code, &phases);
         profile
     }
 

@@ -2,6 +2,7 @@
 //! the two change together. Times are seconds since the recording's start unless the name says otherwise.
 #![allow(missing_docs)]
 
+use crate::native_data::NativeData;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -35,6 +36,7 @@ pub struct ReportData {
     pub recorders: Vec<RecorderData>,
     pub warnings: Vec<WarningData>,
     pub functions: Vec<FunctionData>,
+    pub native: Option<NativeData>,
     pub timeline: TimelineData,
 }
 

@@ -5,12 +5,14 @@ mod data;
 mod files_data;
 mod html;
 mod markdown;
+mod native_data;
 mod profile_data;
 mod report_data;
 mod write;
 
 pub use data::*;
 pub use markdown::render_markdown;
+pub use native_data::{NativeData, NativeThreadData, WorkData, WorkFunctionData};
 pub use profile_data::{ProfileColumns, ThreadColumns};
 pub use write::{ReportFiles, WriteError, write_load_page, write_page, write_report};
 

@@ -1,9 +1,13 @@
 //! `report.md`: the report for terminals, pull requests and coding agents.
 
 use crate::data::{FindingData, LatencyData, ReportData};
+use crate::native_data::WorkFunctionData;
 
 /// Functions listed.
 const MAX_FUNCTIONS: usize = 15;
+
+/// Kinds of native work listed.
+const MAX_WORK: usize = 20;
 
 /// Renders the report as Markdown.
 pub fn render_markdown(report: &ReportData) -> String {
@@ -37,6 +41,7 @@ pub fn render_markdown(report: &ReportData) -> String {
     }
     text.push_str(&load(report));
     text.push_str(&functions(report));
+    text.push_str(&native(report));
     text.push_str(&measured(report));
     text
 }
@@ -160,6 +165,43 @@ fn functions(report: &ReportData) -> String {
             cell(&code(&function.name)),
             cell(&inline(if function.file.is_empty() { function.category } else { &function.file }))
         ));
+    }
+    text
+}
+
+fn native(report: &ReportData) -> String {
+    let Some(native) = &report.native else {
+        return String::new();
+    };
+    let mut text = format!(
+        "\n## Inside V8 and the kernel\n\n{:.2} s of CPU time in all threads, {} native stacks by {} at {} Hz\n\n",
+        native.cpu_s, native.n_samples, native.event, native.frequency_hz
+    );
+    text.push_str(
+        "| share | CPU s | samples | working on | caused by | mostly in |\n|---|---|---|---|---|---|\n",
+    );
+    for work in native.work.iter().take(MAX_WORK) {
+        let name = |function: Option<&WorkFunctionData>| {
+            let Some(function) = function else { return "–".to_owned() };
+            let Some(name) = &function.function else { return "no JavaScript on the stack".to_owned() };
+            let line = function.line.map_or(String::new(), |line| format!(":{line}"));
+            let place =
+                if function.line.is_some() { format!(" {}{line}", function.file) } else { String::new() };
+            format!("{}{} ({:.0} %)", code(name), inline(&place), function.share * 100.0)
+        };
+        text.push_str(&format!(
+            "| {:.1} % | {:.3} | {} | {}: {} | {} | {} |\n",
+            work.share * 100.0,
+            work.cpu_s,
+            work.n_samples,
+            work.class,
+            work.part,
+            cell(&name(work.callers.first())),
+            cell(&name(work.functions.first()))
+        ));
+    }
+    for note in &native.notes {
+        text.push_str(&format!("\n> note: {}\n", inline(note)));
     }
     text
 }

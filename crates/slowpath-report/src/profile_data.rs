@@ -43,6 +43,7 @@ struct StackColumns {
 /// Samples of one thread.
 #[derive(Debug, Clone, Serialize)]
 pub struct ThreadColumns {
+    recorder: &'static str,
     pid: u32,
     thread: u32,
     name: String,
@@ -130,13 +131,17 @@ pub(crate) fn build(profile: &Profile, origin: Nanos) -> ProfileColumns {
             lines: excerpt.lines.clone(),
         })
         .collect();
+    let threads = |recorder, threads: &'_ [ThreadSamples]| {
+        let columns = |thread| thread_columns(recorder, profile.unit, thread, origin);
+        threads.iter().map(columns).collect::<Vec<_>>().into_iter()
+    };
     ProfileColumns {
         unit: unit_name(profile.unit),
         functions,
         stacks,
         categories: Category::ALL.iter().map(|category| category.as_str()).collect(),
         tiers: Tier::ALL.iter().map(|tier| tier.as_str()).collect(),
-        threads: profile.threads.iter().map(|t| thread_columns(profile.unit, t, origin)).collect(),
+        threads: threads("cpu", &profile.threads).chain(threads("native", &profile.native)).collect(),
         lines: line_columns(profile),
         sources,
         strings: strings.rows,
@@ -160,7 +165,12 @@ fn tiers(profile: &Profile) -> Vec<i64> {
     profile.stacks.tier.iter().map(index).collect()
 }
 
-fn thread_columns(unit: WeightUnit, thread: &ThreadSamples, origin: Nanos) -> ThreadColumns {
+fn thread_columns(
+    recorder: &'static str,
+    unit: WeightUnit,
+    thread: &ThreadSamples,
+    origin: Nanos,
+) -> ThreadColumns {
     // Time is told in microseconds, bytes and counts as they are.
     let scale = if unit == WeightUnit::Nanoseconds { 1000 } else { 1 };
     let us = |t: Nanos| t.since(origin).0 / 1000;
@@ -174,6 +184,7 @@ fn thread_columns(unit: WeightUnit, thread: &ThreadSamples, origin: Nanos) -> Th
         samples.stack.push(stack.0);
     }
     ThreadColumns {
+        recorder,
         pid: thread.pid,
         thread: thread.thread,
         name: thread.display_name(),
@@ -193,6 +204,13 @@ fn line_columns(profile: &Profile) -> LineColumns {
         lines.function.push(function.0);
         lines.line.push(*line);
         lines.self_us.push(ticks * interval.0 / 1000);
+    }
+    let mut rows: Vec<_> = profile.native_lines.iter().collect();
+    rows.sort_unstable();
+    for ((function, line), time) in rows {
+        lines.function.push(function.0);
+        lines.line.push(*line);
+        lines.self_us.push(time / 1000);
     }
     lines
 }

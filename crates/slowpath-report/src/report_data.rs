@@ -5,6 +5,7 @@ use crate::data::{
     MachineData, OverheadData, ProcessData, REPORT_FORMAT_VERSION, RecorderData, ReportData, RunInfo,
     SeriesData, SplitSource, StallData, ThreadData, TimelineData, TimelinePhase, VerdictData, WarningData,
 };
+use crate::native_data;
 use crate::profile_data;
 use slowpath_analysis::{Charges, FunctionTime, Latency, Measurements, Outcome, Series, SplitClass};
 use slowpath_diagnosis::{Diagnosis, Finding};
@@ -91,7 +92,8 @@ pub(crate) fn build(
             })
             .collect(),
         warnings: warnings(recording, m),
-        functions: functions(profile, &m.functions, &m.charges),
+        functions: functions(profile, m.function_times(), &m.charges),
+        native: m.native.as_ref().map(|native| native_data::build(profile, native)),
         timeline: timeline(profile, m),
     }
 }

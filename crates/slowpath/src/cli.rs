@@ -23,6 +23,8 @@ Examples:
       See what a report looks like: starts a small gateway with a planted bottleneck and finds it.
   slowpath run --url http://127.0.0.1:3000/health -c 50 -d 30 -- node server.js
       Start a service, drive 50 connections at it for 30 seconds, say why it is slow.
+  slowpath perf -p 4242 --duration 60
+      Say where a running process spends its CPU time, down to C++ and the kernel.
   slowpath report .slowpath/20261123-140200-server
       Rebuild the report of a recording.
   slowpath mock --port 9000
@@ -39,6 +41,8 @@ pub(crate) enum Command {
     Load(LoadCommandOptions),
     /// Merge the results of several `slowpath load` into one
     Merge(MergeOptions),
+    /// Record where a running process spends its CPU time, down to C++ and the kernel
+    Perf(PerfOptions),
     /// Rebuild the report of a recording
     Report(ReportOptions),
     /// Show profiles that other tools recorded
@@ -155,6 +159,33 @@ pub(crate) struct OutputOptions {
     /// Do not open the report
     #[arg(long)]
     pub(crate) no_open: bool,
+}
+
+const PERF_EXAMPLES: &str = "\
+Examples:
+  slowpath perf -p 4242
+  slowpath perf -p $(pgrep -f api-server) -F 99 --duration 60
+  slowpath perf -p 4242 --duration 10 --json | jq '.native.work[] | {class, part, share}'
+
+Samples every thread of the process and of everything that it starts, by CPU time, with kernel and user stacks. The process may be of any kind; it is neither stopped nor changed. Ctrl-C ends early with the report.
+
+Code that a program compiles as it runs has names where the program writes a perf map. For Node.js: start it with NODE_OPTIONS='--perf-basic-prof --interpreted-frames-native-stack'.";
+
+/// Options of `slowpath perf`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = PERF_EXAMPLES)]
+pub(crate) struct PerfOptions {
+    /// Process to record, with all that it starts
+    #[arg(short, long, value_name = "PID")]
+    pub(crate) pid: u32,
+    /// Samples a second of CPU time and thread
+    #[arg(short = 'F', long, default_value_t = 99, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) frequency: u32,
+    /// How long to record (60, 60s, 1m)
+    #[arg(long, default_value = "60", value_parser = parse_duration, value_name = "TIME")]
+    pub(crate) duration: Duration,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
 }
 
 /// Options of `slowpath report`.

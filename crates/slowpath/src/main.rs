@@ -9,6 +9,7 @@ mod load;
 mod mock_command;
 mod open_command;
 mod out_dir;
+mod perf_command;
 mod phase_plan;
 mod readiness;
 mod report_command;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         cli::Command::Demo(options) => demo::run(&options),
         cli::Command::Load(options) => load::run(&options),
         cli::Command::Merge(options) => load::run_merge(&options),
+        cli::Command::Perf(options) => perf_command::run(&options),
         cli::Command::Report(options) => report_command::run(&options),
         cli::Command::Open(options) => open_command::run(&options),
         cli::Command::Mock(options) => mock_command::run(&options),

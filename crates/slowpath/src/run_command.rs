@@ -158,7 +158,7 @@ fn redact_output_logs(dir: &Path) {
 }
 
 /// Removes the directory of a session that never began, so that a mistake leaves nothing behind.
-fn remove_if_empty(dir: &Path) {
+pub(crate) fn remove_if_empty(dir: &Path) {
     let Ok(entries) = std::fs::read_dir(dir) else {
         return;
     };

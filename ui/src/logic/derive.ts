@@ -6,10 +6,10 @@ import { weight } from "./format.ts";
 import { type FunctionTotals, totalFunctions } from "./function-totals.ts";
 import { climbFromFunction, climbFromLeaves, InvertedTree } from "./inverted-tree.ts";
 import { rankNames } from "./name-order.ts";
-import type { Profile, ThreadSamples } from "./profile.ts";
+import type { Profile, Recorder, ThreadSamples } from "./profile.ts";
 import { remember } from "./remember.ts";
 import { haystack, type MatchShare, matchFunctions, shareOfMatches } from "./search.ts";
-import { type StackWeights, threadKey, weighStacks } from "./selection.ts";
+import { type StackWeights, threadKey, threadsOf, weighStacks } from "./selection.ts";
 import { readTransforms, type Transform, writeTransforms } from "./transforms.ts";
 import { NOT_ZOOMED, type ViewState } from "./url-state.ts";
 import { fates, type LegendEntry, legendEntries } from "./visibility.ts";
@@ -20,10 +20,11 @@ export type TreeName = "topDown" | "inverted" | "callers" | "callees";
 export class CpuSelection {
   constructor(readonly profile: Profile) {}
 
-  private readonly threadsOf = remember(4, (keys: string): readonly ThreadSamples[] => {
+  private readonly poolOf = remember(2, (recorder: Recorder) => threadsOf(this.profile.threads, recorder));
+  private readonly threadsOf = remember(4, (pool: readonly ThreadSamples[], keys: string): readonly ThreadSamples[] => {
     const wanted = keys.split(",");
-    const chosen = this.profile.threads.filter((thread) => wanted.includes(threadKey(thread)));
-    return chosen.length > 0 ? chosen : this.profile.threads;
+    const chosen = pool.filter((thread) => wanted.includes(threadKey(thread)));
+    return chosen.length > 0 ? chosen : pool;
   });
   private readonly weightsOf = remember(
     4,
@@ -72,8 +73,12 @@ export class CpuSelection {
   weight(value: number | null | undefined): string {
     return weight(value, this.profile.unit);
   }
+  /** The threads to choose from: those of one recorder. */
+  pool(state: ViewState): readonly ThreadSamples[] {
+    return this.poolOf(state.recorder);
+  }
   threads(state: ViewState): readonly ThreadSamples[] {
-    return this.threadsOf(state.threads.join(","));
+    return this.threadsOf(this.pool(state), state.threads.join(","));
   }
   stackWeights(state: ViewState): StackWeights {
     return this.weightsOf(this.threads(state), state.range?.[0] ?? null, state.range?.[1] ?? null);

@@ -6,7 +6,11 @@
 import type { ProfileData, SourceExcerpt, WeightUnit } from "../contract.ts";
 import { addGroups, type FunctionTable, type Groups } from "./groups.ts";
 
+/** V8's profiler, or the native recorder. */
+export type Recorder = "cpu" | "native";
+
 export interface ThreadSamples {
+  recorder: Recorder;
   pid: number;
   thread: number;
   name: string;
@@ -152,6 +156,7 @@ function indexThread(thread: ProfileData["threads"][number], nStacks: number): T
     if (samples.stack[i] >= nStacks) throw new BadProfile(`sample ${i} has no stack ${samples.stack[i]}`);
   }
   return {
+    recorder: thread.recorder,
     pid: thread.pid,
     thread: thread.thread,
     name: thread.name,

@@ -1,5 +1,5 @@
 /** Adds up sample weights by stack for the chosen threads and interval: the input of every tree and table. */
-import type { Profile, ThreadSamples } from "./profile.ts";
+import type { Profile, Recorder, ThreadSamples } from "./profile.ts";
 
 export interface StackWeights {
   self_us: Float64Array;
@@ -43,5 +43,15 @@ export function lowerBound(sorted: ArrayLike<number>, value: number): number {
   return low;
 }
 
-/** Identifies a thread in the picker and the URL. */
+/** Identifies a thread among those of its recorder, in the picker and the URL. */
 export const threadKey = (thread: { pid: number; thread: number }): string => `${thread.pid}.${thread.thread}`;
+
+/**
+ * The threads of one recorder, or of the other where it has none.
+ *
+ * Both tell of the same time in two ways, so they are never added up.
+ */
+export function threadsOf<T extends { recorder: Recorder }>(threads: readonly T[], recorder: Recorder): readonly T[] {
+  const own = threads.filter((thread) => thread.recorder === recorder);
+  return own.length > 0 ? own : threads;
+}

@@ -4,6 +4,7 @@
  * Whatever equals the initial state is left out, so an untouched page has an empty hash. Unknown keys and broken
  * values are ignored: a link from another version still opens.
  */
+import type { Recorder } from "./profile.ts";
 import { readTransforms, type Transform, writeTransforms } from "./transforms.ts";
 import { HIDDEN_AT_FIRST } from "./visibility.ts";
 
@@ -14,6 +15,8 @@ export const VIEWS: readonly View[] = ["flame", "inverted", "chart", "sandwich"]
 export interface ViewState {
   /** Brushed interval in seconds. */
   range: readonly [number, number] | null;
+  /** Whose samples are shown, where there are those of both. */
+  recorder: Recorder;
   /** `threadKey` of the chosen threads; none = all. */
   threads: readonly string[];
   view: View;
@@ -47,6 +50,7 @@ export interface ViewState {
 
 export const INITIAL: ViewState = {
   range: null,
+  recorder: "cpu",
   threads: [],
   view: "flame",
   order: "time",
@@ -102,7 +106,9 @@ const path = (name: "zoomPath" | "zoomCallers" | "zoomCallees"): Key => ({
 });
 
 /** One word of two or more; the first is the initial one and is not written. */
-const choice = <Name extends "view" | "order" | "tiers" | "details" | "colourBy" | "theme" | "latencyScale">(
+const choice = <
+  Name extends "recorder" | "view" | "order" | "tiers" | "details" | "colourBy" | "theme" | "latencyScale",
+>(
   name: Name,
   options: readonly ViewState[Name][],
 ): Key => ({
@@ -128,6 +134,7 @@ const KEYS: Record<string, Key> = {
       return range && range[1] > range[0] ? { range } : undefined;
     },
   },
+  recorder: choice("recorder", ["cpu", "native"]),
   thread: {
     write: ({ threads }) => threads.join(","),
     read: (text) => ({ threads: text.split(",").filter((key) => /^\d+\.\d+$/.test(key)) }),

@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import type { CpuSelection } from "../logic/derive.ts";
 import { count, percent } from "../logic/format.ts";
 import { heatRank, walkHottest } from "../logic/function-totals.ts";
+import type { ThreadSamples } from "../logic/profile.ts";
 import { threadKey } from "../logic/selection.ts";
 import { NOT_ZOOMED, VIEWS, type View, type ViewState } from "../logic/url-state.ts";
 import { S, VIEW_HINT, VIEW_NAME } from "../strings.ts";
@@ -28,6 +29,15 @@ export function toolbar({ store }: Context, cpu: CpuSelection, goTo: (fn: number
     view,
     button: choice(VIEW_NAME[view], VIEW_HINT[view], () => store.step(viewStep(store.state, view))),
   }));
+  const recorders = (["cpu", "native"] as const).map((recorder) => ({
+    recorder,
+    button: choice(S.recorderName[recorder], S.recorderHint[recorder], () =>
+      store.step({ recorder, threads: [], ...NOT_ZOOMED }),
+    ),
+  }));
+  const recorderGroup = recorders.every((r) => cpu.profile.threads.some((thread) => thread.recorder === r.recorder))
+    ? h("span", { class: "choices", role: "group", "aria-label": S.samplesOf }, ...recorders.map((r) => r.button))
+    : null;
   const search = h("input", {
     type: "search",
     placeholder: S.search,
@@ -56,6 +66,8 @@ export function toolbar({ store }: Context, cpu: CpuSelection, goTo: (fn: number
   const show = () => {
     const { state } = store;
     for (const { view, button } of views) button.setAttribute("aria-pressed", String(view === state.view));
+    const { recorder: shown } = cpu.pool(state)[0];
+    for (const { recorder, button } of recorders) button.setAttribute("aria-pressed", String(recorder === shown));
     threads?.show(threadsText(state, cpu));
     if (search.value !== state.search) search.value = state.search;
     showNumbers();
@@ -83,6 +95,7 @@ export function toolbar({ store }: Context, cpu: CpuSelection, goTo: (fn: number
       "div",
       { class: "toolbar" },
       h("span", { class: "choices", role: "group", "aria-label": S.picture }, ...views.map((v) => v.button)),
+      recorderGroup,
       threads?.element,
       h("span", { class: "search" }, search, found),
       hottest,
@@ -94,35 +107,40 @@ export function toolbar({ store }: Context, cpu: CpuSelection, goTo: (fn: number
 
 function threadsText(state: ViewState, cpu: CpuSelection): string {
   const chosen = cpu.threads(state);
-  if (state.threads.length === 0 || chosen.length === cpu.profile.threads.length) return S.allThreads;
+  const nThreads = cpu.pool(state).length;
+  if (state.threads.length === 0 || chosen.length === nThreads) return S.allThreads;
   const one = chosen[0];
-  return chosen.length === 1 ? S.laneName(one.name, one.pid) : S.someThreads(chosen.length, cpu.profile.threads.length);
+  return chosen.length === 1 ? S.laneName(one.name, one.pid) : S.someThreads(chosen.length, nThreads);
 }
 
 /** `null` where there is nothing to choose. */
 function threadPicker(store: Context["store"], cpu: CpuSelection): Dropdown | null {
-  const { threads } = cpu.profile;
-  if (threads.length < 2) return null;
-  const keys = threads.map(threadKey);
+  if (cpu.profile.threads.length < 2) return null;
+  const pool = () => cpu.pool(store.state);
+  const keysOf = (threads: readonly ThreadSamples[]) => threads.map(threadKey);
   const choose = (chosen: readonly string[]) =>
-    store.step({ threads: chosen.length === keys.length ? [] : chosen, ...NOT_ZOOMED });
+    store.step({ threads: chosen.length === pool().length ? [] : chosen, ...NOT_ZOOMED });
   const isOn = (key: string) => store.state.threads.length === 0 || store.state.threads.includes(key);
   const switches = () =>
-    threads.map((thread, i) => ({
-      id: keys[i],
-      on: isOn(keys[i]),
+    pool().map((thread, i, threads) => ({
+      id: threadKey(thread),
+      on: isOn(threadKey(thread)),
       name: thread.name,
       note: `${count(thread.nSamples)} ${S.nSamples}`,
       ...(threads[i - 1]?.pid === thread.pid ? {} : { heading: S.processHeading(thread.pid) }),
     }));
   const flip = (id: string, on: boolean) => {
-    const chosen = keys.filter((key) => (key === id ? on : isOn(key)));
+    const chosen = keysOf(pool()).filter((key) => (key === id ? on : isOn(key)));
     // Nothing at all would be no picture: the last switch that goes off brings all back.
     choose(chosen);
   };
-  const mains = threads.filter((thread) => thread.thread === 0).map(threadKey);
+  const isMain = (thread: ThreadSamples) =>
+    thread.recorder === "native" ? thread.thread === thread.pid : thread.thread === 0;
+  const nMains = cpu.profile.threads.filter(isMain).length;
   return new Dropdown(S.threads, switches, flip, [
-    { name: S.allThreads, run: () => choose(keys) },
-    ...(mains.length > 0 && mains.length < keys.length ? [{ name: S.mainThreads, run: () => choose(mains) }] : []),
+    { name: S.allThreads, run: () => choose(keysOf(pool())) },
+    ...(nMains > 0 && nMains < cpu.profile.threads.length
+      ? [{ name: S.mainThreads, run: () => choose(keysOf(pool().filter(isMain))) }]
+      : []),
   ]);
 }

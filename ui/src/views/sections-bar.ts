@@ -8,6 +8,7 @@ const SECTIONS: readonly [string, string][] = [
   ["cpu", S.cpu],
   ["event-loop", S.eventLoop],
   ["load", S.load],
+  ["native", S.native],
   ["processes", S.processes],
   ["measured", S.measured],
 ];
@@ -25,7 +26,9 @@ export function sectionsBar({ store, report }: Context): HTMLElement {
   store.onChange(show);
   show();
   const isRecording = report.files.length === 0;
-  const shown = SECTIONS.filter(([id]) => isRecording || id === "cpu" || id === "measured");
+  const has = (id: string) =>
+    id === "cpu" || id === "measured" || (isRecording && (id !== "native" || report.native !== null));
+  const shown = SECTIONS.filter(([id]) => has(id));
   const links = shown.map(([id, name]) =>
     h(
       "a",

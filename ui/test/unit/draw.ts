@@ -61,6 +61,14 @@ export function draw(text: string): Profile {
     samples.stack.push(parent);
     before = Number(ms) * 1000;
   }
-  data.threads.push({ pid: 1, thread: 0, name: "main", has_times: true, samples, effective_interval_us: 1000 });
+  data.threads.push({
+    recorder: "cpu",
+    pid: 1,
+    thread: 0,
+    name: "main",
+    has_times: true,
+    samples,
+    effective_interval_us: 1000,
+  });
   return indexProfile(data);
 }

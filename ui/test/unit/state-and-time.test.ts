@@ -11,6 +11,7 @@ test("an untouched page has an empty hash", () => assert.equal(writeHash(INITIAL
 test("every part of the state survives the hash", () => {
   const state = {
     range: [12.5, 20.000_125] as const,
+    recorder: "native" as const,
     threads: ["4242.3", "4242.0"],
     view: "sandwich" as const,
     order: "name" as const,

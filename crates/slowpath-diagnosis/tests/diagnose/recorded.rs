@@ -32,6 +32,7 @@ impl Drawing {
             processes: processes.map(|pid| (pid, self.process_records())).collect(),
             cpu: self.threads.iter().map(|t| ((t.pid, t.id), self.cpu(t))).collect(),
             sources: Vec::new(),
+            native: None,
             damage: Vec::new(),
             file_bytes: BTreeMap::new(),
         }

@@ -4,6 +4,9 @@ mod cpu_log;
 mod json_lines;
 mod load_log;
 mod manifest;
+mod native_log;
+mod native_log_writer;
+mod native_symbols;
 mod process_log;
 mod reader;
 mod session_log;
@@ -14,8 +17,14 @@ pub use cpu_log::{CpuLogReader, CpuLogWriter, CpuSegment};
 pub use json_lines::{JsonLines, ReadLines, read_json_lines};
 pub use load_log::LoadInterval;
 pub use manifest::{FORMAT_VERSION, LoadPlanInfo, Machine, Manifest, PhasePlan};
+pub use native_log::{
+    AddressNode, AddressSpace, CodeMap, KERNEL_START, NATIVE_LOG_VERSION, NativeHeader, NativeLog,
+    NativeSample, NativeThread,
+};
+pub use native_log_writer::{NativeLogWriter, NewMap};
+pub use native_symbols::{NamedAddress, NativeSymbol, NativeSymbols};
 pub use process_log::{GcPause, HeapUse, LoopSecond, ProcessRecord, StallWindow};
-pub use reader::{Recording, RecordingError, ThreadCpu};
+pub use reader::{NativeStacks, Recording, RecordingError, ThreadCpu};
 pub use session_log::{Ended, Event, ProcessHello, RecorderState, TimedEvent, signal_name};
 pub use source_log::{MapSection, Source, SourceLog, read_source_log};
 pub use system_log::{CgroupSample, MachineCpu, ProcessSample, SystemSample, TaskSample};
@@ -68,6 +77,16 @@ impl Layout {
     /// Scripts that samples fell into, with their source maps and function ranges; gzipped, one line each.
     pub fn source_log(&self) -> PathBuf {
         self.dir.join("sources.jsonl.gz")
+    }
+
+    /// Stacks of native code as addresses, of all processes.
+    pub fn native_log(&self) -> PathBuf {
+        self.dir.join("native.jsonl.gz")
+    }
+
+    /// Names of those addresses.
+    pub fn native_symbols(&self) -> PathBuf {
+        self.dir.join("native-symbols.jsonl.gz")
     }
 
     /// What the target wrote to standard output.

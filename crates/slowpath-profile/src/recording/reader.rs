@@ -1,8 +1,8 @@
 //! Reads a recording back. Whatever a crash cut is left out and named, never an error.
 
 use super::{
-    CpuLogReader, CpuSegment, Event, FORMAT_VERSION, Layout, LoadInterval, Manifest, ProcessRecord, Source,
-    SystemSample, TimedEvent, read_json_lines, read_source_log,
+    CpuLogReader, CpuSegment, Event, FORMAT_VERSION, Layout, LoadInterval, Manifest, NativeLog,
+    NativeSymbols, ProcessRecord, Source, SystemSample, TimedEvent, read_json_lines, read_source_log,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -27,6 +27,8 @@ pub struct Recording {
     pub cpu: BTreeMap<(u32, u32), ThreadCpu>,
     /// The code that ran, as far as it was recorded.
     pub sources: Vec<Source>,
+    /// Native stacks, where they were recorded.
+    pub native: Option<NativeStacks>,
     /// What could not be read, one sentence each.
     pub damage: Vec<String>,
     /// Size of each file in bytes, by name.
@@ -38,6 +40,15 @@ pub struct Recording {
 pub struct ThreadCpu {
     /// Uninterrupted stretches, in order.
     pub segments: Vec<CpuSegment>,
+}
+
+/// Native stacks of all processes.
+#[derive(Debug, Default)]
+pub struct NativeStacks {
+    /// Stacks of addresses.
+    pub log: NativeLog,
+    /// Their names; empty after a crash of slowpath.
+    pub symbols: NativeSymbols,
 }
 
 /// Why a directory cannot be read as a recording.
@@ -101,12 +112,32 @@ impl Recording {
             system,
             processes: BTreeMap::new(),
             cpu: BTreeMap::new(),
+            native: None,
             damage,
             file_bytes: BTreeMap::new(),
             layout,
         };
         recording.read_process_files()?;
+        recording.read_native()?;
         Ok(recording)
+    }
+
+    fn read_native(&mut self) -> Result<(), RecordingError> {
+        let path = self.layout.native_log();
+        if !path.exists() {
+            return Ok(());
+        }
+        let (log, cut) = NativeLog::read(&path).map_err(|source| RecordingError::Io { path, source })?;
+        let is_finished = self.events.iter().any(|event| event.event == Event::Finished);
+        if cut && is_finished {
+            self.damage.push("`native.jsonl.gz` ends in the middle of a piece".into());
+        }
+        let symbols = NativeSymbols::read(&self.layout.native_symbols()).unwrap_or_else(|error| {
+            self.damage.push(format!("`native-symbols.jsonl.gz`: {error}; native frames have no names"));
+            NativeSymbols::default()
+        });
+        self.native = Some(NativeStacks { log, symbols });
+        Ok(())
     }
 
     fn read_process_files(&mut self) -> Result<(), RecordingError> {

@@ -72,6 +72,7 @@ pub(crate) fn profile(sources: Vec<Source>, stacks: &[DrawnStack<'_>]) -> Profil
         processes: BTreeMap::new(),
         cpu: BTreeMap::from([((1, 0), ThreadCpu { segments: vec![segment] })]),
         sources,
+        native: None,
         damage: Vec::new(),
         file_bytes: BTreeMap::new(),
     };

@@ -2,3 +2,4 @@
 
 mod cpu_log;
 mod json_lines;
+mod native_log;

@@ -38,6 +38,7 @@ pub(crate) fn empty() -> Recording {
         processes: BTreeMap::new(),
         cpu: BTreeMap::new(),
         sources: Vec::new(),
+        native: None,
         damage: Vec::new(),
         file_bytes: BTreeMap::new(),
     }
