@@ -107,6 +107,21 @@ pub fn is_kernel(module: &str) -> bool {
     }
 }
 
+/// Endings of source files of languages that run on a machine of their own, and whose profiles people have.
+const SOURCE_SUFFIXES: &[&str] = &[
+    "js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx", "vue", "svelte", "py", "rb", "go", "rs", "php",
+    "java", "cs",
+];
+
+/// Whether a file that a profile names is source rather than a binary.
+pub(crate) fn is_source_file(file: &str) -> bool {
+    let suffix = file.rsplit_once('.').map_or("", |(_, suffix)| suffix);
+    file.contains("://")
+        || file.starts_with("node:")
+        || file.starts_with("evalmachine.")
+        || SOURCE_SUFFIXES.contains(&suffix)
+}
+
 /// Describes a function that has a name and a place in a source file.
 pub(crate) fn at_place(scope: &AppScope, name: &str, url: &str, line: u32, column: u32) -> Function {
     let (category, package) = classify(scope, name, url);
@@ -153,9 +168,18 @@ pub(crate) fn javascript_frame(symbol: &str) -> Option<CallFrame<'_>> {
     })
 }
 
-/// Splits `name file:line:column` or `name file:line`. The name may be empty; name and file may both hold spaces, so the file
+/// Splits `name file:line:column`, `name file:line` and `name (file:line)`. The name may be empty; name and file may both
+/// hold spaces, so the file
 /// begins at the first word that looks like the start of a path or URL.
 pub(crate) fn split_place(symbol: &str) -> Option<(&str, &str, u32, u32)> {
+    if let Some((name, place)) = symbol.strip_suffix(')').and_then(|text| text.rsplit_once(" (")) {
+        let (file, last) = number_at_end(place).filter(|(file, _)| !file.is_empty())?;
+        let (file, line, column) = match number_at_end(file).filter(|(file, _)| !file.is_empty()) {
+            Some((file, line)) => (file, line, last),
+            None => (file, last, 0),
+        };
+        return Some((name.trim(), file, line, column));
+    }
     let (rest, last) = number_at_end(symbol)?;
     let (rest, line, column) = match number_at_end(rest) {
         Some((rest, line)) => (rest, line, last),
@@ -250,6 +274,8 @@ mod tests {
         check("Function:a /srv/a.js:7", "a", "a.js:7:0", app, None);
         let wasm = "JS:wasm-function[3]-3-turbofan";
         check(wasm, "wasm-function[3]", ":0:0", Category::Wasm, Some(Tier::TurboFan));
+        check("compile (re/__init__.py:227)", "compile", "re/__init__.py:227:0", app, None);
+        check("a b (file:///srv/a.js:7:1)", "a b", "a.js:7:1", app, None);
         check("*a lib/a.js:7:1", "a", "lib/a.js:7:1", app, Some(Tier::TurboFan));
         check(
             "Script:~evalmachine.<anonymous>:1:1",

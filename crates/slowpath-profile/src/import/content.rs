@@ -1,11 +1,15 @@
 //! What an importer gives besides functions and stacks.
 
+use super::BadInput;
 use crate::Nanos;
 use crate::tables::{StackId, ThreadSamples, Timing, WeightUnit};
 use rustc_hash::FxHashMap;
 
 /// Samples are at most this far apart from the first, so that no time of a broken file makes a report of millennia.
 const LONGEST: Nanos = Nanos(400 * 24 * 3600 * crate::SECOND);
+
+/// Weights of one file add up to at most this, so that those of several files can be added.
+const LARGEST_SUM: Nanos = Nanos(1_000_000_000_000_000_000);
 
 /// The threads of one file.
 #[derive(Debug, Default)]
@@ -35,7 +39,7 @@ impl Content {
 
     /// Adds a thread of its own, with a number that no other of `pid` has, and returns it.
     pub(crate) fn new_thread(&mut self, pid: u32, name: &str) -> &mut ThreadSamples {
-        let mut thread = 0;
+        let mut thread = self.threads.len() as u32;
         while self.index_of.contains_key(&(pid, thread)) {
             thread += 1;
         }
@@ -45,12 +49,20 @@ impl Content {
     }
 
     /// Drops empty threads, puts samples in order, says where they begin and end.
-    pub(crate) fn finish(&mut self) {
+    ///
+    /// Refuses weights whose sum could not be counted.
+    pub(crate) fn finish(&mut self) -> Result<(), BadInput> {
+        let weights = self.threads.iter().flat_map(|thread| &thread.duration);
+        let sum = weights.fold(Nanos(0), |sum, weight| sum + *weight);
+        if sum > LARGEST_SUM {
+            return Err(BadInput::at(0, "weights that add up to more than a quintillion"));
+        }
         self.threads.retain(|thread| !thread.stack.is_empty());
         for thread in &mut self.threads {
             finish_thread(thread);
         }
         self.index_of.clear();
+        Ok(())
     }
 
     /// Returns the number of samples of all threads.

@@ -277,6 +277,16 @@ impl<'a> Json<'a> {
         })?;
         Ok(indexes)
     }
+
+    /// Takes an array of indexes with holes; `u32::MAX` stands for none.
+    pub(crate) fn optional_indexes(&mut self) -> Read<Vec<u32>> {
+        let mut indexes = Vec::new();
+        self.each_element(|json| {
+            indexes.push(json.index_or_none()?.unwrap_or(u32::MAX));
+            Ok(())
+        })?;
+        Ok(indexes)
+    }
 }
 
 /// Decodes what stands between the quotes of a string.

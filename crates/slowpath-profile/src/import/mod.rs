@@ -6,16 +6,22 @@
 
 mod bad_input;
 mod call_frames;
+mod chrome_trace;
 mod collapsed;
 mod content;
 pub mod cpuprofile;
+mod firefox;
+mod firefox_tables;
 mod format;
 mod heapprofile;
 mod json;
 mod lines;
 mod open;
 mod perf_script;
+mod pprof;
+mod protobuf;
 mod speedscope;
+mod v8_log;
 
 pub use bad_input::BadInput;
 pub use content::Content;

@@ -1,11 +1,12 @@
 //! Opens profile files of any format and puts them into one [`Profile`].
 
 use super::format::{Format, Recognised, recognise};
-use super::{BadInput, Content, collapsed, cpuprofile, heapprofile, perf_script, speedscope};
+use super::{BadInput, Content, chrome_trace, collapsed, cpuprofile, firefox, heapprofile, perf_script};
+use super::{pprof, speedscope, v8_log};
 use crate::Nanos;
 use crate::tables::{Profile, Timing, WeightUnit};
 use flate2::bufread::MultiGzDecoder;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -13,8 +14,15 @@ use std::path::{Path, PathBuf};
 /// Bytes that a format is recognised by. V8's call trees begin at once; traces may begin with some metadata.
 const HEAD: usize = 1 << 16;
 
-/// What is packed may be a thousand times smaller than its content. What must be held in memory may be this large.
+/// What must be held in memory may be this large.
 const MAX_IN_MEMORY: u64 = 8 << 30;
+
+/// gzip packs zeros a thousand times smaller, profiles five to forty times: what unpacks to more than this many times its
+/// size, and to more than [`SMALL`], is made to fill memory.
+const MAX_RATIO: u64 = 100;
+
+/// What unpacks to less than this is read whatever its ratio.
+const SMALL: u64 = 64 << 20;
 
 /// Files at most this far apart in time are shown on one clock; others begin together at zero.
 const SAME_CLOCK_GAP: Nanos = Nanos(60 * crate::SECOND);
@@ -162,7 +170,7 @@ fn open_file(path: &Path, profile: &mut Profile) -> Result<(Format, Content), Im
             import_whole(format, &bytes, profile).map_err(bad)?
         }
     };
-    content.finish();
+    content.finish().map_err(bad)?;
     if content.threads.is_empty() {
         return Err(ImportError::Empty { path: path.to_owned(), format });
     }
@@ -176,15 +184,13 @@ pub fn import_bytes(bytes: &[u8], profile: &mut Profile) -> Option<Result<(Forma
         Format::PerfScript | Format::Collapsed | Format::V8Log => import_text(format, bytes, profile),
         _ => import_whole(format, bytes, profile),
     };
-    Some(content.map(|mut content| {
-        content.finish();
-        (format, content)
-    }))
+    Some(content.and_then(|mut content| content.finish().map(|()| (format, content))))
 }
 
 fn import_text(format: Format, text: impl Read, profile: &mut Profile) -> Result<Content, BadInput> {
     match format {
         Format::Collapsed => collapsed::import(text, profile),
+        Format::V8Log => v8_log::import(text, profile),
         _ => perf_script::import(text, profile),
     }
 }
@@ -194,6 +200,9 @@ fn import_whole(format: Format, bytes: &[u8], profile: &mut Profile) -> Result<C
         Format::CpuProfile => cpuprofile::import(bytes, profile),
         Format::HeapProfile => heapprofile::import(bytes, profile),
         Format::Speedscope => speedscope::import(bytes, profile),
+        Format::ChromeTrace => chrome_trace::import(bytes, profile),
+        Format::Pprof => pprof::import(bytes, profile),
+        Format::Firefox => firefox::import(bytes, profile),
         other => Err(BadInput::at(0, format!("{} cannot be read yet", other.as_str()))),
     }
 }
@@ -213,13 +222,15 @@ fn unpack(file: File) -> io::Result<(Vec<u8>, Box<dyn Read>)> {
     Ok((head, text))
 }
 
+/// Reads on after `head` to the end; `length` is the file's on the disk.
 fn read_all(head: Vec<u8>, rest: &mut dyn Read, length: u64) -> io::Result<Vec<u8>> {
+    let most = length.saturating_mul(MAX_RATIO).clamp(SMALL, MAX_IN_MEMORY);
     let mut bytes = head;
-    bytes.reserve_exact((length as usize).saturating_sub(bytes.len()).min(MAX_IN_MEMORY as usize) + 1);
-    let result = rest.take(MAX_IN_MEMORY).read_to_end(&mut bytes);
-    match result {
-        Ok(_) if bytes.len() as u64 >= MAX_IN_MEMORY => {
-            Err(io::Error::other("it unpacks to more than 8 GiB"))
+    bytes.reserve_exact((length as usize).saturating_sub(bytes.len()).min(most as usize) + 1);
+    match rest.take(most).read_to_end(&mut bytes) {
+        Ok(_) if bytes.len() as u64 > most => {
+            let limit = if most == MAX_IN_MEMORY { "8 GiB" } else { "a hundred times its size" };
+            Err(io::Error::other(format!("it unpacks to more than {limit}")))
         }
         // A cut file is parsed as far as it goes, so that the error has its place.
         Err(error)
@@ -237,14 +248,18 @@ fn join(profile: &mut Profile, files: &[ImportedFile], contents: Vec<Content>) {
     profile.unit = contents.first().map_or_else(WeightUnit::default, |content| content.unit);
     let shifts = shifts(&contents);
     let mut taken: HashSet<(u32, u32)> = HashSet::new();
+    let mut free: HashMap<u32, u32> = HashMap::new();
     let several = contents.len() > 1;
     for ((file, content), shift) in files.iter().zip(contents).zip(shifts) {
         let stem = file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let only_one = content.threads.len() == 1;
         for mut thread in content.threads {
-            while !taken.insert((thread.pid, thread.thread)) {
-                thread.thread += 1;
+            let next_free = free.entry(thread.pid).or_default();
+            if taken.contains(&(thread.pid, thread.thread)) {
+                thread.thread = *next_free;
             }
+            taken.insert((thread.pid, thread.thread));
+            *next_free = thread.thread.saturating_add(1).max(*next_free);
             if thread.timing == Timing::Recorded {
                 for start in
                     thread.start.iter_mut().chain(thread.segments.iter_mut().flat_map(|(a, b)| [a, b]))

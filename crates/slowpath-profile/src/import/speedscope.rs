@@ -9,7 +9,7 @@ use super::json::Json;
 use super::{BadInput, Content};
 use crate::Nanos;
 use crate::classify::AppScope;
-use crate::symbol::{at_place, function_of_symbol};
+use crate::symbol::{at_place, function_of_symbol, is_source_file};
 use crate::tables::{FunctionId, Profile, StackId, Tier, WeightUnit};
 
 /// Adds a speedscope file to `profile`.
@@ -50,7 +50,7 @@ fn read_frame(json: &mut Json<'_>, profile: &mut Profile) -> Result<Frame, BadIn
     })?;
     let (name, file) = (name.unwrap_or_default(), file.unwrap_or_default());
     // Native converters put a binary where others put a source file.
-    let is_source = line > 0 || file.contains("://") || file.starts_with("node:") || has_source_suffix(&file);
+    let is_source = line > 0 || is_source_file(&file);
     let scope = AppScope::default();
     let (function, tier) = if is_source {
         (at_place(&scope, &name, &file, line, column), None)
@@ -58,12 +58,6 @@ fn read_frame(json: &mut Json<'_>, profile: &mut Profile) -> Result<Frame, BadIn
         function_of_symbol(&scope, &name, &file)
     };
     Ok((profile.functions.intern(function), tier))
-}
-
-fn has_source_suffix(file: &str) -> bool {
-    let suffix = file.rsplit_once('.').map_or("", |(_, suffix)| suffix);
-    ["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx", "vue", "py", "rb", "go", "rs", "php", "java"]
-        .contains(&suffix)
 }
 
 /// A file whose frames are known.

@@ -3,5 +3,6 @@
 
 mod contract;
 mod hostile_text;
+mod opened_files;
 mod recordings;
 mod shape;

@@ -7,7 +7,7 @@ use slowpath_profile::Recording;
 use slowpath_report::{Report, render_markdown};
 
 /// The contract of the report's page.
-const CONTRACT: &str = include_str!("../../../../ui/src/contract.ts");
+pub(crate) const CONTRACT: &str = include_str!("../../../../ui/src/contract.ts");
 
 fn all() -> Vec<Recording> {
     remains().into_iter().chain([empty(), full("render")]).collect()

@@ -11,6 +11,7 @@ mod fixtures;
 mod harness;
 mod launchers;
 mod node_versions;
+mod open;
 mod patience;
 mod processes;
 mod projects;
