@@ -16,6 +16,8 @@
  * may be the target's own.
  */
 
+const { affordableInterval, samplerThreads } = require('./sampling-cost.cjs');
+
 /** @typedef {import('inspector').Session} Session */
 /** @typedef {(method: string, params?: object) => Promise<any>} Call sends one inspector command to one thread */
 /**
@@ -65,25 +67,30 @@ class CpuRecorder {
     this.intervalUs = 0;
   }
 
-  /** Resolves once the main thread is being sampled. @param {number} intervalUs */
-  async start(intervalUs) {
+  /**
+   * Resolves once the main thread is being sampled.
+   *
+   * @param {number} intervalUs
+   * @param {number} [maxShare] of a core that sampling one thread may cost: the interval is widened to keep it
+   */
+  async start(intervalUs, maxShare) {
     if (this.session) throw new Error('the cpu recorder is already on');
     const { Session } = require('inspector');
     const session = new Session();
     session.connectToMainThread();
     this.session = session;
-    this.intervalUs = intervalUs;
     session.on('inspectorNotification', (message) => this.onNotification(message));
 
     this.main = new ThreadSampler(callsOf(session), intervalUs, () => true, this.piecesOf(0), this.listener.note);
     if (this.profilerTaken) this.main.spare(this.profilerTaken);
     try {
-      await withDeadline(this.main.start(), MAIN_ANSWER_MS, 'the main thread');
+      await withDeadline(this.main.start(maxShare), MAIN_ANSWER_MS, 'the main thread');
     } catch (error) {
       this.abandon();
       throw error;
     }
     if (this.session !== session) throw new Error('the cpu recorder was stopped while it started');
+    this.intervalUs = this.main.intervalUs;
     this.timer = setInterval(() => this.rotate(), ROTATE_MS);
     try {
       await callsOf(session)('NodeWorker.enable', { waitForDebuggerOnStart: false });
@@ -201,14 +208,28 @@ class ThreadSampler {
     this.busy = undefined;
   }
 
-  start() {
+  /** @param {number} [maxShare] of a core that sampling may cost */
+  start(maxShare) {
     return this.exclusively(async () => {
       await this.call('Profiler.enable');
-      await this.call('Profiler.setSamplingInterval', { interval: this.intervalUs });
-      await this.call('Profiler.start');
+      const others = samplerThreads();
+      await this.startProfiler();
+      if (maxShare) {
+        const affordable = await affordableInterval(this.intervalUs, maxShare, others);
+        if (affordable > this.intervalUs) {
+          await this.call('Profiler.stop');
+          this.intervalUs = affordable;
+          await this.startProfiler();
+        }
+      }
       this.started = true;
       if (this.mayForgetOptimizedCode) await this.forgetOptimizedCode();
     });
+  }
+
+  async startProfiler() {
+    await this.call('Profiler.setSamplingInterval', { interval: this.intervalUs });
+    await this.call('Profiler.start');
   }
 
   /**

@@ -34,7 +34,7 @@ const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 
 /**
  * @typedef {{ title: string, url?: string, tid?: number }} Thread what is known so far
- * @typedef {{ id: number, command: string, recorder: string, interval_us?: number, urls?: string[] }} Command
+ * @typedef {{ id: number, command: string, recorder: string, interval_us?: number, max_share?: number, urls?: string[] }} Command
  * @typedef {InstanceType<typeof import('./ring.cjs').Slot>} Slot
  */
 
@@ -147,7 +147,7 @@ class Relay {
   }
 
   /** @param {Command} command */
-  async execute({ command, recorder, interval_us: intervalUs = 1000, urls = [] }) {
+  async execute({ command, recorder, interval_us: intervalUs = 1000, max_share: maxShare, urls = [] }) {
     const flag = FLAG_OF_RECORDER.get(recorder);
     if (this.ending) throw new Error('the agent is ending');
     if (command === 'sources') {
@@ -158,7 +158,7 @@ class Relay {
     }
     if (command !== 'start' && command !== 'stop') throw new Error(`unknown command \`${command}\``);
     if (recorder === 'cpu') {
-      await (command === 'start' ? this.startCpu(intervalUs) : this.stopCpu());
+      await (command === 'start' ? this.startCpu(intervalUs, maxShare) : this.stopCpu());
     } else if (flag === undefined) {
       throw new Error(`unknown recorder \`${recorder}\``);
     } else if (command === 'start') {
@@ -169,11 +169,11 @@ class Relay {
     }
   }
 
-  /** @param {number} intervalUs */
-  async startCpu(intervalUs) {
+  /** @param {number} intervalUs @param {number} [maxShare] */
+  async startCpu(intervalUs, maxShare) {
     this.memory.flags |= CPU;
     try {
-      await this.cpu.start(intervalUs);
+      await this.cpu.start(intervalUs, maxShare);
     } finally {
       if (!this.cpu.session) this.memory.flags &= ~CPU;
     }

@@ -3,6 +3,7 @@ const { describe, it } = require('node:test');
 const assert = require('node:assert');
 const { readdirSync, readFileSync } = require('fs');
 const { Collector, functionsIn } = require('./collector.cjs');
+const { widened } = require('../sampling-cost.cjs');
 
 const WAIT_FOR_STDIN = `process.stdin.on('data', () => process.exit()).on('end', () => process.exit());`;
 /** Long on purpose: V8 inlines short functions, and names the caller for what they cost. */
@@ -55,6 +56,26 @@ describe('cpu', { concurrency: 4, timeout: 60_000 }, () => {
     assert.strictEqual(nextAfterRestart.slowpath.sequence, pieces.length + 1);
     child.stdin?.end();
     assert.deepStrictEqual(await end, { code: 0, signal: null, stdout: '', stderr: '' });
+  });
+
+  it('widens the interval until sampling costs no more than its share', async (t) => {
+    const collector = await Collector.listen(t);
+    const { child } = collector.start([collector.file('t.js', WAIT_FOR_STDIN + BUSY)]);
+    const target = await collector.connection();
+    assert.strictEqual((await target.command('start', 'cpu', { interval_us: 1000, max_share: 1e-6 })).ok, true);
+    await target.until(() => target.pieces().length >= 2);
+    const deltas = target.pieces()[1].timeDeltas.slice().sort((/** @type {number} */ a, /** @type {number} */ b) => a - b);
+    const median = deltas[deltas.length >> 1];
+    assert(median > 2500, `a sample every ${median} µs`);
+    child.stdin?.end();
+  });
+
+  it('keeps to the interval asked for where that is cheap, and to steps where it is not', () => {
+    assert.strictEqual(widened(1000, 10, 0.03), 1000);
+    assert.strictEqual(widened(1000, 25, 0.03), 2250);
+    assert.strictEqual(widened(4000, 25, 0.03), 4000);
+    assert.strictEqual(widened(1000, 5000, 0.03), 5000);
+    assert.strictEqual(widened(1000, NaN, 0.03), 1000);
   });
 
   it('credits a function that was optimized before the recording', async (t) => {

@@ -18,6 +18,21 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// How densely the agents sample the CPU.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CpuSampling {
+    /// Distance between samples, in microseconds; with `max_share` the shortest.
+    pub interval_us: u32,
+    /// Part of a core that sampling one thread may cost. Agents measure what a sample costs on this machine and widen
+    /// the interval to keep to it.
+    pub max_share: Option<f64>,
+}
+
+impl CpuSampling {
+    /// A sample a millisecond, fewer where that would cost more than 3 % of a core.
+    pub const AUTO: Self = Self { interval_us: 1000, max_share: Some(0.03) };
+}
+
 /// A recorder that the agent can switch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RecorderKind {
@@ -71,7 +86,7 @@ pub struct Collector {
 struct Shared {
     layout: Layout,
     session: SessionWriter,
-    cpu_interval_us: u32,
+    cpu_sampling: CpuSampling,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -169,14 +184,14 @@ impl Collector {
         socket: &Path,
         layout: &Layout,
         session: &SessionWriter,
-        cpu_interval_us: u32,
+        cpu_sampling: CpuSampling,
     ) -> io::Result<Self> {
         let listener = UnixListener::bind(socket)?;
         std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
         let shared = Arc::new(Shared {
             layout: layout.clone(),
             session: session.clone(),
-            cpu_interval_us,
+            cpu_sampling,
             state: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -209,10 +224,10 @@ impl Collector {
         let pids: Vec<_> = state.processes.keys().copied().collect();
         for pid in pids {
             for recorder in &stop {
-                state.command(pid, "stop", *recorder, self.shared.cpu_interval_us);
+                state.command(pid, "stop", *recorder, self.shared.cpu_sampling);
             }
             for recorder in &start {
-                state.command(pid, "start", *recorder, self.shared.cpu_interval_us);
+                state.command(pid, "start", *recorder, self.shared.cpu_sampling);
             }
         }
         let deadline = Instant::now() + patience;
@@ -308,10 +323,14 @@ impl Connected {
 }
 
 impl State {
-    fn command(&mut self, pid: u32, command: &str, recorder: RecorderKind, cpu_interval_us: u32) {
+    fn command(&mut self, pid: u32, command: &str, recorder: RecorderKind, cpu_sampling: CpuSampling) {
         let recorder = recorder.as_str();
-        let message =
-            serde_json::json!({ "command": command, "recorder": recorder, "interval_us": cpu_interval_us });
+        let CpuSampling { interval_us, max_share } = cpu_sampling;
+        let mut message =
+            serde_json::json!({ "command": command, "recorder": recorder, "interval_us": interval_us });
+        if let Some(share) = max_share {
+            message["max_share"] = share.into();
+        }
         self.send(pid, message);
     }
 
@@ -437,7 +456,7 @@ impl Connection {
         let unanswered = BTreeSet::new();
         state.processes.insert(self.pid, Connected { info, commands, unanswered, loop_delay_p99_ms: None });
         for recorder in state.wanted.clone() {
-            state.command(self.pid, "start", recorder, self.shared.cpu_interval_us);
+            state.command(self.pid, "start", recorder, self.shared.cpu_sampling);
         }
         drop(state);
         self.shared.changed.notify_all();

@@ -22,7 +22,7 @@ mod stop;
 mod system_sampler;
 mod thread_records;
 
-pub use collector::{Collector, LiveReading, ProcessInfo, RecorderKind};
+pub use collector::{Collector, CpuSampling, LiveReading, ProcessInfo, RecorderKind};
 pub use launch::{ChildChange, LaunchError, LaunchPlan, Launched, launch};
 pub use listeners::{Listeners, PortOwner};
 pub use machine::describe_machine;

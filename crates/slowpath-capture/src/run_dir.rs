@@ -11,6 +11,7 @@ const AGENT_FILES: &[(&str, &str)] = &[
     ("ring.cjs", include_str!("../../../agent/ring.cjs")),
     ("relay.cjs", include_str!("../../../agent/relay.cjs")),
     ("cpu.cjs", include_str!("../../../agent/cpu.cjs")),
+    ("sampling-cost.cjs", include_str!("../../../agent/sampling-cost.cjs")),
     ("sources.cjs", include_str!("../../../agent/sources.cjs")),
 ];
 

@@ -6,7 +6,7 @@ use crate::phase_plan;
 use crate::run_command::{Prepared, run_prepared};
 use crate::session::SessionPlan;
 use anyhow::Context as _;
-use slowpath_capture::LaunchPlan;
+use slowpath_capture::{CpuSampling, LaunchPlan};
 use slowpath_load::upstream::{Settings, TimeDistribution, UpstreamOptions, serve};
 use slowpath_load::{LoadPlan, Url};
 use std::net::TcpListener;
@@ -75,11 +75,11 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
             ready_url: None,
             ready_timeout: Duration::from_secs(20),
             grace: Duration::from_secs(3),
-            cpu_interval_us: 1000,
+            cpu_sampling: CpuSampling::AUTO,
             keeps_sources: true,
             layout,
         },
-        1000,
+        CpuSampling::AUTO,
     );
     upstream.stop();
     code

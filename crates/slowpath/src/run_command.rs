@@ -9,7 +9,7 @@ use crate::terminal::{Talk, Terminal, print_conclusion, print_report_path};
 use crate::{out_dir, phase_plan, session, viewer};
 use anyhow::Context as _;
 use jiff::Timestamp;
-use slowpath_capture::{LaunchPlan, describe_machine, now, redact_args, redact_url};
+use slowpath_capture::{CpuSampling, LaunchPlan, describe_machine, now, redact_args, redact_url};
 use slowpath_load::{LoadPlan, Url};
 use slowpath_profile::Recording;
 use slowpath_profile::recording::{Ended, FORMAT_VERSION, Layout, LoadPlanInfo, Manifest, PhasePlan};
@@ -42,7 +42,7 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
         ready_url,
         ready_timeout: session.ready_timeout,
         grace: session.grace,
-        cpu_interval_us: session.cpu_interval,
+        cpu_sampling: session.cpu_interval,
         keeps_sources: !session.no_sources,
         layout,
     };
@@ -64,11 +64,11 @@ pub(crate) fn run_prepared(
     prepared: Prepared,
     output: &OutputOptions,
     plan: impl FnOnce(Layout, Prepared) -> SessionPlan,
-    cpu_interval_us: u32,
+    cpu_sampling: CpuSampling,
 ) -> anyhow::Result<ExitCode> {
     let started = Timestamp::now();
     let layout = out_dir::create(output.out.as_deref(), &prepared.title, started)?;
-    let manifest = manifest(&prepared, started, cpu_interval_us)?;
+    let manifest = manifest(&prepared, started, cpu_sampling)?;
     let text = serde_json::to_vec_pretty(&manifest)?;
     std::fs::write(layout.manifest(), text)
         .with_context(|| format!("cannot write `{}`", layout.manifest().display()))?;
@@ -173,7 +173,7 @@ pub(crate) fn remove_if_empty(dir: &Path) {
     }
 }
 
-fn manifest(prepared: &Prepared, started: Timestamp, cpu_interval_us: u32) -> anyhow::Result<Manifest> {
+fn manifest(prepared: &Prepared, started: Timestamp, cpu_sampling: CpuSampling) -> anyhow::Result<Manifest> {
     let cwd = match &prepared.target.cwd {
         Some(cwd) => cwd.canonicalize()?,
         None => std::env::current_dir().context("the working directory is gone")?,
@@ -192,7 +192,7 @@ fn manifest(prepared: &Prepared, started: Timestamp, cpu_interval_us: u32) -> an
             connections: load.connections,
         }),
         phases: prepared.phases.clone(),
-        cpu_interval_us,
+        cpu_interval_us: cpu_sampling.interval_us,
         machine: describe_machine(),
     })
 }

@@ -11,8 +11,8 @@ use crate::signals::StopRequests;
 use crate::terminal::Terminal;
 use anyhow::Context as _;
 use slowpath_capture::{
-    ChildChange, Collector, LaunchError, LaunchPlan, Launched, OutputFollower, RecorderKind, RunDir,
-    SessionWriter, SystemSampler, launch, redact_text, stop,
+    ChildChange, Collector, CpuSampling, LaunchError, LaunchPlan, Launched, OutputFollower, RecorderKind,
+    RunDir, SessionWriter, SystemSampler, launch, redact_text, stop,
 };
 use slowpath_load::{LoadHandle, LoadPlan, Url};
 use slowpath_profile::recording::{Ended, Event, Layout, PhasePlan};
@@ -56,7 +56,7 @@ pub(crate) struct SessionPlan {
     pub(crate) ready_url: Option<Url>,
     pub(crate) ready_timeout: Duration,
     pub(crate) grace: Duration,
-    pub(crate) cpu_interval_us: u32,
+    pub(crate) cpu_sampling: CpuSampling,
     /// Whether the text of the code that ran goes into the recording.
     pub(crate) keeps_sources: bool,
     pub(crate) layout: Layout,
@@ -98,7 +98,7 @@ pub(crate) fn run(
     Readiness::check_port_is_free(plan.load.as_ref())?;
     let run_dir = RunDir::create().context("cannot create a private directory for the run")?;
     let log = SessionWriter::open(&plan.layout).context("cannot write the session log")?;
-    let collector = Collector::listen(&run_dir.socket(), &plan.layout, &log, plan.cpu_interval_us)
+    let collector = Collector::listen(&run_dir.socket(), &plan.layout, &log, plan.cpu_sampling)
         .context("cannot listen for the agents")?;
     let target =
         launch(&plan.target, Some(&run_dir), &plan.layout, &log).map_err(|error| explain_launch(&error))?;

@@ -27,7 +27,7 @@ pub struct Manifest {
     pub load: Option<LoadPlanInfo>,
     /// Planned phases in order.
     pub phases: Vec<PhasePlan>,
-    /// Asked-for interval between CPU samples, in microseconds.
+    /// Asked-for interval between CPU samples, in microseconds; agents widen it where sampling costs too much.
     pub cpu_interval_us: u32,
     /// The machine that it ran on.
     pub machine: Machine,
