@@ -19,7 +19,7 @@ const N_WINDOWS = 2;
  * What a sample costs altogether, in units of what it costs the sampler's thread: the sampled thread is interrupted, walks
  * its stack and finds its caches colder. Measured under load with intervals of 1, 2 and 4 ms.
  */
-const WHOLE_COST = 2.5;
+const WHOLE_COST = 3;
 const STEP_US = 250;
 const LONGEST_US = 5_000;
 

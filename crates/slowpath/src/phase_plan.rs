@@ -9,9 +9,9 @@ use slowpath_profile::recording::PhasePlan;
 use std::time::Duration;
 
 /// Share of the duration that the warm-up takes, and its bounds in seconds: V8 has optimised a server's hot code
-/// after a second or two of load.
+/// after a second or two of load, and large bundles after four or five.
 const WARM_UP_NAME: &str = "warm-up";
-const WARM_UP: (f64, f64, f64) = (0.1, 1.0, 5.0);
+const WARM_UP: (f64, f64, f64) = (0.15, 1.0, 6.0);
 
 /// The phases of a full run, with their weight in what the warm-up leaves.
 const FULL: &[(&str, f64)] = &[("cpu", 0.45), ("baseline", 0.3), ("baseline again", 0.25)];
@@ -115,15 +115,15 @@ mod tests {
 
     #[test]
     fn a_full_run_divides_what_the_warm_up_leaves() {
-        let all = [("warm-up", 3.0), ("cpu", 12.15), ("baseline", 8.1), ("baseline again", 6.75)];
+        let all = [("warm-up", 4.5), ("cpu", 11.475), ("baseline", 7.65), ("baseline again", 6.375)];
         check(30, None, None, &all);
     }
 
     #[test]
     fn plans_can_be_given() {
-        check(30, None, Some("cpu"), &[("warm-up", 3.0), ("cpu", 27.0)]);
-        check(30, Some("baseline:5,cpu:20"), None, &[("warm-up", 3.0), ("baseline", 5.0), ("cpu", 20.0)]);
-        check(30, Some("cpu:20, baseline"), None, &[("warm-up", 3.0), ("cpu", 20.0), ("baseline", 7.0)]);
+        check(30, None, Some("cpu"), &[("warm-up", 4.5), ("cpu", 25.5)]);
+        check(30, Some("baseline:5,cpu:20"), None, &[("warm-up", 4.5), ("baseline", 5.0), ("cpu", 20.0)]);
+        check(30, Some("cpu:20, baseline"), None, &[("warm-up", 4.5), ("cpu", 20.0), ("baseline", 5.5)]);
     }
 
     #[test]
