@@ -26,6 +26,17 @@ pub struct Stall {
     pub idle_share: Option<f64>,
     /// Whether the loop still had not turned when the recording ended.
     pub never_ended: bool,
+    /// How long the main thread waited for a CPU between the two readings of `/proc` around it: an upper bound of what
+    /// the machine added. `None` where there are no such readings.
+    pub waited_for_cpu: Option<Nanos>,
+}
+
+impl Stall {
+    /// Returns the part of the stall that the wait for a CPU does not explain.
+    pub fn own(&self) -> Nanos {
+        let length = self.end.since(self.start);
+        Nanos(length.0.saturating_sub(self.waited_for_cpu.unwrap_or_default().0))
+    }
 }
 
 /// Delay of the event loop of one main thread over the measured phases.
@@ -41,7 +52,7 @@ pub struct LoopMeasure {
     pub utilisation: f64,
     /// Stalls in order of time.
     pub stalls: Vec<Stall>,
-    /// Share of the measured time spent in stalls.
+    /// Share of the measured time spent in stalls, without what waiting for a CPU explains.
     pub stalled_share: f64,
 }
 
@@ -84,6 +95,7 @@ impl LoopMeasure {
                 sampled_share: None,
                 idle_share: None,
                 never_ended: false,
+                waited_for_cpu: run_queue_wait(recording, pid, stall.start, stall.end),
             }));
         }
         let last_tick = records.iter().filter_map(|record| sign_of_life(record)).max();
@@ -150,7 +162,7 @@ impl LoopMeasure {
 
 fn stalled_share(stalls: &[Stall], phases: &Phases) -> f64 {
     let measured: u64 = phases.measured().map(|phase| phase.end.since(phase.start).0).sum();
-    let stalled: u64 = stalls.iter().map(|stall| stall.end.since(stall.start).0).sum();
+    let stalled: u64 = stalls.iter().map(|stall| stall.own().0).sum();
     (stalled as f64 / measured.max(1) as f64).min(1.0)
 }
 
@@ -178,7 +190,20 @@ fn hang(recording: &Recording, pid: u32, phases: &Phases, last_tick: Option<Nano
         sampled_share: None,
         idle_share: None,
         never_ended: true,
+        waited_for_cpu: None,
     })
+}
+
+/// Returns how long the main thread of `pid` waited for a CPU between the last reading of `/proc` before `start` and the
+/// first after `end`.
+fn run_queue_wait(recording: &Recording, pid: u32, start: Nanos, end: Nanos) -> Option<Nanos> {
+    let before = recording.system.partition_point(|sample| sample.t <= start).checked_sub(1)?;
+    let after = recording.system.partition_point(|sample| sample.t < end);
+    let wait = |index: usize| -> Option<Nanos> {
+        let process = recording.system.get(index)?.processes.iter().find(|process| process.pid == pid)?;
+        Some(process.tasks.iter().find(|task| task.tid == pid)?.wait)
+    };
+    Some(wait(after)?.since(wait(before)?))
 }
 
 impl GcMeasure {

@@ -28,6 +28,9 @@ const STARVED: f64 = 0.30;
 /// Loop delay at p99 from which on it explains a slow p99 by itself, ms.
 const LOOP_DELAY_MS: f64 = 50.0;
 
+/// A slow request meets a stall or two: when even the longest is a smaller part of p99 than this, something else is slow.
+const EXPLAINING: f64 = 0.2;
+
 /// Share of time stalled from which on the event loop is the finding.
 const STALLED: f64 = 0.05;
 
@@ -288,6 +291,9 @@ fn delayed(facts: Facts<'_>, split: &Split, findings: &[Finding], numbers: &str)
     let event_loop = facts.measurements.event_loop.as_ref()?;
     let (_, p99, max) = event_loop.delay_ms;
     if event_loop.stalled_share < STALLED && p99 < LOOP_DELAY_MS {
+        return None;
+    }
+    if facts.measurements.load.as_ref().is_some_and(|load| max < EXPLAINING * load.own.latency.p99) {
         return None;
     }
     let blocking = findings.iter().find(|finding| finding.rule.starts_with("sync-"));

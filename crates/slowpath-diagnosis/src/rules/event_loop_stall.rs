@@ -58,7 +58,8 @@ setInterval(async () => {
         thresholds: "\
 50 ms: requests that it catches wait at least this long, and half of a p99 target of 100 ms is gone. Fewer than 3 stalls
 are incidents (a pause of the machine, a first compilation) unless they take 5 % of the time; below 1 % in all they
-are no cause. A stall in which the thread was seen running for less than 30 % was the machine's doing.",
+are no cause. A stall in which the thread was seen running for less than 30 % was the machine's doing; so was one without samples when the thread waited
+for a CPU for half of its length.",
     },
     check,
 };
@@ -72,7 +73,11 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     let sampled: Vec<f64> = event_loop.stalls.iter().filter_map(|stall| stall.sampled_share).collect();
     let n_own = sampled.iter().filter(|share| **share >= MIN_SAMPLED).count();
     let mostly_own = 2 * n_own >= sampled.len();
-    let own_doing = |stall: &Stall| stall.sampled_share.map_or(mostly_own, |share| share >= MIN_SAMPLED);
+    let own_doing = |stall: &Stall| match (stall.sampled_share, stall.waited_for_cpu) {
+        (Some(share), _) => share >= MIN_SAMPLED,
+        (None, Some(_)) => mostly_own && 2 * stall.own().0 >= stall.end.since(stall.start).0,
+        (None, None) => mostly_own,
+    };
     let counts = |stall: &&Stall| {
         stall.end.since(stall.start) >= MIN_STALL && (stall.never_ended || (!saturated && own_doing(stall)))
     };

@@ -34,6 +34,20 @@ fn unsampled_stalls_are_not_blamed_on_code_when_the_sampled_ones_were_the_machin
 }
 
 #[test]
+fn unsampled_stalls_of_a_thread_that_waited_for_a_cpu_are_the_machines() {
+    let outside_cpu_phase = [4.6, 5.6, 6.6, 7.6, 8.6, 24.6, 25.6];
+    let drawn = || Drawing::of("handle@3 30").stalls(&outside_cpu_phase, 120.0, "rebuild@7").load(100, 500.0);
+    check(&drawn().run_queue(0.2), "waiting", &["cpu-starved"]);
+    check(&drawn(), "waiting", &["event-loop-stall"]);
+}
+
+#[test]
+fn stalls_far_shorter_than_slow_requests_are_a_finding_but_not_the_cause() {
+    let drawing = Drawing::of("handle@3 3").stalls(STALLS, 100.0, "timer@5;rebuild@7").load(20, 1000.0);
+    check_first(&drawing, "waiting", STALL_IN_APP);
+}
+
+#[test]
 fn an_endless_loop_is_named_though_every_request_timed_out() {
     for start in [2.0, 6.0, 12.0, 15.0] {
         let drawing = Drawing::of("handle@3 3").hangs_from(start, "handle@3;spin@9");
