@@ -1,5 +1,6 @@
 //! The command line. Only shapes and help texts; what they mean is in the command's own file.
 
+use crate::clinic_commands::{ClinicOptions, DOCTOR_EXAMPLES, FLAME_EXAMPLES};
 use crate::durations::parse_duration;
 use crate::load::{
     CheckOptions, LoadCommandOptions, MergeOptions, PacingOptions, RequestOptions, TransportOptions,
@@ -26,6 +27,8 @@ Examples:
       Start a service, drive 50 connections at it for 30 seconds, say why it is slow.
   slowpath perf -p 4242 --duration 60
       Say where a running process spends its CPU time, down to C++ and the kernel.
+  slowpath flame -- node server.js
+      Record where the CPU time goes until Ctrl-C.
   slowpath report .slowpath/20261123-140200-server
       Rebuild the report of a recording.
   slowpath mock --port 9000
@@ -38,6 +41,12 @@ Exit codes: 0 done, 1 slowpath failed, 2 usage, 3 the target failed, 99 a --fail
 pub(crate) enum Command {
     /// Start a service, drive load at it, record it, and write the report
     Run(RunOptions),
+    /// Record where a program spends its CPU time, until Ctrl-C or its end
+    #[command(after_help = FLAME_EXAMPLES)]
+    Flame(ClinicOptions),
+    /// Judge a program by its event loop, garbage collection and CPU use, until Ctrl-C or its end
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(ClinicOptions),
     /// Drive HTTP load at a server that runs already, as autocannon does
     Load(LoadCommandOptions),
     /// Merge the results of several `slowpath load` into one
@@ -97,9 +106,9 @@ pub(crate) struct LoadOptions {
     /// Concurrent connections
     #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65535))]
     pub(crate) connections: u32,
-    /// How long the load runs, warm-up included (30, 30s, 1m)
-    #[arg(short, long, default_value = "30", value_parser = parse_duration, value_name = "TIME")]
-    pub(crate) duration: Duration,
+    /// How long the load runs, warm-up included (30, 30s, 1m) [default: 30]
+    #[arg(short, long, value_parser = parse_duration, value_name = "TIME")]
+    pub(crate) duration: Option<Duration>,
     /// Threads of the load generator
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) load_threads: u32,
@@ -111,6 +120,13 @@ pub(crate) struct LoadOptions {
     pub(crate) transport: TransportOptions,
     #[command(flatten)]
     pub(crate) checks: CheckOptions,
+}
+
+impl LoadOptions {
+    /// Returns how long the load runs.
+    pub(crate) fn duration(&self) -> Duration {
+        self.duration.unwrap_or(Duration::from_secs(30))
+    }
 }
 
 /// Options on the session.

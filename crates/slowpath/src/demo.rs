@@ -4,7 +4,8 @@ use crate::cli::DemoOptions;
 use crate::exit_code::{ExitCode, explained};
 use crate::phase_plan;
 use crate::run_command::{Prepared, run_prepared};
-use crate::session::SessionPlan;
+use crate::session::{Ending, SessionPlan};
+use crate::summaries::Summary;
 use anyhow::Context as _;
 use slowpath_capture::{CpuSampling, LaunchPlan};
 use slowpath_load::upstream::{Settings, TimeDistribution, UpstreamOptions, serve};
@@ -64,6 +65,8 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
         shown_url: Some(url),
         load: Some(load),
         phases: phase_plan::plan(options.duration, None, None)?,
+        ending: Ending::LastPhase,
+        summary: Summary::Verdict,
     };
     let code = run_prepared(
         prepared,
@@ -72,6 +75,7 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
             target: prepared.target,
             load: prepared.load,
             phases: prepared.phases,
+            ending: prepared.ending,
             ready_url: None,
             ready_timeout: Duration::from_secs(20),
             grace: Duration::from_secs(3),

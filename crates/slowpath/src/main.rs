@@ -1,6 +1,7 @@
 //! The slowpath program: joins load, capture and report. Reads the command line, runs one command, prints an error once.
 
 mod cli;
+mod clinic_commands;
 mod demo;
 mod durations;
 mod exit_code;
@@ -17,6 +18,7 @@ mod request_plan;
 mod run_command;
 mod session;
 mod signals;
+mod summaries;
 mod terminal;
 mod viewer;
 
@@ -27,6 +29,8 @@ fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
     let outcome = match arguments.command {
         cli::Command::Run(options) => run_command::run(&options),
+        cli::Command::Flame(options) => clinic_commands::flame(options),
+        cli::Command::Doctor(options) => clinic_commands::doctor(options),
         cli::Command::Demo(options) => demo::run(&options),
         cli::Command::Load(options) => load::run(&options),
         cli::Command::Merge(options) => load::run_merge(&options),

@@ -32,7 +32,7 @@ pub(crate) fn run(options: &OpenOptions) -> anyhow::Result<ExitCode> {
     if options.quiet {
         println!("{}", page.display());
     } else if !options.json {
-        terminal::print_conclusion(&report.data, &page);
+        terminal::print_conclusion(&report.data, &[], &page);
     }
     let is_wanted =
         options.open || (!options.no_open && !options.quiet && !options.json && viewer::has_person());

@@ -30,7 +30,7 @@ pub(crate) fn title_of(command: &[String]) -> String {
 pub(crate) fn create(out: Option<&Path>, title: &str, now: Timestamp) -> anyhow::Result<Layout> {
     let dir = match out {
         Some(dir) => dir.to_owned(),
-        None => default_dir(title, now),
+        None => new_below(Path::new(".slowpath"), title, now),
     };
     let layout = Layout::new(&dir);
     if layout.manifest().exists() {
@@ -50,15 +50,12 @@ pub(crate) fn create(out: Option<&Path>, title: &str, now: Timestamp) -> anyhow:
     Ok(layout)
 }
 
-fn default_dir(title: &str, now: Timestamp) -> PathBuf {
+/// Returns a directory in `parent` that does not exist yet.
+pub(crate) fn new_below(parent: &Path, title: &str, now: Timestamp) -> PathBuf {
     let name = format!("{}-{title}", now.strftime("%Y%m%d-%H%M%S"));
-    let mut dir = Path::new(".slowpath").join(&name);
-    let mut n = 2;
-    while dir.exists() {
-        dir = Path::new(".slowpath").join(format!("{name}-{n}"));
-        n += 1;
-    }
-    dir
+    let names = std::iter::once(name.clone()).chain((2..).map(|n| format!("{name}-{n}")));
+    let mut dirs = names.map(|name| parent.join(name));
+    dirs.find(|dir| !dir.exists()).expect("the numbers do not end")
 }
 
 /// Checks that files can be created, before a target is started for nothing.

@@ -129,7 +129,7 @@ fn report(layout: &Layout, options: &PerfOptions) -> anyhow::Result<ExitCode> {
     } else if options.output.quiet {
         println!("{}", files.html.display());
     } else {
-        print_conclusion(&report.data, &files.html);
+        print_conclusion(&report.data, &[], &files.html);
     }
     if viewer::wanted(&options.output) && !viewer::open(&files.html) {
         eprintln!("no browser was found to open it");

@@ -15,7 +15,7 @@ pub(crate) fn run(options: &ReportOptions) -> anyhow::Result<ExitCode> {
     } else if options.quiet {
         println!("{}", files.html.display());
     } else {
-        terminal::print_conclusion(&report.data, &files.html);
+        terminal::print_conclusion(&report.data, &[], &files.html);
     }
     if options.open && !viewer::open(&files.html) {
         eprintln!("no browser was found to open it");

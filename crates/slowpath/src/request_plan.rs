@@ -24,7 +24,7 @@ pub(crate) fn request_plan(options: &LoadOptions) -> anyhow::Result<Option<LoadP
     }
     apply_transport(&options.transport, &mut plan);
     apply_checks(&options.checks, &mut plan)?;
-    apply_pacing(&options.pacing, Some(options.duration), &mut plan)?;
+    apply_pacing(&options.pacing, Some(options.duration()), &mut plan)?;
     // The load goes on until the last phase has ended, however long settling takes.
     if let Pacing::Open { stages, .. } = &mut plan.pacing
         && let Some(&Stage { to, .. }) = stages.last()

@@ -1,10 +1,11 @@
 //! `slowpath run`: checks everything that can be wrong, runs the session, writes the report, says the verdict.
 
-use crate::cli::{OutputOptions, RunOptions};
+use crate::cli::{OutputOptions, RunOptions, SessionOptions};
 use crate::exit_code::{ExitCode, explained, usage};
 use crate::request_plan::{load_error, request_plan};
-use crate::session::{SessionOutcome, SessionPlan};
+use crate::session::{Ending, SessionOutcome, SessionPlan};
 use crate::signals::StopRequests;
+use crate::summaries::Summary;
 use crate::terminal::{Talk, Terminal, print_conclusion, print_report_path};
 use crate::{out_dir, phase_plan, session, viewer};
 use anyhow::Context as _;
@@ -25,20 +26,33 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
     }
     let load = request_plan(&options.load)?;
     let session = &options.session;
-    let phases = phase_plan::plan(options.load.duration, session.phases.as_deref(), session.only.as_deref())?;
-    let ready_url =
-        session.ready_url.as_deref().map(Url::parse).transpose().map_err(|error| load_error(&error))?;
+    let phases =
+        phase_plan::plan(options.load.duration(), session.phases.as_deref(), session.only.as_deref())?;
     let prepared = Prepared {
         target: LaunchPlan { command: options.command.clone(), env: Vec::new(), cwd: None },
         title: out_dir::title_of(&options.command),
         shown_url: options.load.url.clone(),
         load,
         phases,
+        ending: Ending::LastPhase,
+        summary: Summary::Verdict,
     };
+    run_by_options(prepared, session, &options.output)
+}
+
+/// Runs a session as its options say. Shared by `run`, `flame` and `doctor`.
+pub(crate) fn run_by_options(
+    prepared: Prepared,
+    session: &SessionOptions,
+    output: &OutputOptions,
+) -> anyhow::Result<ExitCode> {
+    let ready_url =
+        session.ready_url.as_deref().map(Url::parse).transpose().map_err(|error| load_error(&error))?;
     let plan = |layout: Layout, prepared: Prepared| SessionPlan {
         target: prepared.target,
         load: prepared.load,
         phases: prepared.phases,
+        ending: prepared.ending,
         ready_url,
         ready_timeout: session.ready_timeout,
         grace: session.grace,
@@ -46,7 +60,7 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
         keeps_sources: !session.no_sources,
         layout,
     };
-    run_prepared(prepared, &options.output, plan, session.cpu_interval)
+    run_prepared(prepared, output, plan, session.cpu_interval)
 }
 
 /// A session that was checked and only lacks its directory.
@@ -57,9 +71,12 @@ pub(crate) struct Prepared {
     pub(crate) shown_url: Option<String>,
     pub(crate) load: Option<LoadPlan>,
     pub(crate) phases: Vec<PhasePlan>,
+    pub(crate) ending: Ending,
+    /// What the closing lines say.
+    pub(crate) summary: Summary,
 }
 
-/// Creates the recording, runs the session and reports. Shared by `run` and `demo`.
+/// Creates the recording, runs the session and reports. Shared by all commands that start a target.
 pub(crate) fn run_prepared(
     prepared: Prepared,
     output: &OutputOptions,
@@ -76,6 +93,7 @@ pub(crate) fn run_prepared(
     let mut terminal = Terminal::new(talk);
     let stop_requests = StopRequests::listen()?;
     let dir = layout.dir.clone();
+    let summary = prepared.summary;
     let plan = plan(layout, prepared);
     let outcome = match session::run(&plan, &stop_requests, &mut terminal) {
         Ok(outcome) => outcome,
@@ -88,11 +106,16 @@ pub(crate) fn run_prepared(
         eprintln!("aborted; the recording is in {}", dir.display());
         return Ok(ExitCode::Aborted);
     }
-    conclude(&dir, &outcome, output)
+    conclude(&dir, &outcome, output, summary)
 }
 
 /// Reports a recording and decides the exit code.
-fn conclude(dir: &Path, outcome: &SessionOutcome, output: &OutputOptions) -> anyhow::Result<ExitCode> {
+fn conclude(
+    dir: &Path,
+    outcome: &SessionOutcome,
+    output: &OutputOptions,
+    summary: Summary,
+) -> anyhow::Result<ExitCode> {
     redact_output_logs(dir);
     let recording = Recording::open(dir)?;
     let report = Report::of(&recording);
@@ -107,7 +130,7 @@ fn conclude(dir: &Path, outcome: &SessionOutcome, output: &OutputOptions) -> any
         // The error below says it all.
         print_report_path(&files.html);
     } else {
-        print_conclusion(&report.data, &files.html);
+        print_conclusion(&report.data, &summary.lines(&report.data), &files.html);
     }
     if viewer::wanted(output) && !viewer::open(&files.html) {
         eprintln!("no browser was found to open it");

@@ -2,6 +2,8 @@
 //!
 //! Whatever happens after the start, the target is stopped before this returns, and what was recorded stays.
 
+mod open_end;
+
 use crate::exit_code::{ExitCode, explained};
 use crate::live_load::LiveLoad;
 use crate::phase_plan::recorders_in;
@@ -53,6 +55,7 @@ pub(crate) struct SessionPlan {
     pub(crate) target: LaunchPlan,
     pub(crate) load: Option<LoadPlan>,
     pub(crate) phases: Vec<PhasePlan>,
+    pub(crate) ending: Ending,
     pub(crate) ready_url: Option<Url>,
     pub(crate) ready_timeout: Duration,
     pub(crate) grace: Duration,
@@ -60,6 +63,15 @@ pub(crate) struct SessionPlan {
     /// Whether the text of the code that ran goes into the recording.
     pub(crate) keeps_sources: bool,
     pub(crate) layout: Layout,
+}
+
+/// What ends a session, unless a person does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Its last phase. A target that ends before has failed.
+    LastPhase,
+    /// The target's end, or this time. The one phase begins with the target; there is no load.
+    Open(Option<Duration>),
 }
 
 /// How a session ended.
@@ -131,6 +143,9 @@ pub(crate) fn run(
 impl Session<'_> {
     /// Waits for readiness and runs the phases; returns why it ended.
     fn record(&mut self) -> anyhow::Result<(Ended, String)> {
+        if let Ending::Open(limit) = self.plan.ending {
+            return self.record_until_it_ends(limit);
+        }
         if let Some(ended) = self.wait_until_ready()? {
             return Ok(ended);
         }
@@ -266,6 +281,9 @@ impl Session<'_> {
             Some(change) if !self.target.is_alive() => {
                 // The last bytes may have come between the two looks.
                 self.pass_output();
+                if matches!(self.plan.ending, Ending::Open(_)) && change == ChildChange::Exited(0) {
+                    return Ok(Some((Ended::Complete, String::new())));
+                }
                 Ok(Some((Ended::TargetDied, self.death(change))))
             }
             _ => Ok(None),
@@ -337,6 +355,11 @@ impl Session<'_> {
                 parts.push(format!("{} errors", load.n_errors));
             }
         }
+        self.add_vitals(parts)
+    }
+
+    /// Joins the parts of a status line, and how the target is.
+    fn add_vitals(&self, mut parts: Vec<String>) -> String {
         if let Some(delay) = self.collector.live().loop_delay_p99_ms {
             parts.push(format!("loop {delay:.1} ms"));
         }

@@ -127,8 +127,12 @@ pub(crate) fn print_note(text: &str) {
     eprintln!("{}", style(&format!("note: {text}"), "2", io::stderr().is_terminal()));
 }
 
-/// Prints the closing lines: the verdict, the place, the path.
-pub(crate) fn print_conclusion(report: &slowpath_report::ReportData, path: &std::path::Path) {
+/// Prints the closing lines: the verdict, the place, what a command was asked for besides, the path.
+pub(crate) fn print_conclusion(
+    report: &slowpath_report::ReportData,
+    summary: &[String],
+    path: &std::path::Path,
+) {
     let terminal = io::stderr().is_terminal();
     eprintln!("\n{}", style(&report.verdict.sentence, "1", terminal));
     let starved = report.verdict.class == "starved";
@@ -137,6 +141,9 @@ pub(crate) fn print_conclusion(report: &slowpath_report::ReportData, path: &std:
     match finding.filter(|_| !matches!(report.verdict.class, "healthy" | "not-enough-data")) {
         Some(finding) => eprintln!("{}", finding.advice),
         None => eprintln!("{}", report.verdict.detail),
+    }
+    for line in summary {
+        eprintln!("{line}");
     }
     print_report_path(path);
 }

@@ -47,9 +47,21 @@ impl Invocation {
 
     /// Begins `slowpath run` with a directory for the recording.
     pub(crate) fn run() -> Self {
-        let run = Self::new("run");
+        Self::recording("run")
+    }
+
+    /// Begins a command that records, with a directory for the recording.
+    pub(crate) fn recording(subcommand: &str) -> Self {
+        let run = Self::new(subcommand);
         let out = run.out();
         run.arg("--out").arg(out)
+    }
+
+    /// Gives the target a free port in `PORT`, and drives nothing at it.
+    pub(crate) fn without_load(mut self) -> Self {
+        let port = crate::fixtures::free_port();
+        self.port = Some(port);
+        self.env("PORT", port.to_string())
     }
 
     /// Drives load at `path` of a free port, which the target is told in `PORT`.

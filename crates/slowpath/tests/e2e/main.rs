@@ -5,6 +5,7 @@
 //! also checks that its run left no process, no port and no temporary directory behind.
 
 mod bad_input;
+mod clinic_commands;
 mod code;
 mod endings;
 mod fixtures;
