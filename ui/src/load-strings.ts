@@ -1,8 +1,10 @@
 /** Every word that the page of a load says by itself, apart from those that it shares with the report (`strings.ts`). */
+import { spoken } from "./language.ts";
 import type { LoadRun, Series } from "./load-contract.ts";
+import { ENDED_ZH, LOAD_ZH, SERIES_ZH } from "./load-strings-zh.ts";
 
 /** `short` is what vLLM's `bench serve` and this program's tables say; `meaning` says it in words. */
-export const SERIES: Record<Series, { short: string; meaning: string }> = {
+const SERIES_ENGLISH: Record<Series, { short: string; meaning: string }> = {
   latency: { short: "latency", meaning: "from the moment a request was due to the last byte of its answer" },
   uncorrected: {
     short: "uncorrected",
@@ -16,15 +18,19 @@ export const SERIES: Record<Series, { short: string; meaning: string }> = {
   itl: { short: "itl", meaning: "inter-token latency: gaps between events with content" },
   e2el: { short: "e2el", meaning: "end-to-end latency of whole streams" },
 };
+export const SERIES = spoken(SERIES_ENGLISH, SERIES_ZH);
 
-export const ENDED: Record<LoadRun["ended"], string> = {
-  complete: "",
-  interrupted: "stopped by hand",
-  bailout: "stopped by --bailout",
-  "server-died": "the server died",
-};
+export const ENDED: Record<LoadRun["ended"], string> = spoken(
+  {
+    complete: "",
+    interrupted: "stopped by hand",
+    bailout: "stopped by --bailout",
+    "server-died": "the server died",
+  },
+  ENDED_ZH,
+);
 
-export const L = {
+const ENGLISH = {
   broken: (why: string) => `This page holds no load: ${why}`,
   load: "Load",
   requestsPerSecond: "requests/s",
@@ -119,6 +125,9 @@ export const L = {
     ["l", "latency on a logarithmic or a linear scale"],
     ["Esc", "put the cross-hair away"],
     ["?", "this list"],
-  ] as const,
+  ] as readonly (readonly [string, string])[],
   chartKeys: (name: string) => `${name}. Arrow keys move the cross-hair, Escape puts it away.`,
 };
+
+export type LoadWords = typeof ENGLISH;
+export const L: LoadWords = spoken(ENGLISH, LOAD_ZH);

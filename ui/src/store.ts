@@ -22,7 +22,11 @@ export class Store {
 
   constructor() {
     this.state = readHash(location.hash);
-    const follow = () => this.replaceState(readHash(location.hash));
+    const follow = () => {
+      // A gesture that was just going on does not come after the step back.
+      this.previewRange(null);
+      this.replaceState(readHash(location.hash));
+    };
     addEventListener("popstate", follow);
     addEventListener("hashchange", follow);
   }

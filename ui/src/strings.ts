@@ -1,115 +1,160 @@
-/** Every word that the page itself says, in one place, so that a second language can stand beside it. */
+/** Every word that the page itself says, in English; `strings-zh.ts` has them in Chinese. A word here needs one there. */
 import type { Category, SplitClass, VerdictClass, WeightUnit } from "./contract.ts";
+import { spoken } from "./language.ts";
 import type { FunctionTransform } from "./logic/transforms.ts";
 import type { View } from "./logic/url-state.ts";
+import {
+  CATEGORY_NAME_ZH,
+  CLASS_NAME_ZH,
+  ENDED_ZH,
+  GROUP_NAME_ZH,
+  SERIES_NAME_ZH,
+  SPLIT_MEANING_ZH,
+  SPLIT_NAME_ZH,
+  VIEW_HINT_ZH,
+  VIEW_NAME_ZH,
+  WORK_NAME_ZH,
+  ZH,
+} from "./strings-zh.ts";
 
-export const CLASS_NAME: Record<VerdictClass, string> = {
-  cpu: "CPU-bound",
-  gc: "garbage collection",
-  blocked: "blocked event loop",
-  "loop-delay": "event-loop delay",
-  waiting: "waiting",
-  memory: "memory",
-  starved: "starved of CPU",
-  healthy: "healthy",
-  "not-enough-data": "not enough data",
-  profile: "opened profile",
-};
+export const CLASS_NAME: Record<VerdictClass, string> = spoken(
+  {
+    cpu: "CPU-bound",
+    gc: "garbage collection",
+    blocked: "blocked event loop",
+    "loop-delay": "event-loop delay",
+    waiting: "waiting",
+    memory: "memory",
+    starved: "starved of CPU",
+    healthy: "healthy",
+    "not-enough-data": "not enough data",
+    profile: "opened profile",
+  },
+  CLASS_NAME_ZH,
+);
 
-export const SPLIT_NAME: Record<SplitClass, string> = {
-  js: "JavaScript",
-  gc: "GC",
-  native: "native",
-  sync_io: "sync I/O",
-  compile: "compile",
-  run_queue: "run queue",
-  idle: "idle",
-};
+export const SPLIT_NAME: Record<SplitClass, string> = spoken(
+  {
+    js: "JavaScript",
+    gc: "GC",
+    native: "native",
+    sync_io: "sync I/O",
+    compile: "compile",
+    run_queue: "run queue",
+    idle: "idle",
+  },
+  SPLIT_NAME_ZH,
+);
 
-export const SPLIT_MEANING: Record<SplitClass, string> = {
-  js: "running JavaScript",
-  gc: "garbage collection",
-  native: "native code called from JavaScript",
-  sync_io: "blocked in a synchronous call: nothing else could run",
-  compile: "parsing and compiling JavaScript",
-  run_queue: "ready to run, but the machine gave it no core",
-  idle: "waiting in the event loop for something to do",
-};
+export const SPLIT_MEANING: Record<SplitClass, string> = spoken(
+  {
+    js: "running JavaScript",
+    gc: "garbage collection",
+    native: "native code called from JavaScript",
+    sync_io: "blocked in a synchronous call: nothing else could run",
+    compile: "parsing and compiling JavaScript",
+    run_queue: "ready to run, but the machine gave it no core",
+    idle: "waiting in the event loop for something to do",
+  },
+  SPLIT_MEANING_ZH,
+);
 
-export const CATEGORY_NAME: Record<Category, string> = {
-  app: "application",
-  dependency: "dependencies",
-  node: "Node core",
-  native: "native / V8",
-  kernel: "kernel",
-  wasm: "WebAssembly",
-  gc: "garbage collection",
-  program: "outside JavaScript",
-  idle: "idle",
-};
+export const CATEGORY_NAME: Record<Category, string> = spoken(
+  {
+    app: "application",
+    dependency: "dependencies",
+    node: "Node core",
+    native: "native / V8",
+    kernel: "kernel",
+    wasm: "WebAssembly",
+    gc: "garbage collection",
+    program: "outside JavaScript",
+    idle: "idle",
+  },
+  CATEGORY_NAME_ZH,
+);
 
 /** Of a category as a whole, collapsed to one frame. */
-export const GROUP_NAME: Record<Category, string> = { ...CATEGORY_NAME, dependency: "all dependencies" };
+export const GROUP_NAME: Record<Category, string> = spoken(
+  { ...CATEGORY_NAME, dependency: "all dependencies" },
+  GROUP_NAME_ZH,
+);
 
-export const VIEW_NAME: Record<View, string> = {
-  flame: "flame graph",
-  inverted: "inverted",
-  chart: "flame chart",
-  sandwich: "sandwich",
-};
+export const VIEW_NAME: Record<View, string> = spoken(
+  {
+    flame: "flame graph",
+    inverted: "inverted",
+    chart: "flame chart",
+    sandwich: "sandwich",
+  },
+  VIEW_NAME_ZH,
+);
 
-export const VIEW_HINT: Record<View, string> = {
-  flame: "Merged stacks, callers above what they call (1)",
-  inverted: "Functions by their own time, below them who called them (2)",
-  chart: "Stacks in the order of time, a lane per thread (3)",
-  sandwich: "One function: callers above, what it calls below (4)",
-};
+export const VIEW_HINT: Record<View, string> = spoken(
+  {
+    flame: "Merged stacks, callers above what they call (1)",
+    inverted: "Functions by their own time, below them who called them (2)",
+    chart: "Stacks in the order of time, a lane per thread (3)",
+    sandwich: "One function: callers above, what it calls below (4)",
+  },
+  VIEW_HINT_ZH,
+);
 
 /** Classes of native work. */
-export const WORK_NAME: Record<string, string> = {
-  javascript: "JavaScript itself",
-  gc: "garbage collection",
-  compile: "parsing and compiling",
-  "inline-cache": "inline-cache misses",
-  regexp: "regular expressions",
-  json: "JSON",
-  string: "strings",
-  deoptimisation: "deoptimisation",
-  "structured-clone": "structured clone",
-  allocation: "allocation",
-  builtin: "other built-ins",
-  v8: "V8, other",
-  node: "Node's C++ and libraries",
-  kernel: "kernel",
-  other: "other native code",
-};
+export const WORK_NAME: Record<string, string> = spoken(
+  {
+    javascript: "JavaScript itself",
+    gc: "garbage collection",
+    compile: "parsing and compiling",
+    "inline-cache": "inline-cache misses",
+    regexp: "regular expressions",
+    json: "JSON",
+    string: "strings",
+    deoptimisation: "deoptimisation",
+    "structured-clone": "structured clone",
+    allocation: "allocation",
+    builtin: "other built-ins",
+    v8: "V8, other",
+    node: "Node's C++ and libraries",
+    kernel: "kernel",
+    other: "other native code",
+  },
+  WORK_NAME_ZH,
+);
 
-export const SERIES_NAME: Record<string, string> = {
-  rps: "requests/s",
-  p99: "p99",
-  loop_delay: "loop delay",
-  cpu: "CPU",
-  heap: "heap",
-  rss: "RSS",
-  gc: "GC",
-};
+export const SERIES_NAME: Record<string, string> = spoken(
+  {
+    rps: "requests/s",
+    p99: "p99",
+    loop_delay: "loop delay",
+    cpu: "CPU",
+    heap: "heap",
+    rss: "RSS",
+    gc: "GC",
+  },
+  SERIES_NAME_ZH,
+);
 
-export const ENDED: Record<string, string> = {
-  complete: "",
-  interrupted: "interrupted",
-  "target-died": "the target died",
-  "recording-cut": "recording cut short",
-};
+export const ENDED: Record<string, string> = spoken(
+  {
+    complete: "",
+    interrupted: "interrupted",
+    "target-died": "the target died",
+    "recording-cut": "recording cut short",
+  },
+  ENDED_ZH,
+);
 
 const several = (n: string, one: string, many: string): string => `${n} ${n === "1" ? one : many}`;
 
-export const S = {
+const ENGLISH = {
   product: "slowpath",
   connections: (n: string) => several(n, "connection", "connections"),
   node: (version: string) => `node ${version.replace(/^v/, "")}`,
   themeName: { auto: "theme: system", light: "theme: light", dark: "theme: dark" },
   help: "keys",
   gain: (about: string, low: string, high: string) => `about ${about} the requests/s if fixed (${low}–${high}×)`,
+  sentencesLanguage: "",
   broken: (why: string) => `This page holds no report: ${why}`,
 
   mainThread: "Main thread",
@@ -134,6 +179,7 @@ export const S = {
   share: "share",
   gainIfFixed: "gain if fixed",
   confidence: "confidence",
+  confidenceName: { high: "high", medium: "medium", low: "low" },
   shareOf: (of: string) => `share of ${of}`,
   shareIs: (share: string, of: string) => `${share} of ${of}`,
   severity: { high: "high severity", medium: "medium severity", low: "low severity", info: "for information" },
@@ -439,8 +485,11 @@ export const S = {
     ["← → on the timeline", "move the cross-hair; with Shift select; Enter selects the phase"],
     ["w", "how to read the flame graph, step by step"],
     ["?", "this list"],
-  ] as const,
+  ] as readonly (readonly [string, string])[],
 };
+
+export type Words = typeof ENGLISH;
+export const S: Words = spoken(ENGLISH, ZH);
 
 /** What the section of samples is called, by what they count. */
 export const sampledTitle = (unit: WeightUnit): string =>

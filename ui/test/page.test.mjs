@@ -246,19 +246,20 @@ test("the flame chart shows the brushed interval and brushes it", () =>
     await flame.scrollIntoViewIfNeeded();
     const box = await flame.boundingBox();
     await page.mouse.move(box.x + 600, box.y + 100);
-    assert.match(await page.locator(".stage .hair-time").textContent(), /^2\d\.\d\d s$/);
+    await page.waitForFunction(() => /^2\d\.\d\d s$/.test(document.querySelector(".stage .hair-time").textContent));
+    // One event each: on a slow machine, several are several gestures, each with its own step back.
     await page.keyboard.down("Control");
-    for (let i = 0; i < 5; i++) await page.mouse.wheel(0, -400);
+    await page.mouse.wheel(0, -2000);
     await page.keyboard.up("Control");
+    await page.waitForFunction(() => /t=2\d\.\d+-2\d\.\d+/.test(location.hash));
     await page.getByText("showing").waitFor();
     const zoomed = await hash(page);
-    assert.match(zoomed, /t=2\d\.\d+-2\d\.\d+/);
     await page.mouse.down();
-    await page.mouse.move(box.x + 400, box.y + 100, { steps: 5 });
+    await page.mouse.move(box.x + 400, box.y + 100);
     await page.mouse.up();
     await page.waitForFunction((before) => location.hash !== before, zoomed);
-    for (let i = 0; i < 4 && (await hash(page)) !== "#view=chart"; i++) await page.goBack();
-    assert.equal(await hash(page), "#view=chart");
+    await page.goBack();
+    assert.equal(await hash(page), "#view=chart", "gestures in a row are one step");
     await flame.focus();
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("Space");
@@ -346,6 +347,28 @@ test("the walkthrough explains the picture by its own numbers, by keyboard, and 
     assert.equal(await card.isVisible(), false);
     assert.equal(await page.evaluate(() => document.activeElement.textContent), "how to read this");
     assert.equal(await hash(page), "");
+  }));
+
+test("the page speaks Chinese when asked, keeps its state, and says what stays English", () =>
+  reading("usual", async (page) => {
+    await page.keyboard.press("i");
+    await page.getByRole("button", { name: "中文" }).click();
+    await page.waitForSelector("html[lang=zh-Hans][data-ready]", { state: "attached" });
+    assert.match(await hash(page), /view=inverted.*lang=zh/);
+    assert.deepEqual(await page.locator("h2").allTextContents(), [
+      "主线程",
+      "时间线",
+      "CPU",
+      "事件循环",
+      "负载",
+      "进程",
+      "测量方法",
+    ]);
+    await page.getByText("只有英文").waitFor();
+    await page.getByRole("button", { name: "EN", exact: true }).click();
+    await page.waitForSelector("html[lang=en][data-ready]", { state: "attached" });
+    assert.equal(await page.getByText("只有英文").count(), 0);
+    assert.equal(await page.locator("h2").first().textContent(), "Main thread");
   }));
 
 test("a hidden category melts into its callers", () =>

@@ -12,7 +12,11 @@ import { HIDDEN_AT_FIRST } from "./visibility.ts";
 export type View = "flame" | "inverted" | "chart" | "sandwich";
 export const VIEWS: readonly View[] = ["flame", "inverted", "chart", "sandwich"];
 
+/** What the page's own words are in. */
+export type Language = "en" | "zh";
+
 export interface ViewState {
+  lang: Language;
   /** Brushed interval in seconds. */
   range: readonly [number, number] | null;
   /** Whose samples are shown, where there are those of both. */
@@ -49,6 +53,7 @@ export interface ViewState {
 }
 
 export const INITIAL: ViewState = {
+  lang: "en",
   range: null,
   recorder: "cpu",
   threads: [],
@@ -107,7 +112,7 @@ const path = (name: "zoomPath" | "zoomCallers" | "zoomCallees"): Key => ({
 
 /** One word of two or more; the first is the initial one and is not written. */
 const choice = <
-  Name extends "recorder" | "view" | "order" | "tiers" | "details" | "colourBy" | "theme" | "latencyScale",
+  Name extends "recorder" | "view" | "order" | "tiers" | "details" | "colourBy" | "theme" | "latencyScale" | "lang",
 >(
   name: Name,
   options: readonly ViewState[Name][],
@@ -177,6 +182,7 @@ const KEYS: Record<string, Key> = {
   },
   theme: choice("theme", ["auto", "light", "dark"]),
   scale: choice("latencyScale", ["log", "linear"]),
+  lang: choice("lang", ["en", "zh"]),
 };
 
 /** Without the "#"; "" for the initial state. */

@@ -4,7 +4,7 @@ import type { Finding } from "../contract.ts";
 import { count, factor, interval, percent } from "../logic/format.ts";
 import { functionLabel, keepEnd, place, shortenWords } from "../logic/place.ts";
 import { S } from "../strings.ts";
-import { absent, fill, h, table } from "./dom.ts";
+import { absent, fill, h, note, table } from "./dom.ts";
 
 /** More links than this to single intervals would bury the rest. */
 const MAX_INTERVAL_LINKS = 4;
@@ -14,6 +14,7 @@ const FIRST_FINDINGS = 5;
 export function findings(context: Context): HTMLElement {
   const { report } = context;
   const list = report.findings;
+  const sentences = S.sentencesLanguage === "" ? null : note(S.sentencesLanguage);
   const refuted =
     report.refuted.length > 0
       ? h("p", { class: "refuted" }, h("span", {}, `${S.refuted} `), report.refuted.join(" · "))
@@ -22,7 +23,7 @@ export function findings(context: Context): HTMLElement {
     const answer = report.verdict.class;
     const text =
       answer === "healthy" ? S.noFindingsHealthy : answer === "not-enough-data" ? S.noFindingsNoData : S.noFindings;
-    return h("section", { class: "findings" }, h("h2", {}, S.findings), absent(text), refuted);
+    return h("section", { class: "findings" }, h("h2", {}, S.findings), absent(text), refuted, sentences);
   }
   const rows = list.flatMap((finding, rank) => findingRows(context, finding, rank));
   const rest = list.length - FIRST_FINDINGS;
@@ -49,6 +50,7 @@ export function findings(context: Context): HTMLElement {
     ),
     section.classList.contains("brief") ? more : null,
     refuted,
+    sentences,
   );
   return section;
 }
@@ -83,7 +85,7 @@ function findingRows(context: Context, finding: Finding, rank: number): HTMLTabl
     h("td", { class: "where", title: where?.file }, h("code", {}, keepEnd(location, 44))),
     h("td", { class: "figure", title: S.shareOf(finding.share_of) }, percent(finding.share)),
     h("td", { class: "figure" }, finding.predicted_gain ? factor(finding.predicted_gain.throughput) : "–"),
-    h("td", {}, finding.confidence),
+    h("td", {}, S.confidenceName[finding.confidence]),
   );
   const body = h("td", { colspan: 5 });
   const detail = h("tr", { class: "finding-detail", id }, body);

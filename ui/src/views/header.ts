@@ -5,6 +5,7 @@ import { warningsAbout } from "../logic/report-tables.ts";
 import { ENDED, S } from "../strings.ts";
 import { h, warn } from "./dom.ts";
 import { openHelp } from "./help.ts";
+import { languageSwitch } from "./language.ts";
 import { themeButton } from "./theme.ts";
 
 export function header({ report, store }: Context): HTMLElement {
@@ -26,6 +27,7 @@ export function header({ report, store }: Context): HTMLElement {
     h(
       "span",
       { class: "tools" },
+      languageSwitch(store),
       themeButton(store),
       h("button", { type: "button", class: "plain", onclick: openHelp, title: "?" }, `${S.help} ?`),
     ),

@@ -38,6 +38,7 @@ test("every part of the state survives the hash", () => {
     open: [0, 2],
     theme: "dark" as const,
     latencyScale: "linear" as const,
+    lang: "zh" as const,
   };
   assert.deepEqual(readHash(`#${writeHash(state)}`), state);
   assert.deepEqual(readHash(writeHash({ ...INITIAL, hiddenCategories: [] })).hiddenCategories, []);

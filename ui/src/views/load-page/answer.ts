@@ -7,6 +7,7 @@ import type { Store } from "../../store.ts";
 import { S } from "../../strings.ts";
 import { h, note, warn } from "../dom.ts";
 import { openKeys } from "../help.ts";
+import { languageSwitch } from "../language.ts";
 import { themeButton } from "../theme.ts";
 
 export function header({ run }: LoadPage, store: Store): HTMLElement {
@@ -20,6 +21,7 @@ export function header({ run }: LoadPage, store: Store): HTMLElement {
     h(
       "span",
       { class: "tools" },
+      languageSwitch(store),
       themeButton(store),
       h("button", { type: "button", class: "plain", onclick: () => openKeys(L.keys), title: "?" }, `${S.help} ?`),
     ),
