@@ -40,6 +40,20 @@ export function percent(share: number | null | undefined): string {
   return `${text.replace("-", "−")}${NBSP}%`;
 }
 
+/**
+ * A share of 0..1 with three digits, as `slowpath load` prints it, so that a page agrees with its sentence: 0.02357 →
+ * "2.36 %". Nothing is rounded to nothing, and less than all not to all.
+ */
+export function finePercent(share: number | null | undefined): string {
+  if (missing(share)) return MISSING;
+  const value = share * 100;
+  if (value <= 0) return `0${NBSP}%`;
+  if (value < 0.01) return `<0.01${NBSP}%`;
+  if (value >= 99.95 && value < 100) return `>99.9${NBSP}%`;
+  const digits = value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+  return `${value.toFixed(digits)}${NBSP}%`;
+}
+
 /** A duration in milliseconds with the unit that fits: "0.42 ms", "431 ms", "1.07 s", "2 min 3 s". */
 export function milliseconds(value: number | null | undefined): string {
   if (missing(value)) return MISSING;

@@ -7,6 +7,7 @@ import {
   change,
   count,
   factor,
+  finePercent,
   milliseconds,
   moment,
   percent,
@@ -42,6 +43,18 @@ test("shares never claim to be nothing when they are something", () =>
     [0.021, "2.1 %"],
     [0.0996, "10 %"],
     [0.54, "54 %"],
+    [null as unknown as number, "–"],
+  ]));
+
+test("shares of a load have the digits of its sentence", () =>
+  check(finePercent, [
+    [0, "0 %"],
+    [0.00001, "<0.01 %"],
+    [0.001, "0.10 %"],
+    [0.023_57, "2.36 %"],
+    [0.5, "50.0 %"],
+    [0.999_999, ">99.9 %"],
+    [1, "100 %"],
     [null as unknown as number, "–"],
   ]));
 

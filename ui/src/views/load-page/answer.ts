@@ -1,7 +1,7 @@
 /** The first screen of a load: what was driven, the answer, thresholds, one row of numbers, the main chart. */
 import type { LoadPage } from "../../load-contract.ts";
 import { ENDED, L } from "../../load-strings.ts";
-import { bytes, count, milliseconds, moment, percent, seconds, significant } from "../../logic/format.ts";
+import { bytes, count, finePercent, milliseconds, moment, seconds, significant } from "../../logic/format.ts";
 import { shortenWords } from "../../logic/place.ts";
 import type { Store } from "../../store.ts";
 import { S } from "../../strings.ts";
@@ -66,7 +66,7 @@ export function numbers({ totals, times, generator }: LoadPage): HTMLElement {
     ["max", milliseconds(latency.max)],
     [
       L.errors,
-      totals.failed > 0 ? `${count(totals.failed)} (${percent(totals.failed_share)})` : "0",
+      totals.failed > 0 ? `${count(totals.failed)} (${finePercent(totals.failed_share)})` : "0",
       totals.failed > 0,
     ],
     ...(ttft ? [["ttft p50", milliseconds(ttft.p50)] as [string, string]] : []),
@@ -84,7 +84,7 @@ export function numbers({ totals, times, generator }: LoadPage): HTMLElement {
       ),
     ),
     note(
-      [source, totals.of ? L.of(totals.of) : "", L.generator(percent(generator.cpu_share))]
+      [source, totals.of ? L.of(totals.of) : "", L.generator(finePercent(generator.cpu_share))]
         .filter((text) => text !== "")
         .join(" · "),
     ),

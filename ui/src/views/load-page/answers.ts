@@ -1,7 +1,7 @@
 /** Rates, what came back, and what failed. */
 import type { LoadPage, RateRow } from "../../load-contract.ts";
 import { L } from "../../load-strings.ts";
-import { bytes, count, percent, significant } from "../../logic/format.ts";
+import { bytes, count, finePercent, significant } from "../../logic/format.ts";
 import { absent, h, note, table } from "../dom.ts";
 
 /** `null` for a sweep: an average over its rates says nothing. */
@@ -33,12 +33,12 @@ export function ratesSection(page: LoadPage): HTMLElement | null {
 function facts({ schedule, streams, goodput }: LoadPage): HTMLElement {
   const list: [string, string][] = [];
   if (schedule) {
-    list.push([L.late, `${count(schedule.late)}, ${percent(schedule.late_share)}: ${L.lateNote}`]);
-    list.push([L.dropped, `${count(schedule.dropped)}, ${percent(schedule.dropped_share)}: ${L.droppedNote}`]);
+    list.push([L.late, `${count(schedule.late)}, ${finePercent(schedule.late_share)}: ${L.lateNote}`]);
+    list.push([L.dropped, `${count(schedule.dropped)}, ${finePercent(schedule.dropped_share)}: ${L.droppedNote}`]);
   }
   if (goodput) {
     const { requests_per_second, share, objectives } = goodput;
-    list.push([L.goodput, `${significant(requests_per_second)}/s: ${L.goodputNote(percent(share), objectives)}`]);
+    list.push([L.goodput, `${significant(requests_per_second)}/s: ${L.goodputNote(finePercent(share), objectives)}`]);
   }
   if (streams) {
     const dialects = streams.dialects.map(([name, n]) => `${name} ${count(n)}`).join(", ");
@@ -56,7 +56,7 @@ export function answersSection({ status, errors }: LoadPage): HTMLElement {
       {},
       h("th", { scope: "row" }, h("code", {}, row.status)),
       h("td", { class: "figure" }, count(row.count)),
-      h("td", { class: "figure" }, percent(row.share)),
+      h("td", { class: "figure" }, finePercent(row.share)),
     ),
   );
   const errorRows = errors.map((row) =>
@@ -65,7 +65,7 @@ export function answersSection({ status, errors }: LoadPage): HTMLElement {
       {},
       h("th", { scope: "row" }, row.class),
       h("td", { class: "figure" }, count(row.count)),
-      h("td", { class: "figure" }, percent(row.share)),
+      h("td", { class: "figure" }, finePercent(row.share)),
       h("td", { class: "sample" }, h("code", {}, row.sample)),
     ),
   );

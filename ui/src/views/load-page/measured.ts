@@ -1,21 +1,24 @@
 /** How a load was measured: what was asked for, and whether the generator and the numbers can be believed. */
 import type { LoadPage } from "../../load-contract.ts";
 import { L } from "../../load-strings.ts";
-import { moment, percent, significant } from "../../logic/format.ts";
+import { finePercent, moment, significant } from "../../logic/format.ts";
 import { h } from "../dom.ts";
 
 export function measuredSection(page: LoadPage): HTMLElement {
   const { generator, settings, run } = page;
   const { little } = generator;
   const checks: [string, string][] = [
-    [L.busiest, `${L.busiestText(percent(generator.cpu_share))}${generator.was_bottleneck ? `; ${L.bottleneck}` : ""}`],
+    [
+      L.busiest,
+      `${L.busiestText(finePercent(generator.cpu_share))}${generator.was_bottleneck ? `; ${L.bottleneck}` : ""}`,
+    ],
     [
       L.little,
       little
         ? `${L.littleText(
             significant(little.under_way),
             significant(little.rate_times_latency),
-            percent(little.difference),
+            finePercent(little.difference),
           )}${little.is_kept ? "" : `; ${L.littleBroken}`}`
         : L.littleNone,
     ],
