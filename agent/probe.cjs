@@ -9,7 +9,8 @@
 
 const { performance, PerformanceObserver } = require('perf_hooks');
 const { getHeapStatistics } = require('v8');
-const { LOOP, GC, HEAP_USAGE, QUIT } = require('./ring.cjs');
+const { Counters } = require('./counters.cjs');
+const { LOOP, GC, HEAP_USAGE, QUIT, COUNTERS, REQUESTS } = require('./ring.cjs');
 
 const { setInterval, clearInterval } = globalThis;
 const { nodeTiming } = performance;
@@ -34,8 +35,9 @@ class Probe {
    * @param {SharedMemory} memory
    * @param {Slot} slot this thread's own
    * @param {number} offsetMs what to add to times of this thread's own performance entries to get the main thread's
+   * @param {(message: object) => void} post hands a message to the relay
    */
-  constructor(memory, slot, offsetMs) {
+  constructor(memory, slot, offsetMs, post) {
     this.memory = memory;
     this.slot = slot;
     this.offsetMs = offsetMs;
@@ -47,6 +49,7 @@ class Probe {
     this.timer = undefined;
     /** @type {PerformanceObserver | undefined} */
     this.gcObserver = undefined;
+    this.counters = new Counters((counts) => post({ thread: slot.threadId, counts }));
     this.obey(memory.flags);
   }
 
@@ -62,6 +65,7 @@ class Probe {
       this.tickDue = t + TICK_MS;
       if (flags !== this.flags) this.obey(flags);
       if (flags & HEAP_USAGE && t >= this.heapDue) this.recordHeap(t);
+      this.counters.onTick(t);
     } catch {
       this.end();
     }
@@ -81,7 +85,17 @@ class Probe {
     if (flags & QUIT) return this.end();
     if (flags & GC) this.observeGc();
     else this.ignoreGc();
+    this.switchCounters(flags);
     this.setPeriod(flags & LOOP ? TICK_MS : IDLE_MS);
+  }
+
+  /** @param {number} flags */
+  switchCounters(flags) {
+    const wanted = (flags & (COUNTERS | REQUESTS)) !== 0;
+    if (wanted === this.counters.isOn) return;
+    const t = this.memory.nowMs();
+    if (wanted) this.counters.start(flags & COUNTERS ? 'everything' : 'requests', t);
+    else this.counters.stop(t);
   }
 
   /** @param {number} periodMs */
@@ -114,11 +128,17 @@ class Probe {
     this.gcObserver = undefined;
   }
 
+  /** Hands over what is not in the ring, at the exit of the process. */
+  handOver() {
+    this.counters.stop(this.memory.nowMs());
+  }
+
   /** Takes every trace of the probe out of this thread, and tells the relay that nothing more will come from here. */
   end() {
     clearInterval(this.timer);
     this.timer = undefined;
     this.ignoreGc();
+    this.counters.stop(this.memory.nowMs());
     this.slot.end();
   }
 }

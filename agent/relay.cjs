@@ -11,12 +11,15 @@ const { existsSync, readlinkSync } = require('fs');
 const { connect } = require('net');
 const { basename, isAbsolute } = require('path');
 const { pathToFileURL } = require('url');
-const { parentPort, workerData, threadId: relayThreadId } = require('worker_threads');
+const { BroadcastChannel, parentPort, workerData, threadId: relayThreadId } = require('worker_threads');
+const { CallCounts } = require('./calls.cjs');
 const { CpuRecorder } = require('./cpu.cjs');
 const { readSources } = require('./sources.cjs');
-const { SharedMemory, LOOP, GC, HEAP_USAGE, CPU, QUIT, LIVE, ENDED } = require('./ring.cjs');
+const ring = require('./ring.cjs');
 
-const PROTOCOL = { hello: 1, records: 2, cpuPiece: 3, note: 4, thread: 5, reply: 6, source: 7, command: 16 };
+const { SharedMemory, LOOP, GC, HEAP_USAGE, CPU, QUIT, COUNTERS, REQUESTS, LIVE, ENDED } = ring;
+
+const PROTOCOL = { hello: 1, records: 2, cpuPiece: 3, note: 4, thread: 5, reply: 6, source: 7, counts: 10, calls: 11, command: 16 };
 /** Record kind that says how many records a full ring has lost. */
 const DROPPED = 5;
 const FLAG_OF_RECORDER = new Map([
@@ -29,6 +32,8 @@ const HEADER_BYTES = 8;
 const DRAIN_MS = 100;
 /** How often to look whether a silent worker thread was terminated, which no event tells. */
 const LIVENESS_MS = 1000;
+/** How long to wait for the last counts of a thread: it takes its orders every 100 ms, when it is not busy. */
+const LAST_COUNTS_MS = 2000;
 /** More than a minute of cpu pieces of a busy process; a collector that far behind will not catch up. */
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 
@@ -64,13 +69,23 @@ class Relay {
       isThreadUp: (threadId) => this.hasSlot(threadId),
     });
 
+    this.calls = new CallCounts(profilerTaken);
+    /** @type {Set<number>} threads that have handed over their last counts */
+    this.counted = new Set();
+
     this.socket = connect(socketPath);
     this.socket.on('error', () => {});
     this.socket.on('close', () => this.quit());
     this.socket.on('data', (bytes) => this.receive(bytes));
     this.send(PROTOCOL.hello, 0, { ...hello, relay_tid: osThreadId() });
-    parentPort?.on('message', () => this.windUp());
+    parentPort?.on('message', (message) => {
+      if (message === 'wind up') this.windUp();
+      else if (message.counts) this.sendCounts(message);
+    });
     parentPort?.unref();
+    this.counts = new BroadcastChannel(ring.COUNTS_CHANNEL);
+    this.counts.onmessage = (event) => this.sendCounts(/** @type {any} */ (event).data);
+    /** @type {any} */ (this.counts).unref();
     this.timer = setInterval(() => this.onTimer(), DRAIN_MS);
   }
 
@@ -157,7 +172,11 @@ class Relay {
       return;
     }
     if (command !== 'start' && command !== 'stop') throw new Error(`unknown command \`${command}\``);
-    if (recorder === 'cpu') {
+    if (recorder === 'counters') {
+      await (command === 'start' ? this.startCounting(COUNTERS) : this.stopCounting(COUNTERS));
+    } else if (recorder === 'calls') {
+      await (command === 'start' ? this.startCalls() : this.stopCalls());
+    } else if (recorder === 'cpu') {
       await (command === 'start' ? this.startCpu(intervalUs, maxShare) : this.stopCpu());
     } else if (flag === undefined) {
       throw new Error(`unknown recorder \`${recorder}\``);
@@ -167,6 +186,42 @@ class Relay {
       this.memory.flags &= ~flag;
       this.slots.forEach((slot) => this.drain(slot));
     }
+  }
+
+  /** @param {number} flag */
+  startCounting(flag) {
+    this.counted.clear();
+    this.memory.flags |= flag;
+  }
+
+  /** Resolves once every thread has handed over its last counts, or is found to be deaf. @param {number} flag */
+  async stopCounting(flag) {
+    this.memory.flags &= ~flag;
+    const deadline = Date.now() + LAST_COUNTS_MS;
+    const missing = () => this.slots.filter((slot) => slot.state === LIVE && !this.counted.has(slot.threadId)).length;
+    while (missing() > 0 && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_MS / 10));
+    }
+    if (missing() === 0) return;
+    const why = `the last counts of ${missing()} threads are lost: they did not answer within ${LAST_COUNTS_MS / 1000} s`;
+    this.send(PROTOCOL.note, 0, { recorder: 'counters', state: 'partial', why });
+  }
+
+  /** @param {{ thread: number, counts: { last: boolean } }} message what one thread counted */
+  sendCounts({ thread, counts }) {
+    this.send(PROTOCOL.counts, thread, counts);
+    if (counts.last) this.counted.add(thread);
+  }
+
+  async startCalls() {
+    await this.calls.start();
+    this.startCounting(REQUESTS);
+  }
+
+  async stopCalls() {
+    const counted = await this.calls.stop();
+    this.send(PROTOCOL.calls, 0, { t_ms: this.memory.nowMs(), ...counted });
+    await this.stopCounting(REQUESTS);
   }
 
   /** @param {number} intervalUs @param {number} [maxShare] */
@@ -237,6 +292,7 @@ class Relay {
     this.ending = true;
     await this.lastCommand;
     await this.stopCpu().catch(() => {});
+    if (this.calls.session) await this.stopCalls().catch(() => {});
     this.slots.forEach((slot) => this.drain(slot));
     this.socket.end(() => this.memory.tellWoundUp());
   }
@@ -252,6 +308,8 @@ class Relay {
     this.ending = true;
     clearInterval(this.timer);
     this.cpu.abandon();
+    this.calls.abandon();
+    this.counts.close();
     this.memory.flags = QUIT;
     this.memory.tellWoundUp();
     const waiting = setInterval(() => {

@@ -17,6 +17,9 @@ const GC = 2;
 const HEAP_USAGE = 4;
 const CPU = 8;
 const QUIT = 16;
+/** Bits 32 and up: the wrappers of the counters recorder, and its count of requests alone. */
+const COUNTERS = 64;
+const REQUESTS = 128;
 
 /** What a slot's STATE word says. A thread claims a free slot, the relay frees an ended one. */
 const FREE = 0;
@@ -235,4 +238,7 @@ class Slot {
   }
 }
 
-module.exports = { SharedMemory, Slot, LOOP, GC, HEAP_USAGE, CPU, QUIT, FREE, CLAIMED, LIVE, ENDED };
+/** Name of the broadcast channel on which worker threads hand counts to the relay. */
+const COUNTS_CHANNEL = 'slowpath-counts';
+
+module.exports = { COUNTS_CHANNEL, SharedMemory, Slot, LOOP, GC, HEAP_USAGE, CPU, QUIT, COUNTERS, REQUESTS, FREE, CLAIMED, LIVE, ENDED };

@@ -69,10 +69,10 @@ function startInMainThread({ Worker, setEnvironmentData }, socketPath) {
     memory.tellWoundUp();
   });
 
-  new Probe(memory, slot, 0);
+  const probe = new Probe(memory, slot, 0, relay.postMessage.bind(relay));
   setEnvironmentData(ENVIRONMENT_KEY, memory.buffer);
   writeNoteAtExit(memory, path.join(path.dirname(socketPath), `exit-${process.pid}.json`));
-  windUpAtExit(memory, relay);
+  windUpAtExit(memory, relay, probe);
 }
 
 /**
@@ -81,10 +81,10 @@ function startInMainThread({ Worker, setEnvironmentData }, socketPath) {
  *
  * @param {typeof import('worker_threads')} workerThreads
  */
-function startInWorkerThread({ getEnvironmentData, threadId }) {
+function startInWorkerThread({ getEnvironmentData, threadId, BroadcastChannel }) {
   const buffer = /** @type {unknown} */ (getEnvironmentData(ENVIRONMENT_KEY));
   if (!(buffer instanceof SharedArrayBuffer)) return;
-  const { SharedMemory, QUIT } = require('./ring.cjs');
+  const { COUNTS_CHANNEL, SharedMemory, QUIT } = require('./ring.cjs');
   const { Probe } = require('./probe.cjs');
   const { performance } = require('perf_hooks');
 
@@ -93,7 +93,13 @@ function startInWorkerThread({ getEnvironmentData, threadId }) {
   const slot = memory.claimWorkerSlot();
   if (!slot) return memory.countThreadWithoutSlot();
   slot.open(threadId, osThreadId());
-  const probe = new Probe(memory, slot, memory.nowMs() - performance.now());
+  /** @type {InstanceType<typeof BroadcastChannel> | undefined} opened at the first counts */
+  let channel;
+  const post = (/** @type {object} */ message) => {
+    if (!channel) /** @type {any} */ (channel = new BroadcastChannel(COUNTS_CHANNEL)).unref();
+    /** @type {any} */ (channel).postMessage(message);
+  };
+  const probe = new Probe(memory, slot, memory.nowMs() - performance.now(), post);
   onExit(() => probe.end());
   // The script's name is not known yet: Node puts it into argv after the preloads.
   const { setImmediate } = globalThis;
@@ -165,11 +171,13 @@ function writeNoteAtExit(memory, file) {
  *
  * @param {SharedMemory} memory
  * @param {import('worker_threads').Worker} relay
+ * @param {{ handOver: () => void }} probe
  */
-function windUpAtExit(memory, relay) {
+function windUpAtExit(memory, relay, probe) {
   const postMessage = relay.postMessage.bind(relay);
   onExit(() => {
     if (memory.flags === 0) return;
+    probe.handOver();
     postMessage('wind up');
     const deadline = memory.nowMs() + MAX_WIND_UP_MS;
     // Short waits in a loop: between them this thread answers the inspector.

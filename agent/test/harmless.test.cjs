@@ -5,7 +5,7 @@ const { mkdirSync, rmSync, writeFileSync, symlinkSync } = require('fs');
 const path = require('path');
 const { Collector } = require('./collector.cjs');
 
-const RECORDERS = ['loop', 'gc', 'heap_usage', 'cpu'];
+const RECORDERS = ['loop', 'gc', 'heap_usage', 'cpu', 'counters'];
 const WAIT_FOR_STDIN = `process.stdin.on('data', () => process.exit()).on('end', () => process.exit());`;
 
 /**

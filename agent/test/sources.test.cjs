@@ -10,11 +10,13 @@ describe('sources', { concurrency: 4, timeout: 60_000 }, () => {
   it('hands out the text that runs, its source map and where its functions are', async (t) => {
     const collector = await Collector.listen(t);
     const inner = 'function inner(n) {\n  return n + 1;\n}';
-    const text = `${WAIT_FOR_STDIN}\n${inner}\nconst outer = (n) => inner(n);\nouter(1);\n//# sourceMappingURL=t.js.map\n`;
+    const text = `${WAIT_FOR_STDIN}\n${inner}\nconst outer = (n) => inner(n);\nouter(1);\nconsole.log('ready');\n//# sourceMappingURL=t.js.map\n`;
     const file = collector.file('t.js', text);
     const url = pathToFileURL(file).href;
     const { child, end } = collector.start([file]);
     const target = await collector.connection();
+    // V8 knows of a function from its first call on.
+    await new Promise((resolve) => child.stdout?.once('data', resolve));
     const reply = await target.command('sources', '', { urls: ['file:///nowhere.js', url] });
     assert.strictEqual(reply.ok, true);
     const [source, ...others] = target.all('source');
@@ -29,7 +31,7 @@ describe('sources', { concurrency: 4, timeout: 60_000 }, () => {
     assert.strictEqual(find('inner'), inner);
     assert.strictEqual(find('outer'), '(n) => inner(n)');
     child.stdin?.end();
-    assert.deepStrictEqual(await end, { code: 0, signal: null, stdout: '', stderr: '' });
+    assert.deepStrictEqual(await end, { code: 0, signal: null, stdout: 'ready\n', stderr: '' });
   });
 
   it('does not stop the target at a `debugger` statement', async (t) => {

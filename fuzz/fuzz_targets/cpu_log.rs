@@ -63,6 +63,7 @@ fn recording(segments: Vec<slowpath_profile::recording::CpuSegment>) -> Recordin
         load: Vec::new(),
         system: Vec::new(),
         processes: BTreeMap::new(),
+        counters: BTreeMap::new(),
         cpu: BTreeMap::from([((1, 0), ThreadCpu { segments })]),
         sources: Vec::new(),
         damage: Vec::new(),

@@ -37,6 +37,7 @@ export function nothing() {
       })),
       warnings: [{ text: "the target ended by itself", about: "target" }],
       functions: [],
+      counters: null,
       timeline: { duration_s: 0, phases: [], series: [], stalls: [] },
     },
     profile: empty(),

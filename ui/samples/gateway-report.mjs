@@ -295,6 +295,7 @@ export function gatewayReport() {
     warnings: [{ text: "another process used 0.4 of a core during the baseline: read p99 with ± 10 %", about: "load" }],
     functions,
     native: null,
+    counters: sampleCounters(),
     timeline: {
       duration_s: 60,
       phases: PHASES.map(([name, start_s, end_s]) => ({ name, start_s, end_s })),
@@ -303,4 +304,69 @@ export function gatewayReport() {
     },
   };
   return { report, profile };
+}
+
+/** What was counted of the gateway: copies of the request through JSON, tiny writes, an interval. */
+function sampleCounters() {
+  const place = (name, file, line, n, ms, through = null) => ({
+    function_index: 0,
+    function: name,
+    file,
+    line,
+    through,
+    n,
+    n_sampled: Math.min(900, n),
+    ms,
+  });
+  const row = (kind, key, n, bytes, ms, places = []) => ({
+    kind,
+    key,
+    n,
+    per_request: n / 412,
+    bytes,
+    max_bytes: bytes / n,
+    ms,
+    share_of_busy: ms > 0 ? ms / 2900 : null,
+    places,
+  });
+  return {
+    wall_s: 3.1,
+    requests: 412,
+    cost_share: 0.021,
+    stride: 4,
+    rows: [
+      row("json.copy", "", 824, 6.2e6, 180, [place("convertRequest", "src/convert/openai.js", 41, 824, 180)]),
+      row("json.parse", "", 5022, 1.4e7, 320, [
+        place("convertRequest", "src/convert/openai.js", 41, 3200, 210),
+        place("readBody", "src/server.js", 88, 1822, 110, "raw-body"),
+      ]),
+      row("redis.command", "GET", 2884, 1.1e5, 0, [
+        place("getProvider", "src/pool/manager.js", 120, 2884, 0, "ioredis"),
+      ]),
+      row("response.write", "", 41200, 2.5e5, 390, [place("streamTokens", "src/stream/sse.js", 30, 41200, 390)]),
+      row("timer.interval", "5 ms", 610, 0, 61, [place("startHealthCheck", "src/pool/health.js", 12, 610, 61)]),
+    ],
+    calls_window_s: 2.2,
+    calls_requests: 205.4,
+    calls: [
+      {
+        function_index: 0,
+        function: "escapeText",
+        file: "src/stream/sse.js",
+        line: 12,
+        package: null,
+        n: 205400,
+        per_request: 1000,
+      },
+      {
+        function_index: 0,
+        function: "encode",
+        file: "node_modules/tiktoken/index.js",
+        line: 4,
+        package: "tiktoken",
+        n: 820,
+        per_request: 4,
+      },
+    ],
+  };
 }

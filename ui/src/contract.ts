@@ -48,6 +48,7 @@ export interface ReportData {
   functions: FunctionRow[];
   /** What native stacks say; null where they were not recorded. */
   native: NativeData | null;
+  counters: Counters | null;
   timeline: Timeline;
 }
 
@@ -269,6 +270,53 @@ export interface FunctionRow {
   /** Self time plus native, GC and dependency time called directly from it with no other application frame between. */
   charged_s: number;
   n_samples: number;
+}
+
+/** What the counters phase counted, and the calls of functions of the calls phase. */
+export interface Counters {
+  wall_s: number; // over the threads that served
+  requests: number;
+  cost_share: number; // of wall time, estimated
+  stride: number; // one call in so many had its place read, where places were read least
+  rows: CounterRow[]; // by kind
+  calls_window_s: number; // 0 = no calls phase
+  calls_requests: number;
+  calls: FunctionCalls[]; // most calls first
+}
+
+/** Calls of one kind and key; exact. */
+export interface CounterRow {
+  kind: string; // "json.parse"
+  key: string; // a function, host or command; may be ""
+  n: number;
+  per_request: number | null;
+  bytes: number; // or characters of strings
+  max_bytes: number;
+  ms: number;
+  share_of_busy: number | null;
+  places: CounterPlace[];
+}
+
+/** A line of the application that calls were made from; estimated from a sample of the calls. */
+export interface CounterPlace {
+  function_index: number;
+  function: string;
+  file: string;
+  line: number;
+  through: string | null; // package that made the call for it
+  n: number;
+  n_sampled: number;
+  ms: number;
+}
+
+export interface FunctionCalls {
+  function_index: number;
+  function: string;
+  file: string;
+  line: number | null;
+  package: string | null;
+  n: number;
+  per_request: number | null;
 }
 
 export interface Timeline {

@@ -2,7 +2,9 @@
 //! numbers. It does not judge: that is `slowpath-diagnosis`.
 
 mod app_tree;
+mod calls;
 mod charge;
+mod counters;
 mod event_loop;
 mod functions;
 mod load;
@@ -19,7 +21,9 @@ mod threads;
 mod timeline;
 mod tree_walk;
 
+pub use calls::CallMeasure;
 pub use charge::{AppFunction, Charges, SyncCall, Unowned};
+pub use counters::{CounterMeasure, CounterRow, CounterSum, FunctionSum, PlaceRow};
 pub use event_loop::{GcMeasure, LoopMeasure, Stall};
 pub use functions::{FunctionTime, function_times};
 pub use load::{Latency, LoadMeasure, PhaseLoad};
@@ -58,6 +62,10 @@ pub struct Measurements {
     pub gc: Option<GcMeasure>,
     /// What native stacks say, where they were recorded.
     pub native: Option<NativeMeasure>,
+    /// What the counters recorder counted, if its phase ran.
+    pub counters: Option<CounterMeasure>,
+    /// Calls of functions per request, if the calls phase ran.
+    pub calls: Option<CallMeasure>,
     /// The process tree.
     pub processes: Vec<ProcessMeasure>,
     /// What each phase cost.
@@ -92,6 +100,8 @@ impl Measurements {
         }
         let gc = main_pid.and_then(|pid| GcMeasure::of(recording, pid, &phases));
         let native = NativeMeasure::of(recording, profile, &phases);
+        let counters = CounterMeasure::of(recording, profile, split.as_ref(), load.as_ref());
+        let calls = CallMeasure::of(recording, profile);
         let processes = processes::measure(recording, profile, &phases);
         let machine = MachineMeasure::of(recording, &phases, load.as_ref());
         let overhead = overhead::measure(&phases, load.as_ref());
@@ -107,6 +117,8 @@ impl Measurements {
             event_loop,
             gc,
             native,
+            counters,
+            calls,
             processes,
             overhead,
             machine,

@@ -30,6 +30,7 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile) -> Vec<RecorderM
     let n_gc: usize = records().map(|record| record.gc.len()).sum();
     let n_heap = records().filter(|record| record.heap.is_some()).count();
     let n_dropped: u64 = records().map(|record| record.n_dropped).sum();
+    let n_counts = recording.counters.values().flatten().filter(|record| record.calls.is_none()).count();
     let process_bytes = bytes("process-");
     let mut rows = vec![
         row("load", recording.load.len(), bytes("load"), "no load was driven: pass --url"),
@@ -41,6 +42,14 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile) -> Vec<RecorderM
         row("cpu", n_samples, bytes("cpu-"), "no CPU phase ran, or no agent delivered samples"),
         row("native", n_native, bytes("native"), "not asked for: pass `--native`"),
     ];
+    // A short run, or a person, leaves these phases out: then nobody misses them.
+    let is_planned = |name: &str| recording.manifest.phases.iter().any(|phase| phase.name == name);
+    if is_planned("counters") || n_counts > 0 {
+        rows.push(row("counters", n_counts, bytes("counters-"), "no agent delivered counts"));
+    }
+    if is_planned("calls") || !profile.function_calls.is_empty() {
+        rows.push(row("calls", profile.function_calls.len(), 0, "no agent delivered calls of functions"));
+    }
     if n_gc == 0 && n_seconds > 0 {
         rows[3].state = RecorderState::Ok;
     }

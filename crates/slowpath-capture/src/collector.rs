@@ -7,9 +7,13 @@ use crate::source_recorder::SourceRecorder;
 use crate::thread_records::ThreadRecords;
 use crate::{SessionWriter, redact_args, redact_text};
 use serde::Deserialize;
+use slowpath_profile::Nanos;
 use slowpath_profile::classify::is_readable_script;
 use slowpath_profile::import::cpuprofile::CpuProfile;
-use slowpath_profile::recording::{CpuLogWriter, Event, JsonLines, Layout, ProcessHello, RecorderState};
+use slowpath_profile::recording::{
+    CallCounts, CallSite, CounterRecord, CpuLogWriter, Event, JsonLines, Layout, PlaceShare, ProcessHello,
+    RecorderState, Total,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -44,6 +48,10 @@ pub enum RecorderKind {
     HeapUsage,
     /// CPU samples.
     Cpu,
+    /// Calls of built-ins, bytes, connections, commands.
+    Counters,
+    /// Calls of functions.
+    Calls,
 }
 
 impl RecorderKind {
@@ -54,6 +62,8 @@ impl RecorderKind {
             Self::Gc => "gc",
             Self::HeapUsage => "heap_usage",
             Self::Cpu => "cpu",
+            Self::Counters => "counters",
+            Self::Calls => "calls",
         }
     }
 }
@@ -176,6 +186,53 @@ struct ReplyFrame {
     ok: bool,
     #[serde(default)]
     why: String,
+}
+
+#[derive(Deserialize)]
+struct CountsFrame {
+    t_ms: f64,
+    from_ms: f64,
+    totals: Vec<Total>,
+    places: Vec<PlaceShare>,
+    sites: Vec<CallSite>,
+    stride: u32,
+    cost_ms: f64,
+    #[serde(default)]
+    too_dear: bool,
+}
+
+#[derive(Deserialize)]
+struct CallsFrame {
+    t_ms: f64,
+    #[serde(flatten)]
+    calls: CallCounts,
+}
+
+impl CountsFrame {
+    /// Keys name hosts and functions; redacted like everything that a person may have put a secret into.
+    fn into_record(mut self, thread: u32, origin_ns: f64) -> CounterRecord {
+        for key in self.totals.iter_mut().map(|total| &mut total.1) {
+            *key = redact_text(key);
+        }
+        for key in self.places.iter_mut().map(|place| &mut place.1) {
+            *key = redact_text(key);
+        }
+        CounterRecord {
+            t: moment(origin_ns, self.t_ms),
+            from: moment(origin_ns, self.from_ms),
+            thread,
+            totals: self.totals,
+            places: self.places,
+            sites: self.sites,
+            stride: self.stride,
+            cost_ms: self.cost_ms,
+            calls: None,
+        }
+    }
+}
+
+fn moment(origin_ns: f64, t_ms: f64) -> Nanos {
+    Nanos((origin_ns + t_ms * 1e6).max(0.0) as u64)
 }
 
 impl Collector {
@@ -364,6 +421,14 @@ impl State {
         self.sampled.get(&pid).map_or(0, |scripts| scripts.values().sum())
     }
 
+    /// Asks for the text of scripts that counted calls were made in.
+    fn want_sources(&mut self, pid: u32, urls: impl Iterator<Item = String>) {
+        let scripts = self.sampled.entry(pid).or_default();
+        for url in urls.filter(|url| is_readable_script(url)) {
+            scripts.entry(url).or_insert(0);
+        }
+    }
+
     fn has_source(&self, url: &str) -> bool {
         self.sources.as_ref().is_some_and(|recorder| recorder.has(url))
     }
@@ -395,6 +460,8 @@ struct Connection {
     /// What is known of the worker threads; the agent tells it piece by piece.
     workers: BTreeMap<u32, (String, Option<u32>)>,
     log: Option<JsonLines>,
+    /// Opened at the first counts.
+    counter_log: Option<JsonLines>,
 }
 
 impl Connection {
@@ -407,6 +474,7 @@ impl Connection {
             cpu_logs: BTreeMap::new(),
             workers: BTreeMap::new(),
             log: None,
+            counter_log: None,
         }
     }
 
@@ -475,6 +543,8 @@ impl Connection {
             FrameKind::Thread => self.thread(frame),
             FrameKind::Reply => self.reply(frame),
             FrameKind::Source => self.source(frame),
+            FrameKind::Counts => self.counts(frame),
+            FrameKind::Calls => self.calls(frame),
             FrameKind::Hello | FrameKind::Unknown => {}
         }
     }
@@ -553,6 +623,45 @@ impl Connection {
         if let Err(error) = recorder.add_script(&url, &text, &source_map_url, functions) {
             self.shared.session.note_write_failure("the sources", &error);
         }
+    }
+
+    fn counts(&mut self, frame: &Frame) {
+        let Ok(counts) = serde_json::from_slice::<CountsFrame>(&frame.payload) else { return };
+        if counts.too_dear {
+            let why = "counting cost more than a tenth of the thread's time and was ended early".to_owned();
+            self.shared.session.recorder("counters", Some(self.pid), RecorderState::Partial, why);
+        }
+        let record = counts.into_record(frame.thread, self.origin_ns);
+        let urls = record.sites.iter().flat_map(|site| &site.1).map(|frame| frame.1.clone());
+        self.shared.lock().want_sources(self.pid, urls);
+        self.append_counts(&record);
+    }
+
+    fn calls(&mut self, frame: &Frame) {
+        let Ok(CallsFrame { t_ms, calls }) = serde_json::from_slice(&frame.payload) else { return };
+        let t = self.moment(t_ms);
+        let from = Nanos(t.0.saturating_sub((calls.ms * 1e6) as u64));
+        let record =
+            CounterRecord { t, from, thread: frame.thread, calls: Some(calls), ..CounterRecord::default() };
+        self.append_counts(&record);
+    }
+
+    fn append_counts(&mut self, record: &CounterRecord) {
+        let path = self.shared.layout.counter_log(self.pid);
+        let log = match self.counter_log.take() {
+            Some(log) => Ok(log),
+            None => JsonLines::append_to(&path),
+        };
+        let written = log.and_then(|mut log| log.push(record).map(|()| log));
+        match written {
+            Ok(log) => self.counter_log = Some(log),
+            Err(error) => self.shared.session.note_write_failure("the counter log", &error),
+        }
+    }
+
+    /// Returns a time of the process's `performance.now()` on the recording's clock.
+    fn moment(&self, t_ms: f64) -> Nanos {
+        moment(self.origin_ns, t_ms)
     }
 
     fn reply(&mut self, frame: &Frame) {

@@ -27,6 +27,8 @@ pub(crate) enum FrameKind {
     Thread,
     Reply,
     Source,
+    Counts,
+    Calls,
     /// From a newer agent; skipped.
     Unknown,
 }
@@ -51,6 +53,8 @@ pub(crate) fn read_frame(stream: &mut impl Read) -> io::Result<Option<Frame>> {
         5 => FrameKind::Thread,
         6 => FrameKind::Reply,
         7 => FrameKind::Source,
+        10 => FrameKind::Counts,
+        11 => FrameKind::Calls,
         _ => FrameKind::Unknown,
     };
     let thread = u32::from(u16::from_le_bytes([header[6], header[7]]));

@@ -13,6 +13,17 @@ const AGENT_FILES: &[(&str, &str)] = &[
     ("cpu.cjs", include_str!("../../../agent/cpu.cjs")),
     ("sampling-cost.cjs", include_str!("../../../agent/sampling-cost.cjs")),
     ("sources.cjs", include_str!("../../../agent/sources.cjs")),
+    ("counters.cjs", include_str!("../../../agent/counters.cjs")),
+    ("tally.cjs", include_str!("../../../agent/tally.cjs")),
+    ("call-sites.cjs", include_str!("../../../agent/call-sites.cjs")),
+    ("patch.cjs", include_str!("../../../agent/patch.cjs")),
+    ("wrap-values.cjs", include_str!("../../../agent/wrap-values.cjs")),
+    ("wrap-blocking.cjs", include_str!("../../../agent/wrap-blocking.cjs")),
+    ("wrap-http.cjs", include_str!("../../../agent/wrap-http.cjs")),
+    ("wrap-net.cjs", include_str!("../../../agent/wrap-net.cjs")),
+    ("wrap-timers.cjs", include_str!("../../../agent/wrap-timers.cjs")),
+    ("redis-writes.cjs", include_str!("../../../agent/redis-writes.cjs")),
+    ("calls.cjs", include_str!("../../../agent/calls.cjs")),
 ];
 
 /// A private directory, removed when dropped.

@@ -276,6 +276,14 @@ impl<'a> Script<'a> {
         self.functions.iter().enumerate().map(|(index, function)| (RangeId(index), function.name.as_str()))
     }
 
+    /// Returns each function with its start and end in UTF-16 units, the whole script left out.
+    pub fn ranges(&self) -> impl Iterator<Item = (RangeId, (u32, u32))> {
+        let ranges = self.functions.iter().enumerate();
+        ranges
+            .map(|(index, function)| (RangeId(index), (function.start, function.end)))
+            .filter(|(id, _)| !self.is_whole(*id))
+    }
+
     /// Calls `on_word` with every identifier of the text and the innermost function that it stands in. Words in comments
     /// and strings are among them.
     pub fn for_each_word(&self, mut on_word: impl FnMut(RangeId, &'a str)) {

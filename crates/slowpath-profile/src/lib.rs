@@ -7,6 +7,7 @@
 pub mod classify;
 mod clock;
 pub mod code;
+pub mod counted;
 pub mod excerpts;
 pub mod import;
 mod inlined;

@@ -3,6 +3,7 @@
 use crate::Nanos;
 use crate::classify::{AppScope, Category, classify, native_kind};
 use crate::code::Code;
+use crate::counted::{CallerSite, FunctionCalls};
 use crate::excerpts::{Excerpt, FileUrls, excerpts};
 use crate::import::cpuprofile::CallFrame;
 use crate::inlined::Inlining;
@@ -255,6 +256,10 @@ pub struct Profile {
     pub native: Vec<ThreadSamples>,
     /// CPU time in nanoseconds by `(function, line)` of native leaves, where debug information tells it.
     pub native_lines: HashMap<(FunctionId, u32), u64>,
+    /// Where counted calls were made, by process, thread and number of the site.
+    pub caller_sites: HashMap<(u32, u32, u32), CallerSite>,
+    /// How often functions were called in the calls phase.
+    pub function_calls: Vec<FunctionCalls>,
 }
 
 impl Profile {
@@ -280,6 +285,7 @@ impl Profile {
                 profile.threads.push(samples);
             }
         }
+        profile.add_counted(recording, &code);
         profile.excerpts = excerpts(&profile, &code, &naming.files);
         add_native(&mut profile, recording, &code, &phases);
         profile

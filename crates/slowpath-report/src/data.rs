@@ -37,6 +37,7 @@ pub struct ReportData {
     pub warnings: Vec<WarningData>,
     pub functions: Vec<FunctionData>,
     pub native: Option<NativeData>,
+    pub counters: Option<CountersData>,
     pub timeline: TimelineData,
 }
 
@@ -247,6 +248,54 @@ pub struct FunctionData {
     pub total_s: f64,
     pub charged_s: f64,
     pub n_samples: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct CountersData {
+    pub wall_s: f64,
+    pub requests: u64,
+    pub cost_share: f64,
+    pub stride: u32,
+    pub rows: Vec<CounterRowData>,
+    pub calls_window_s: f64,
+    pub calls_requests: f64,
+    pub calls: Vec<FunctionCallsData>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct CounterRowData {
+    pub kind: String,
+    pub key: String,
+    pub n: f64,
+    pub per_request: Option<f64>,
+    pub bytes: f64,
+    pub max_bytes: f64,
+    pub ms: f64,
+    pub share_of_busy: Option<f64>,
+    pub places: Vec<CounterPlaceData>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct CounterPlaceData {
+    pub function_index: u32,
+    pub function: String,
+    pub file: String,
+    pub line: u32,
+    pub through: Option<String>,
+    pub n: f64,
+    pub n_sampled: u64,
+    pub ms: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct FunctionCallsData {
+    pub function_index: u32,
+    pub function: String,
+    pub file: String,
+    pub line: Option<u32>,
+    pub package: Option<String>,
+    pub n: u64,
+    pub per_request: Option<f64>,
 }
 
 #[derive(Debug, Clone, Default, Serialize)]

@@ -1,6 +1,7 @@
 //! Renders one recording as HTML, Markdown and JSON. Computes no number: it only puts them in words and tables.
 //! The same recording gives the same bytes.
 
+mod counters_data;
 mod data;
 mod files_data;
 mod html;

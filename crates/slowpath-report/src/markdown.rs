@@ -8,6 +8,8 @@ const MAX_FUNCTIONS: usize = 15;
 
 /// Kinds of native work listed.
 const MAX_WORK: usize = 20;
+/// Counters listed.
+const MAX_COUNTERS: usize = 40;
 
 /// Renders the report as Markdown.
 pub fn render_markdown(report: &ReportData) -> String {
@@ -42,6 +44,7 @@ pub fn render_markdown(report: &ReportData) -> String {
     text.push_str(&load(report));
     text.push_str(&functions(report));
     text.push_str(&native(report));
+    text.push_str(&counters(report));
     text.push_str(&measured(report));
     text
 }
@@ -202,6 +205,48 @@ fn native(report: &ReportData) -> String {
     }
     for note in &native.notes {
         text.push_str(&format!("\n> note: {}\n", inline(note)));
+    }
+    text
+}
+
+fn counters(report: &ReportData) -> String {
+    let Some(counters) = &report.counters else { return String::new() };
+    let mut text = format!(
+        "\n## Counters\n\n{} requests in {:.1} s; counting took about {:.1} % of the time\n\n",
+        counters.requests,
+        counters.wall_s,
+        counters.cost_share * 100.0
+    );
+    text.push_str(
+        "| what | per request | calls | bytes each | ms | mostly from |\n|---|---|---|---|---|---|\n",
+    );
+    for row in counters.rows.iter().filter(|row| row.kind != "request").take(MAX_COUNTERS) {
+        let place = row.places.first().map_or(String::new(), |place| {
+            format!("{} {}:{}", code(&place.function), inline(&place.file), place.line)
+        });
+        text.push_str(&format!(
+            "| {} | {} | {:.0} | {:.0} | {:.1} | {} |\n",
+            cell(&inline(&format!("{} {}", row.kind, row.key))),
+            row.per_request.map_or("–".into(), |n| format!("{n:.2}")),
+            row.n,
+            row.bytes / row.n.max(1.0),
+            row.ms,
+            cell(&place)
+        ));
+    }
+    let mut called = counters.calls.iter().take(MAX_FUNCTIONS).peekable();
+    if called.peek().is_some() {
+        text.push_str("\n| calls per request | calls | function | place |\n|---|---|---|---|\n");
+    }
+    for row in called {
+        let line = row.line.map_or(String::new(), |line| format!(":{line}"));
+        text.push_str(&format!(
+            "| {} | {} | {} | {}{line} |\n",
+            row.per_request.map_or("–".into(), |n| format!("{n:.2}")),
+            row.n,
+            cell(&code(&row.function)),
+            cell(&inline(&row.file))
+        ));
     }
     text
 }

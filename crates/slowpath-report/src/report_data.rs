@@ -1,5 +1,6 @@
 //! Puts measurements and findings into the shape of `report.json`.
 
+use crate::counters_data::counters;
 use crate::data::{
     EvidenceData, FindingData, FunctionData, GainData, LatencyData, LoadData, LoadPhaseData, LocationData,
     MachineData, OverheadData, ProcessData, REPORT_FORMAT_VERSION, RecorderData, ReportData, RunInfo,
@@ -94,6 +95,7 @@ pub(crate) fn build(
         warnings: warnings(recording, m),
         functions: functions(profile, m.function_times(), &m.charges),
         native: m.native.as_ref().map(|native| native_data::build(profile, native)),
+        counters: counters(profile, m),
         timeline: timeline(profile, m),
     }
 }

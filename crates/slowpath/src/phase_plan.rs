@@ -6,6 +6,7 @@
 use crate::exit_code::usage;
 use slowpath_capture::RecorderKind;
 use slowpath_profile::recording::PhasePlan;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Share of the duration that the warm-up takes, and its bounds in seconds: V8 has optimised a server's hot code
@@ -14,7 +15,16 @@ const WARM_UP_NAME: &str = "warm-up";
 const WARM_UP: (f64, f64, f64) = (0.15, 1.0, 6.0);
 
 /// The phases of a full run, with their weight in what the warm-up leaves.
-const FULL: &[(&str, f64)] = &[("cpu", 0.45), ("baseline", 0.3), ("baseline again", 0.25)];
+///
+/// Counting calls of functions comes last: V8 optimises less while it is on, and takes a second or two to catch up.
+const FULL: &[(&str, f64)] =
+    &[("cpu", 0.40), ("baseline", 0.24), ("counters", 0.10), ("baseline again", 0.18), ("calls", 0.08)];
+
+/// What a run of a few seconds keeps: a second of counting would leave too few samples.
+const SHORT: &[&str] = &["cpu", "baseline", "baseline again"];
+
+/// Time after the warm-up from which on a run is long enough for every phase: the cpu phase then has its two seconds.
+const FULL_FROM_SECONDS: f64 = 6.0;
 
 /// Shortest phase: one piece of the CPU profile.
 const MIN_SECONDS: f64 = 1.0;
@@ -33,6 +43,9 @@ pub(crate) fn recorders_in(plan: &[PhasePlan], index: usize) -> &'static [Record
 fn recorders_of(phase: &str) -> &'static [RecorderKind] {
     match phase {
         "baseline" | "baseline again" => &[RecorderKind::Loop, RecorderKind::Gc, RecorderKind::HeapUsage],
+        // Nothing else: what these do to the loop and the heap is not the service's own.
+        "counters" => &[RecorderKind::Counters],
+        "calls" => &[RecorderKind::Calls],
         "cpu" => &[RecorderKind::Loop, RecorderKind::Gc, RecorderKind::HeapUsage, RecorderKind::Cpu],
         _ => &[],
     }
@@ -52,24 +65,26 @@ pub(crate) fn plan(
     let wanted: Vec<(String, Option<f64>)> = match (phases, only) {
         (Some(text), _) => text.split(',').map(parse_phase).collect::<anyhow::Result<_>>()?,
         (None, Some(name)) => vec![(known(name)?.to_owned(), None)],
-        (None, None) if total - warm_up < FULL.len() as f64 * MIN_SECONDS => {
+        (None, None) if total - warm_up < SHORT.len() as f64 * MIN_SECONDS => {
             // Too short for all: the baseline and the samples matter most.
             vec![("cpu".into(), None), ("baseline".into(), None)]
         }
+        (None, None) if total - warm_up < FULL_FROM_SECONDS => {
+            SHORT.iter().map(|name| ((*name).to_owned(), None)).collect()
+        }
         (None, None) => FULL.iter().map(|(name, _)| ((*name).to_owned(), None)).collect(),
     };
-    let weight = |name: &str| FULL.iter().find(|(full, _)| *full == name).map_or(0.0, |(_, weight)| *weight);
     let given: f64 = wanted.iter().filter_map(|(_, seconds)| *seconds).sum();
-    let open: f64 =
-        wanted.iter().filter(|(_, seconds)| seconds.is_none()).map(|(name, _)| weight(name)).sum();
-    let left = (total - warm_up - given).max(0.0);
+    let open: Vec<&str> =
+        wanted.iter().filter(|(_, seconds)| seconds.is_none()).map(|(name, _)| name.as_str()).collect();
+    let lengths = divided((total - warm_up - given).max(0.0), &open);
     let mut planned = vec![PhasePlan { name: WARM_UP_NAME.into(), seconds: warm_up }];
-    for (name, seconds) in wanted {
-        let seconds = seconds.unwrap_or_else(|| left * weight(&name) / open);
+    for (name, seconds) in &wanted {
+        let seconds = seconds.or_else(|| lengths.get(name.as_str()).copied()).unwrap_or(MIN_SECONDS);
         // A name may come twice: phases are told apart by it.
         let name = match name.as_str() {
             "baseline" if planned.iter().any(|phase| phase.name == "baseline") => "baseline again".to_owned(),
-            _ => name,
+            _ => name.clone(),
         };
         if planned.iter().any(|phase| phase.name == name) {
             return Err(usage(format!("phase `{name}` is planned twice"), "name each phase once"));
@@ -77,6 +92,23 @@ pub(crate) fn plan(
         planned.push(PhasePlan { name, seconds: seconds.max(MIN_SECONDS) });
     }
     Ok(planned)
+}
+
+/// Divides `seconds` by the phases' weights, none shorter than the shortest.
+fn divided<'a>(seconds: f64, names: &[&'a str]) -> BTreeMap<&'a str, f64> {
+    let weight = |name: &str| FULL.iter().find(|(full, _)| *full == name).map_or(0.0, |(_, weight)| *weight);
+    let mut short: BTreeMap<&str, f64> = BTreeMap::new();
+    loop {
+        let long = names.iter().filter(|name| !short.contains_key(*name));
+        let left = (seconds - short.len() as f64 * MIN_SECONDS).max(0.0);
+        let all: f64 = long.clone().map(|name| weight(name)).sum();
+        let lengths: Vec<_> = long.map(|name| (*name, left * weight(name) / all)).collect();
+        let too_short: Vec<_> = lengths.iter().filter(|(_, length)| *length < MIN_SECONDS).collect();
+        if too_short.is_empty() {
+            return short.into_iter().chain(lengths).collect();
+        }
+        short.extend(too_short.into_iter().map(|(name, _)| (*name, MIN_SECONDS)));
+    }
 }
 
 fn parse_phase(text: &str) -> anyhow::Result<(String, Option<f64>)> {
@@ -115,8 +147,29 @@ mod tests {
 
     #[test]
     fn a_full_run_divides_what_the_warm_up_leaves() {
-        let all = [("warm-up", 4.5), ("cpu", 11.475), ("baseline", 7.65), ("baseline again", 6.375)];
+        let all = [
+            ("warm-up", 4.5),
+            ("cpu", 10.2),
+            ("baseline", 6.12),
+            ("counters", 2.55),
+            ("baseline again", 4.59),
+            ("calls", 2.04),
+        ];
         check(30, None, None, &all);
+    }
+
+    #[test]
+    fn no_phase_is_shorter_than_a_second_and_the_longer_ones_make_room() {
+        let left = 8.0 - 1.2 - 2.0;
+        let all = [
+            ("warm-up", 1.2),
+            ("cpu", left * 0.40 / 0.82),
+            ("baseline", left * 0.24 / 0.82),
+            ("counters", 1.0),
+            ("baseline again", left * 0.18 / 0.82),
+            ("calls", 1.0),
+        ];
+        check(8, None, None, &all);
     }
 
     #[test]
@@ -128,7 +181,10 @@ mod tests {
 
     #[test]
     fn a_short_run_keeps_what_matters() {
-        check(3, None, None, &[("warm-up", 1.0), ("cpu", 1.2), ("baseline", 1.0)]);
+        check(3, None, None, &[("warm-up", 1.0), ("cpu", 1.0), ("baseline", 1.0)]);
+        let planned = plan(Duration::from_secs(5), None, None).unwrap();
+        let names: Vec<_> = planned.iter().map(|phase| phase.name.as_str()).collect();
+        assert_eq!(names, ["warm-up", "cpu", "baseline", "baseline again"]);
     }
 
     #[test]
@@ -138,7 +194,7 @@ mod tests {
             let samples = |index| recorders_in(&planned, index).contains(&RecorderKind::Cpu);
             assert_eq!((0..planned.len()).map(samples).collect::<Vec<_>>(), samples_in, "{phases:?}");
         }
-        check(None, &[true, true, false, false]);
+        check(None, &[true, true, false, false, false, false]);
         check(Some("baseline,cpu"), &[false, false, true]);
         assert!(recorders_in(&plan(Duration::from_secs(30), Some("baseline"), None).unwrap(), 0).is_empty());
     }

@@ -7,6 +7,7 @@ import { fill, h } from "./dom.ts";
 const SECTIONS: readonly [string, string][] = [
   ["cpu", S.cpu],
   ["event-loop", S.eventLoop],
+  ["counters", S.counters],
   ["load", S.load],
   ["native", S.native],
   ["processes", S.processes],

@@ -30,6 +30,7 @@ impl Drawing {
             load: self.load_intervals(),
             system: self.system(),
             processes: processes.map(|pid| (pid, self.process_records())).collect(),
+            counters: BTreeMap::new(),
             cpu: self.threads.iter().map(|t| ((t.pid, t.id), self.cpu(t))).collect(),
             sources: Vec::new(),
             native: None,

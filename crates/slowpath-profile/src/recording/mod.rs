@@ -1,5 +1,6 @@
 //! The recording: which files it has, how they are appended to and read back. `docs/recording-format.md` describes it.
 
+mod counter_log;
 mod cpu_log;
 mod json_lines;
 mod load_log;
@@ -13,6 +14,9 @@ mod session_log;
 mod source_log;
 mod system_log;
 
+pub use counter_log::{
+    CallCounts, CallSite, CounterRecord, PlaceShare, ScriptCalls, SiteFrame, Total, UNKNOWN_SITE,
+};
 pub use cpu_log::{CpuLogReader, CpuLogWriter, CpuSegment};
 pub use json_lines::{JsonLines, ReadLines, read_json_lines};
 pub use load_log::LoadInterval;
@@ -67,6 +71,11 @@ impl Layout {
     /// Event loop, GC and heap of one Node process; one line a second and thread.
     pub fn process_log(&self, pid: u32) -> PathBuf {
         self.dir.join(format!("process-{pid}.jsonl"))
+    }
+
+    /// What the counters recorder of one Node process counted; one line a second and thread.
+    pub fn counter_log(&self, pid: u32) -> PathBuf {
+        self.dir.join(format!("counters-{pid}.jsonl"))
     }
 
     /// CPU samples of one thread, as gzipped Chrome trace `ProfileChunk` events.

@@ -1,8 +1,9 @@
 //! Reads a recording back. Whatever a crash cut is left out and named, never an error.
 
 use super::{
-    CpuLogReader, CpuSegment, Event, FORMAT_VERSION, Layout, LoadInterval, Manifest, NativeLog,
-    NativeSymbols, ProcessRecord, Source, SystemSample, TimedEvent, read_json_lines, read_source_log,
+    CounterRecord, CpuLogReader, CpuSegment, Event, FORMAT_VERSION, Layout, LoadInterval, Manifest,
+    NativeLog, NativeSymbols, ProcessRecord, Source, SystemSample, TimedEvent, read_json_lines,
+    read_source_log,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -23,6 +24,8 @@ pub struct Recording {
     pub system: Vec<SystemSample>,
     /// Loop, GC and heap records by process id.
     pub processes: BTreeMap<u32, Vec<ProcessRecord>>,
+    /// Counts by process id.
+    pub counters: BTreeMap<u32, Vec<CounterRecord>>,
     /// CPU samples by `(process id, thread)`.
     pub cpu: BTreeMap<(u32, u32), ThreadCpu>,
     /// The code that ran, as far as it was recorded.
@@ -111,6 +114,7 @@ impl Recording {
             load,
             system,
             processes: BTreeMap::new(),
+            counters: BTreeMap::new(),
             cpu: BTreeMap::new(),
             native: None,
             damage,
@@ -149,8 +153,10 @@ impl Recording {
         for file in files {
             let name = file.file_name().to_string_lossy().into_owned();
             let bytes = file.metadata().map_or(0, |metadata| metadata.len());
-            if let Some(pid) = process_log_pid(&name) {
+            if let Some(pid) = log_pid(&name, "process-") {
                 self.processes.insert(pid, lines(&file.path(), &mut self.damage)?);
+            } else if let Some(pid) = log_pid(&name, "counters-") {
+                self.counters.insert(pid, lines(&file.path(), &mut self.damage)?);
             } else if let Some(thread) = cpu_log_thread(&name) {
                 let (segments, cut) = CpuLogReader::read(&file.path())
                     .map_err(|source| RecordingError::Io { path: file.path(), source })?;
@@ -198,8 +204,8 @@ fn lines<T: serde::de::DeserializeOwned>(
     Ok(found.values)
 }
 
-fn process_log_pid(name: &str) -> Option<u32> {
-    name.strip_prefix("process-")?.strip_suffix(".jsonl")?.parse().ok()
+fn log_pid(name: &str, prefix: &str) -> Option<u32> {
+    name.strip_prefix(prefix)?.strip_suffix(".jsonl")?.parse().ok()
 }
 
 fn cpu_log_thread(name: &str) -> Option<(u32, u32)> {

@@ -70,6 +70,7 @@ pub(crate) fn profile(sources: Vec<Source>, stacks: &[DrawnStack<'_>]) -> Profil
         load: Vec::new(),
         system: Vec::new(),
         processes: BTreeMap::new(),
+        counters: BTreeMap::new(),
         cpu: BTreeMap::from([((1, 0), ThreadCpu { segments: vec![segment] })]),
         sources,
         native: None,

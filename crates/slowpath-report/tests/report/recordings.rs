@@ -36,6 +36,7 @@ pub(crate) fn empty() -> Recording {
         load: Vec::new(),
         system: Vec::new(),
         processes: BTreeMap::new(),
+        counters: BTreeMap::new(),
         cpu: BTreeMap::new(),
         sources: Vec::new(),
         native: None,

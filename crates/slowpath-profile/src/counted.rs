@@ -1,0 +1,139 @@
+//! Joins what was counted with the functions of the profile: the places that calls were made from, and how often
+//! functions were called.
+
+use crate::classify::{AppScope, Category, classify};
+use crate::code::Code;
+use crate::import::cpuprofile::CallFrame;
+use crate::recording::{CallSite, Recording, SiteFrame};
+use crate::tables::{Function, FunctionId, Profile, function_of};
+use std::collections::HashMap;
+
+/// A place that counted calls were made from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallerSite {
+    /// The nearest application function, or the outermost known frame where there is none.
+    pub function: FunctionId,
+    /// Line of the call in that function's file, from 1.
+    pub line: u32,
+    /// Package whose code made the call for that function, if one did.
+    pub through: Option<String>,
+    /// Whether Node's module loader made the call.
+    pub loads: bool,
+}
+
+/// How often a function was called in one process.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FunctionCalls {
+    /// Process id.
+    pub pid: u32,
+    /// The function.
+    pub function: FunctionId,
+    /// Calls.
+    pub n: u64,
+    /// Length of the window, ms.
+    pub ms: f64,
+}
+
+impl Profile {
+    /// Adds the places and calls of a recording's counter logs.
+    pub(crate) fn add_counted(&mut self, recording: &Recording, code: &Code<'_>) {
+        for (pid, records) in &recording.counters {
+            let scope = AppScope::of(recording, *pid);
+            for record in records {
+                for site in &record.sites {
+                    if let Some(caller) = self.caller_of(&scope, code, site) {
+                        self.caller_sites.insert((*pid, record.thread, site.0), caller);
+                    }
+                }
+                if let Some(counts) = &record.calls {
+                    for script in &counts.scripts {
+                        self.add_calls(&scope, code, *pid, counts.ms, &script.url, &script.functions);
+                    }
+                }
+            }
+        }
+    }
+
+    fn caller_of(&mut self, scope: &AppScope, code: &Code<'_>, site: &CallSite) -> Option<CallerSite> {
+        let CallSite(_, frames, loads) = site;
+        let is_app = |frame: &&SiteFrame| {
+            let url = code.original(&frame.1, frame.2.saturating_sub(1), frame.3.saturating_sub(1));
+            let url = url.map_or(frame.1.clone(), |original| original.file);
+            classify(scope, &frame.0, &url).0 == Category::App
+        };
+        let own = frames.iter().find(is_app).or(frames.last())?;
+        let innermost = frames.first().filter(|innermost| *innermost != own);
+        let through = innermost.and_then(|frame| classify(scope, &frame.0, &frame.1).1);
+        let (function, line) = self.function_around(scope, code, own);
+        Some(CallerSite { function, line, through, loads: *loads })
+    }
+
+    /// Returns the function that a call stands in, and the line of the call in the original file.
+    fn function_around(&mut self, scope: &AppScope, code: &Code<'_>, frame: &SiteFrame) -> (FunctionId, u32) {
+        let SiteFrame(name, url, line, column) = frame;
+        let (line, column) = (line.saturating_sub(1), column.saturating_sub(1));
+        let original = code.original(url, line, column);
+        let call_line = original.as_ref().map_or(line, |original| original.line) + 1;
+        if let Some(script) = code.script(url)
+            && let Some(range) = script.function_at(line, column)
+        {
+            let declared = script.frame_of(range, url);
+            let declared = code.original_frame(&declared).unwrap_or(declared);
+            return (self.known_or_new(function_of(scope, &declared, None)), call_line);
+        }
+        // Without the text only the name tells: the function of that name that begins last before the call.
+        let called = CallFrame {
+            function_name: name.as_str().into(),
+            url: url.as_str().into(),
+            line_number: i64::from(line),
+            column_number: i64::from(column),
+        };
+        let called = function_of(scope, &called, None);
+        let same = |f: &Function| f.file == called.file && f.name == called.name && f.line <= called.line;
+        let known = self.functions.iter().filter(|(_, f)| same(f)).max_by_key(|(_, f)| f.line);
+        let id = known.map(|(id, _)| id);
+        (id.unwrap_or_else(|| self.functions.intern(called)), call_line)
+    }
+
+    /// Returns the sampled function on the same line with the same name: V8 and the text may differ in the column.
+    fn known_or_new(&mut self, function: Function) -> FunctionId {
+        let same =
+            |f: &Function| f.line == function.line && f.name == function.name && f.file == function.file;
+        let known = self.functions.iter().filter(|(_, known)| same(known));
+        let nearest = known.min_by_key(|(_, known)| known.column.abs_diff(function.column)).map(|(id, _)| id);
+        nearest.unwrap_or_else(|| self.functions.intern(function))
+    }
+
+    fn add_calls(
+        &mut self,
+        scope: &AppScope,
+        code: &Code<'_>,
+        pid: u32,
+        ms: f64,
+        url: &str,
+        functions: &[(String, u32, u32, u64)],
+    ) {
+        if let Some(script) = code.script(url) {
+            let by_range: HashMap<_, _> =
+                functions.iter().map(|(_, start, end, n)| ((*start, *end), *n)).collect();
+            let counted: Vec<_> = script
+                .ranges()
+                .filter_map(|(id, range)| Some((script.frame_of(id, url), *by_range.get(&range)?)))
+                .collect();
+            for (frame, n) in counted {
+                let frame = code.original_frame(&frame).unwrap_or(frame);
+                let function = self.known_or_new(function_of(scope, &frame, None));
+                self.function_calls.push(FunctionCalls { pid, function, n, ms });
+            }
+            return;
+        }
+        // Node's own functions, where they were sampled: their text is not recorded.
+        for (name, _, _, n) in functions {
+            let own_name = name.rsplit('.').next().unwrap_or(name);
+            let known = self.functions.iter().find(|(_, f)| f.file == url && f.name == own_name);
+            if let Some((function, _)) = known {
+                self.function_calls.push(FunctionCalls { pid, function, n: *n, ms });
+            }
+        }
+    }
+}
