@@ -38,7 +38,7 @@ export function nothing() {
       warnings: [{ text: "the target ended by itself", about: "target" }],
       functions: [],
       counters: null,
-      timeline: { duration_s: 0, phases: [], series: [], stalls: [] },
+      timeline: { duration_s: 0, phases: [], series: [], stalls: [], stall_groups: [] },
     },
     profile: empty(),
   };
@@ -66,7 +66,7 @@ export function healthy() {
         cpu_ms_per_request: 0.13,
       },
       warnings: [],
-      timeline: { ...report.timeline, stalls: [] },
+      timeline: { ...report.timeline, stalls: [], stall_groups: [] },
     },
     profile,
   };

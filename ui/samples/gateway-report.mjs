@@ -54,6 +54,26 @@ function stallsOf(index, random) {
   });
 }
 
+function stallGroupsOf(stalls) {
+  const places = { readFileSync: "node:fs", renderRules: "src/prompt/rules.js:88" };
+  const culprits = [...new Set(stalls.map((stall) => stall.culprit))];
+  return culprits.map((culprit) => {
+    const held = stalls.filter((stall) => stall.culprit === culprit);
+    const lengths = held.map((stall) => stall.duration_ms);
+    const total_ms = lengths.reduce((a, b) => a + b);
+    return {
+      culprit,
+      place: places[culprit] ?? null,
+      function_index: held[0].function_index,
+      n_stalls: held.length,
+      total_ms,
+      longest_ms: Math.max(...lengths),
+      own_ms: total_ms * 0.97,
+      requests_caught: 48.6,
+    };
+  });
+}
+
 const evidence = (text, value, unit, n_samples, recorder) => ({
   text: `${text} ${value} ${unit}`,
   value,
@@ -301,6 +321,7 @@ export function gatewayReport() {
       phases: PHASES.map(([name, start_s, end_s]) => ({ name, start_s, end_s })),
       series: series(random),
       stalls,
+      stall_groups: stallGroupsOf(stalls),
     },
   };
   return { report, profile };

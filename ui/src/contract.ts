@@ -324,6 +324,8 @@ export interface Timeline {
   phases: { name: string; start_s: number; end_s: number }[];
   series: TimelineSeries[];
   stalls: Stall[];
+  /** All stalls by who held the loop, the longest total first. */
+  stall_groups: StallGroup[];
 }
 
 export interface TimelineSeries {
@@ -332,6 +334,20 @@ export interface TimelineSeries {
   unit: string; // "1/s", "ms", "cores", "bytes", "share"
   t_s: number[]; // ascending
   v: (number | null)[];
+}
+
+export interface StallGroup {
+  culprit: string | null;
+  /** File and line. */
+  place: string | null;
+  function_index: number | null;
+  n_stalls: number;
+  total_ms: number;
+  longest_ms: number;
+  /** Part of the total that waiting for a CPU does not explain. */
+  own_ms: number;
+  /** Requests under way in one of them, on average. */
+  requests_caught: number | null;
 }
 
 export interface Stall {

@@ -17,6 +17,7 @@ mod profile_measure;
 mod recorders;
 mod split;
 mod stack_class;
+mod stall_groups;
 mod threads;
 mod timeline;
 mod tree_walk;
@@ -35,6 +36,7 @@ pub use processes::{ProcessMeasure, ThreadMeasure};
 pub use profile_measure::ProfileMeasure;
 pub use recorders::RecorderMeasure;
 pub use split::{Split, SplitClass};
+pub use stall_groups::StallGroup;
 pub use threads::{ServingThread, process_running, serving_threads};
 pub use timeline::{Series, Timeline};
 
@@ -58,6 +60,8 @@ pub struct Measurements {
     pub charges: Charges,
     /// Event-loop delay, utilisation and stalls of the busiest main thread.
     pub event_loop: Option<LoopMeasure>,
+    /// Its stalls by who held the loop, the longest total first.
+    pub stall_groups: Vec<StallGroup>,
     /// Garbage collection of the busiest main thread.
     pub gc: Option<GcMeasure>,
     /// What native stacks say, where they were recorded.
@@ -98,6 +102,7 @@ impl Measurements {
         if let Some(event_loop) = &mut event_loop {
             event_loop.name_culprits(profile, &phases);
         }
+        let stall_groups = StallGroup::of(event_loop.as_ref(), recording);
         let gc = main_pid.and_then(|pid| GcMeasure::of(recording, pid, &phases));
         let native = NativeMeasure::of(recording, profile, &phases);
         let counters = CounterMeasure::of(recording, profile, split.as_ref(), load.as_ref());
@@ -115,6 +120,7 @@ impl Measurements {
             functions,
             charges,
             event_loop,
+            stall_groups,
             gc,
             native,
             counters,

@@ -97,6 +97,7 @@ struct Shared {
     layout: Layout,
     session: SessionWriter,
     cpu_sampling: CpuSampling,
+    shortest_stall: Nanos,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -236,12 +237,14 @@ fn moment(origin_ns: f64, t_ms: f64) -> Nanos {
 }
 
 impl Collector {
-    /// Listens on `socket` (mode 0600) and records into `layout`.
+    /// Listens on `socket` (mode 0600) and records into `layout`. Event loops that are late by `shortest_stall` or more
+    /// have stalled.
     pub fn listen(
         socket: &Path,
         layout: &Layout,
         session: &SessionWriter,
         cpu_sampling: CpuSampling,
+        shortest_stall: Nanos,
     ) -> io::Result<Self> {
         let listener = UnixListener::bind(socket)?;
         std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
@@ -249,6 +252,7 @@ impl Collector {
             layout: layout.clone(),
             session: session.clone(),
             cpu_sampling,
+            shortest_stall,
             state: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -568,8 +572,10 @@ impl Connection {
 
     fn records(&mut self, frame: &Frame) {
         let origin_ns = self.origin_ns;
-        let records =
-            self.threads.entry(frame.thread).or_insert_with(|| ThreadRecords::new(frame.thread, origin_ns));
+        let records = self
+            .threads
+            .entry(frame.thread)
+            .or_insert_with(|| ThreadRecords::new(frame.thread, origin_ns, self.shared.shortest_stall));
         for record in ring_records(&frame.payload) {
             records.add(record);
         }

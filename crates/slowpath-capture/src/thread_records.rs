@@ -6,10 +6,6 @@ use hdrhistogram::Histogram;
 use slowpath_profile::Nanos;
 use slowpath_profile::recording::{GcPause, HeapUse, LoopSecond, ProcessRecord, StallWindow};
 
-/// Delay of the event loop from which on an interval is kept as a stall. 20 ms is twice the probe's timer interval and
-/// one dropped frame of a 60 Hz display: below it, delay is in the histogram only.
-const STALL: Nanos = Nanos(20_000_000);
-
 /// Largest delay that the histogram tells apart, µs: ten minutes.
 const MAX_DELAY_US: u64 = 600_000_000;
 
@@ -19,6 +15,8 @@ pub(crate) struct ThreadRecords {
     thread: u32,
     /// Monotonic time of `performance.now() == 0`, in ns; may lie before the clock's origin only in theory.
     origin_ns: f64,
+    /// Delay from which on an interval is kept as a stall; below it, delay is in the histogram only.
+    shortest_stall: Nanos,
     pending: Pending,
     last_tick: Option<(Nanos, f64)>,
     last_line: Nanos,
@@ -34,8 +32,9 @@ struct Pending {
 
 impl ThreadRecords {
     /// Starts with the clock pair of the process's hello.
-    pub(crate) fn new(thread: u32, origin_ns: f64) -> Self {
-        Self { thread, origin_ns, pending: Pending::default(), last_tick: None, last_line: now() }
+    pub(crate) fn new(thread: u32, origin_ns: f64, shortest_stall: Nanos) -> Self {
+        let pending = Pending::default();
+        Self { thread, origin_ns, shortest_stall, pending, last_tick: None, last_line: now() }
     }
 
     /// Adds one record.
@@ -77,7 +76,7 @@ impl ThreadRecords {
         if let Some((_, idle_before)) = previous {
             second.idle = second.idle + Nanos(((idle_ms - idle_before).max(0.0) * 1e6) as u64);
         }
-        if lag >= STALL {
+        if lag >= self.shortest_stall {
             second.stalls.push(StallWindow { start: Nanos(t.0.saturating_sub(lag.0)), end: t });
         }
         self.last_tick = Some((t, idle_ms));
@@ -111,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_late_tick_becomes_a_stall_from_when_it_was_due() {
-        let mut records = ThreadRecords::new(0, 1e9);
+        let mut records = ThreadRecords::new(0, 1e9, Nanos(20_000_000));
         records.add(record(1, 10.0, 0.1, 5.0));
         records.add(record(1, 270.0, 250.0, 9.0));
         let line = records.take_line(true).unwrap();
@@ -124,7 +123,7 @@ mod tests {
 
     #[test]
     fn keeps_collections_and_the_last_heap_reading() {
-        let mut records = ThreadRecords::new(0, 0.0);
+        let mut records = ThreadRecords::new(0, 0.0, Nanos(20_000_000));
         records.add(record(2, 1.0, 2.5, 1.0));
         records.add(record(3, 2.0, 10.0, 20.0));
         records.add(record(4, 2.0, 5.0, 1.0));

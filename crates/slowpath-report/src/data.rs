@@ -304,6 +304,7 @@ pub struct TimelineData {
     pub phases: Vec<TimelinePhase>,
     pub series: Vec<SeriesData>,
     pub stalls: Vec<StallData>,
+    pub stall_groups: Vec<StallGroupData>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -320,6 +321,18 @@ pub struct SeriesData {
     pub unit: &'static str,
     pub t_s: Vec<f64>,
     pub v: Vec<Option<f64>>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct StallGroupData {
+    pub culprit: Option<String>,
+    pub place: Option<String>,
+    pub function_index: Option<u32>,
+    pub n_stalls: usize,
+    pub total_ms: f64,
+    pub longest_ms: f64,
+    pub own_ms: f64,
+    pub requests_caught: Option<f64>,
 }
 
 #[derive(Debug, Clone, Serialize)]

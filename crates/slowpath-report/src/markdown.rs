@@ -11,6 +11,9 @@ const MAX_WORK: usize = 20;
 /// Counters listed.
 const MAX_COUNTERS: usize = 40;
 
+/// Functions listed with their stalls.
+const MAX_STALLS: usize = 10;
+
 /// Renders the report as Markdown.
 pub fn render_markdown(report: &ReportData) -> String {
     let mut text =
@@ -42,6 +45,7 @@ pub fn render_markdown(report: &ReportData) -> String {
         text.push_str(&format!("\nSuspected, but not so: {}.\n", inline(&report.refuted.join(" · "))));
     }
     text.push_str(&load(report));
+    text.push_str(&stalls(report));
     text.push_str(&functions(report));
     text.push_str(&native(report));
     text.push_str(&counters(report));
@@ -167,6 +171,29 @@ fn functions(report: &ReportData) -> String {
             function.charged_s,
             cell(&code(&function.name)),
             cell(&inline(if function.file.is_empty() { function.category } else { &function.file }))
+        ));
+    }
+    text
+}
+
+fn stalls(report: &ReportData) -> String {
+    let groups = &report.timeline.stall_groups;
+    if groups.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n## Stalls of the event loop\n\n| held by | stalls | total ms | longest ms | without waits for a CPU, ms | requests caught |\n|---|---|---|---|---|---|\n"
+        .to_owned();
+    for group in groups.iter().take(MAX_STALLS) {
+        let name = group.culprit.as_deref().map_or("not sampled".into(), code);
+        let place = group.place.as_deref().map_or(String::new(), |place| format!(" {}", inline(place)));
+        text.push_str(&format!(
+            "| {} | {} | {:.0} | {:.0} | {:.0} | {} |\n",
+            cell(&format!("{name}{place}")),
+            group.n_stalls,
+            group.total_ms,
+            group.longest_ms,
+            group.own_ms,
+            group.requests_caught.map_or("–".into(), |n| format!("{n:.1}"))
         ));
     }
     text

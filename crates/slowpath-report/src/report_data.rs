@@ -4,7 +4,8 @@ use crate::counters_data::counters;
 use crate::data::{
     EvidenceData, FindingData, FunctionData, GainData, LatencyData, LoadData, LoadPhaseData, LocationData,
     MachineData, OverheadData, ProcessData, REPORT_FORMAT_VERSION, RecorderData, ReportData, RunInfo,
-    SeriesData, SplitSource, StallData, ThreadData, TimelineData, TimelinePhase, VerdictData, WarningData,
+    SeriesData, SplitSource, StallData, StallGroupData, ThreadData, TimelineData, TimelinePhase, VerdictData,
+    WarningData,
 };
 use crate::native_data;
 use crate::profile_data;
@@ -19,6 +20,9 @@ const MAX_FUNCTIONS: usize = 400;
 
 /// Stalls listed, longest first; a saturated loop has thousands.
 const MAX_STALLS: usize = 500;
+
+/// Functions listed with their stalls, those that held the loop longest.
+const MAX_STALL_GROUPS: usize = 50;
 
 /// Generator use of a core from which on it may have been the bottleneck itself.
 const GENERATOR_LIMIT: f64 = 0.9;
@@ -355,6 +359,29 @@ fn timeline(profile: &Profile, m: &Measurements) -> TimelineData {
                 function_index: stall.culprit.map(|function| function.0),
             })
             .collect(),
+        stall_groups: m
+            .stall_groups
+            .iter()
+            .take(MAX_STALL_GROUPS)
+            .map(|group| stall_group(profile, group))
+            .collect(),
+    }
+}
+
+fn stall_group(profile: &Profile, group: &slowpath_analysis::StallGroup) -> StallGroupData {
+    let function = group.culprit.map(|function| profile.functions.get(function));
+    StallGroupData {
+        culprit: function.map(|function| function.name.clone()),
+        place: function.map(|function| match function.line {
+            0 => function.file.clone(),
+            line => format!("{}:{line}", function.file),
+        }),
+        function_index: group.culprit.map(|function| function.0),
+        n_stalls: group.n_stalls,
+        total_ms: round(group.total.as_millis_f64(), 1e3),
+        longest_ms: round(group.longest.as_millis_f64(), 1e3),
+        own_ms: round(group.own.as_millis_f64(), 1e3),
+        requests_caught: group.requests_caught.map(|n| round(n, 10.0)),
     }
 }
 

@@ -151,6 +151,9 @@ pub(crate) struct SessionOptions {
     /// Distance between CPU samples in microseconds, or `auto`: 1000, wider where that would cost over 3 % of a core
     #[arg(long, default_value = "auto", value_name = "US", value_parser = parse_cpu_interval)]
     pub(crate) cpu_interval: CpuSampling,
+    /// Delay of the event loop from which on it counts as a stall, 10ms at least
+    #[arg(long, default_value = "20ms", value_parser = parse_stall, value_name = "TIME")]
+    pub(crate) stall: Duration,
     /// Keep the target's source code out of the recording (source maps are then not applied)
     #[arg(long)]
     pub(crate) no_sources: bool,
@@ -284,5 +287,12 @@ fn parse_cpu_interval(text: &str) -> Result<CpuSampling, String> {
     match text.parse() {
         Ok(interval_us @ 50..=1_000_000) => Ok(CpuSampling { interval_us, max_share: None }),
         _ => Err("give microseconds from 50 to 1000000, or `auto`".into()),
+    }
+}
+
+fn parse_stall(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        stall if stall >= Duration::from_millis(10) => Ok(stall),
+        _ => Err("the event loop is looked at each 10 ms, so shorter delays cannot be told".into()),
     }
 }

@@ -80,6 +80,7 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
             ready_timeout: Duration::from_secs(20),
             grace: Duration::from_secs(3),
             cpu_sampling: CpuSampling::AUTO,
+            stall: Duration::from_millis(20),
             keeps_sources: true,
             layout,
         },

@@ -57,6 +57,7 @@ pub(crate) fn run_by_options(
         ready_timeout: session.ready_timeout,
         grace: session.grace,
         cpu_sampling: session.cpu_interval,
+        stall: session.stall,
         keeps_sources: !session.no_sources,
         layout,
     };

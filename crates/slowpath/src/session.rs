@@ -17,6 +17,7 @@ use slowpath_capture::{
     RunDir, SessionWriter, SystemSampler, launch, redact_text, stop,
 };
 use slowpath_load::{LoadHandle, LoadPlan, Url};
+use slowpath_profile::Nanos;
 use slowpath_profile::recording::{Ended, Event, Layout, PhasePlan};
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,8 @@ pub(crate) struct SessionPlan {
     pub(crate) ready_timeout: Duration,
     pub(crate) grace: Duration,
     pub(crate) cpu_sampling: CpuSampling,
+    /// Delay of the event loop that is a stall.
+    pub(crate) stall: Duration,
     /// Whether the text of the code that ran goes into the recording.
     pub(crate) keeps_sources: bool,
     pub(crate) layout: Layout,
@@ -113,7 +116,8 @@ pub(crate) fn run(
     Readiness::check_port_is_free(plan.load.as_ref())?;
     let run_dir = RunDir::create().context("cannot create a private directory for the run")?;
     let log = SessionWriter::open(&plan.layout).context("cannot write the session log")?;
-    let collector = Collector::listen(&run_dir.socket(), &plan.layout, &log, plan.cpu_sampling)
+    let stall = Nanos(u64::try_from(plan.stall.as_nanos()).unwrap_or(u64::MAX));
+    let collector = Collector::listen(&run_dir.socket(), &plan.layout, &log, plan.cpu_sampling, stall)
         .context("cannot listen for the agents")?;
     let target =
         launch(&plan.target, Some(&run_dir), &plan.layout, &log).map_err(|error| explain_launch(&error))?;

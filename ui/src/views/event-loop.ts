@@ -1,7 +1,7 @@
 /** The event-loop section: what held the loop and for how long, how late it ran, how much GC. */
 import type { Context } from "../context.ts";
 import type { TimelineSeries } from "../contract.ts";
-import { count, milliseconds, quantity, seconds } from "../logic/format.ts";
+import { count, MISSING, milliseconds, quantity, seconds, significant } from "../logic/format.ts";
 import { functionLabel, keepStart } from "../logic/place.ts";
 import { seriesIn, stallsIn, stallTotal_ms } from "../logic/report-tables.ts";
 import { summarise } from "../logic/timeline.ts";
@@ -13,7 +13,7 @@ const MAX_STALLS = 12;
 export function eventLoop(context: Context): HTMLElement {
   const { store } = context;
   const body = h("div", {});
-  const show = () => fill(body, summaries(context), stallTable(context));
+  const show = () => fill(body, summaries(context), stallGroups(context), stallTable(context));
   store.onChange((before, after) => before.range !== after.range && show());
   show();
   return h("section", { id: "event-loop", class: "part" }, h("h2", {}, S.eventLoop), body);
@@ -39,6 +39,44 @@ function summaries({ report, store }: Context): HTMLElement {
     { class: "pair" },
     line(series("loop_delay"), S.loopDelay, S.loopNone),
     line(series("gc"), "GC", S.gcNone),
+  );
+}
+
+/** Who held the loop, over the whole run. */
+function stallGroups({ report, showFunction }: Context): HTMLElement | null {
+  const groups = report.timeline.stall_groups;
+  if (groups.length === 0) return null;
+  const rows = groups.slice(0, MAX_STALLS).map((group) => {
+    const { culprit, function_index: fn } = group;
+    const name =
+      culprit === null ? h("span", { class: "source" }, S.unknownCulprit) : keepStart(functionLabel(culprit), 60);
+    const who =
+      fn === null ? name : h("button", { type: "button", class: "link name", onclick: () => showFunction(fn) }, name);
+    return h(
+      "tr",
+      {},
+      h("td", {}, who, " ", h("span", { class: "source" }, group.place ?? "")),
+      h("td", { class: "figure" }, count(group.n_stalls)),
+      h("td", { class: "figure stall-time" }, milliseconds(group.total_ms)),
+      h("td", { class: "figure" }, milliseconds(group.longest_ms)),
+      h("td", { class: "figure" }, milliseconds(group.own_ms)),
+      h("td", { class: "figure" }, group.requests_caught === null ? MISSING : significant(group.requests_caught)),
+    );
+  });
+  const columns = [
+    { label: S.heldBy },
+    { label: S.stalls, class: "figure" },
+    { label: S.heldTotal, class: "figure" },
+    { label: S.heldLongest, class: "figure" },
+    { label: S.heldOwn, class: "figure" },
+    { label: S.requestsCaught, class: "figure" },
+  ];
+  return h(
+    "div",
+    {},
+    h("h3", {}, S.heldByWhom),
+    h("div", { class: "wide snug", id: "stall-groups" }, table(S.heldByWhom, columns, rows)),
+    note(S.heldNote),
   );
 }
 

@@ -77,3 +77,15 @@ fn records_that_were_lost_are_not_a_loop_that_hangs() {
     let drawing = Drawing::of("handle@3 4").records_lost_from(15.0);
     check(&drawing, "healthy", &[]);
 }
+
+#[test]
+fn stalls_are_summed_by_who_held_the_loop() {
+    let drawing = Drawing::of("handle@3 3").stalls(STALLS, 300.0, "timer@5;rebuild@7").load(100, 20.0);
+    let found = check_first(&drawing, "loop-delay", STALL_IN_APP);
+    let groups = &found.measurements.stall_groups;
+    let n_stalls: Vec<_> = groups.iter().map(|group| (group.culprit.is_some(), group.n_stalls)).collect();
+    assert_eq!(n_stalls, [(true, 4), (false, 3)]);
+    assert!((groups[0].total.as_millis_f64() - 1200.0).abs() < 1.0, "{:?}", groups[0]);
+    // 100 requests a second, 20 ms each, in 300 ms: 32 would be caught, but there are 10 connections.
+    assert!(groups.iter().all(|group| group.requests_caught == Some(10.0)), "{groups:?}");
+}
