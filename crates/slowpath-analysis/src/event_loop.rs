@@ -175,8 +175,9 @@ fn sign_of_life(record: &ProcessRecord) -> Option<Nanos> {
 
 /// Finds a loop that had not turned again when the recording ended: no tick for long while the process lived.
 fn hang(recording: &Recording, pid: u32, phases: &Phases, last_tick: Option<Nanos>) -> Option<Stall> {
-    let last_phase = phases.measured().last()?;
-    let first_phase = phases.measured().next()?;
+    let mut watched = phases.measured().filter(|phase| !phase.is_instrumented());
+    let first_phase = watched.next()?;
+    let last_phase = watched.last().unwrap_or(first_phase);
     let alive = |sample: &&slowpath_profile::recording::SystemSample| {
         sample.t <= last_phase.end && sample.processes.iter().any(|process| process.pid == pid)
     };

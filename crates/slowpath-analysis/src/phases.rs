@@ -27,6 +27,12 @@ impl Phase {
         self.name == "warm-up"
     }
 
+    /// Whether its recorders sit in the target's own calls: what they cost is not the service's doing, and the loop, GC and
+    /// heap recorders are off.
+    pub fn is_instrumented(&self) -> bool {
+        matches!(self.name.as_str(), "async" | "counters" | "calls")
+    }
+
     /// Length in seconds.
     pub fn seconds(&self) -> f64 {
         self.end.since(self.start).as_secs_f64()
@@ -104,9 +110,11 @@ impl Phases {
         Self { phases, outcome, detail, start, end }
     }
 
-    /// Phases that count: all but the warm-up.
+    /// Phases that count: all but the warm-up and instrumented ones; these too where there are no others.
     pub fn measured(&self) -> impl Iterator<Item = &Phase> {
-        self.phases.iter().filter(|phase| !phase.is_warm_up())
+        let others = |phase: &Phase| !phase.is_warm_up() && !phase.is_instrumented();
+        let has_others = self.phases.iter().any(others);
+        self.phases.iter().filter(move |phase| if has_others { others(phase) } else { !phase.is_warm_up() })
     }
 
     /// Returns the intervals in which the service ran undisturbed; all measured phases where there was no baseline.

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 impl Drawing {
     fn end(&self) -> f64 {
-        self.died.unwrap_or(30.0)
+        self.died.unwrap_or(33.0)
     }
 
     fn hold_at(&self, time: f64) -> Option<&Hold> {

@@ -21,7 +21,7 @@ fn load_alone_is_not_enough_data() {
 fn only_errors_say_nothing_of_speed() {
     let drawing = Drawing::of(&flat(2)).load(0, 0.0).errors("status 500", 50);
     let found = check(&drawing, CLASS, &[]);
-    assert!(found.sentence().contains("answered only errors (1500 status 500)"), "{}", found.sentence());
+    assert!(found.sentence().contains("answered only errors (1650 status 500)"), "{}", found.sentence());
 }
 
 #[test]
