@@ -59,6 +59,7 @@ fn recording(segments: Vec<slowpath_profile::recording::CpuSegment>) -> Recordin
             cpu_interval_us: 1000,
             machine: Machine::default(),
         },
+        project: None,
         events: Vec::new(),
         load: Vec::new(),
         system: Vec::new(),

@@ -33,8 +33,11 @@ export interface ReportData {
   findings: Finding[];
   /** Suspicions that the measurement refutes, each one sentence with its number. */
   refuted: string[];
-  checkpoints: unknown[];
-  checklist: unknown[];
+  /** The checkpoint pack that was applied. */
+  pack: PackInfo | null;
+  /** Answers of its checkpoints; empty without a pack. */
+  checkpoints: Checkpoint[];
+  checklist: ChecklistPoint[];
   load: LoadTotals | null;
   load_phases: LoadPhase[];
   /** Share of the busiest main thread's wall time by class; adds up to 1. Keys in the order of `SPLIT_CLASSES`. */
@@ -177,6 +180,38 @@ export interface Evidence {
   recorder: string;
 }
 
+export interface PackInfo {
+  name: string; // "aiclient-2-api"
+  title: string;
+  version: string;
+  /** Why it was chosen: "package.json names `aiclient-2-api`". */
+  why: string;
+  fits: boolean;
+}
+
+export type CheckpointAnswer = "cause" | "harmless" | "not-seen" | "refuted";
+
+export interface Checkpoint {
+  id: string;
+  title: string;
+  suspicion: string;
+  answer: CheckpointAnswer;
+  /** Of the busy time, where its functions were seen. */
+  share: number | null;
+  evidence: Evidence[];
+  advice: string;
+}
+
+export type PointAnswer = "pass" | "fail" | "not-measured";
+
+export interface ChecklistPoint {
+  id: string;
+  title: string;
+  answer: PointAnswer;
+  evidence: Evidence[];
+  how: string;
+}
+
 export interface Latency {
   p50: number;
   p90: number;
@@ -254,7 +289,7 @@ export interface RecorderInfo {
 
 export interface Warning {
   text: string;
-  about: "load" | "cpu" | "machine" | "target" | "recording";
+  about: "load" | "cpu" | "machine" | "target" | "recording" | "checkpoints";
 }
 
 /** One row per function of the profile, by self time; the table the CPU section shows without any brush. */

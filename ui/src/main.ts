@@ -6,6 +6,7 @@ import { decodeProfile, indexProfile } from "./logic/profile.ts";
 import { Store } from "./store.ts";
 import { S } from "./strings.ts";
 import { categoryBar } from "./views/category-bar.ts";
+import { checkpoints } from "./views/checkpoints.ts";
 import { counters } from "./views/counters.ts";
 import { type CpuView, cpuBody, cpuMissing, cpuSection } from "./views/cpu.ts";
 import { absent, h } from "./views/dom.ts";
@@ -56,7 +57,14 @@ function start(root: HTMLElement): void {
     ? [verdict(context), splitBar(context), loadLine(context), findings(context), timeline(context)]
     : [verdict(context), categoryBar(context), report.timeline.series.length > 0 ? timeline(context) : null];
   const proof = isRecording
-    ? [eventLoop(context), counters(context), loadSection(context), nativeSection(context), processes(context)]
+    ? [
+        eventLoop(context),
+        counters(context),
+        loadSection(context),
+        checkpoints(context),
+        nativeSection(context),
+        processes(context),
+      ]
     : [];
   const cpu = cpuSection(report.weight_unit);
   root.append(

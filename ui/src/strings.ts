@@ -282,6 +282,18 @@ const ENGLISH = {
     "timer.timeout": "timeouts of",
   },
   measured: "How this was measured",
+  checkpoints: "Checkpoints",
+  packChosen: (title: string, why: string) => `Those of ${title}, because ${why}.`,
+  noPack: "No checkpoint pack fits this project. Name one, or a file of your own, with",
+  noPackCommand: "slowpath run --pack NAME|FILE",
+  checkpointAnswer: { cause: "cause", harmless: "harmless", "not-seen": "not seen", refuted: "not so" },
+  ofBusyTime: (share: string) => `${share} of the busy time`,
+  suspected: (what: string) => `Suspected: ${what}.`,
+  toDo: (what: string) => `What to do: ${what}.`,
+  wouldTell: (what: string) => `What tells: ${what}.`,
+  checklist: "Check-list",
+  pointAnswer: { pass: "✓ yes", fail: "✗ no", "not-measured": "– not measured" },
+  toMeasure: (how: string) => `To measure: ${how}.`,
   sections: "Sections",
 
   cpuSource: (busy: string, samples: string, every: string) =>

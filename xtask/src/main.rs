@@ -3,6 +3,8 @@
 //! Needs Rust and Node.js. Everything else (npm packages, cargo tools) it fetches with their own clients.
 
 mod checks;
+mod scoreboard;
+mod scoreboard_table;
 mod setup;
 mod shell;
 
@@ -15,6 +17,8 @@ cargo xtask COMMAND
   test          set up, then everything that CI checks: format, lints, licences, types, unit and end-to-end tests
   page          build the report page (ui/dist/page.html)
   setup         fetch what the tests need: npm packages, Node 18 to 24, cargo tools
+  scoreboard [NAME...]  run the programs with a planted cause and their healthy twins, and say how often slowpath is right
+  rules-docs    write docs/rules from the rules' own documentation
   e2e [FILTER]  only the end-to-end tests
 ";
 
@@ -26,6 +30,8 @@ fn main() -> Result<()> {
         "test" => checks::all(),
         "page" => setup::page(),
         "setup" => setup::everything(),
+        "scoreboard" => scoreboard::run(rest),
+        "rules-docs" => rules_docs(),
         "e2e" => checks::end_to_end(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
@@ -33,6 +39,11 @@ fn main() -> Result<()> {
         }
         other => bail!("there is no command `{other}`\n\n{HELP}"),
     }
+}
+
+/// Writes the rules' documentation into `docs/rules`.
+fn rules_docs() -> Result<()> {
+    shell::cargo(&["run", "--quiet", "--package", "slowpath-diagnosis", "--example", "rules_docs"])
 }
 
 /// Builds the page and the release binary, and runs the demo with it.

@@ -89,12 +89,12 @@ pub struct Charges {
 }
 
 /// One busy sample with its judgement.
-struct Charged {
-    block: usize,
-    duration: u64,
+pub(crate) struct Charged {
+    pub(crate) block: usize,
+    pub(crate) duration: u64,
     /// The stack that pays: for a collection, that of the sample before.
-    stack: Option<StackId>,
-    owner: Option<FunctionId>,
+    pub(crate) stack: Option<StackId>,
+    pub(crate) owner: Option<FunctionId>,
     doing: Doing,
 }
 
@@ -160,7 +160,7 @@ impl Charges {
 }
 
 /// Returns the busy samples, and the busy time of each block over all threads.
-fn charged_samples(
+pub(crate) fn charged_samples(
     profile: &Profile,
     serving: &[ServingThread],
     classes: &StackClasses,
@@ -332,7 +332,7 @@ fn by_share<K: Ord>(times: BTreeMap<K, u64>, share: impl Fn(u64) -> f64) -> Vec<
 
 /// Returns the 95 % interval of a ratio `Σ part / Σ whole` over blocks (ratio estimator; Cochran, Sampling Techniques,
 /// 1977, §6.4). Samples within a second are not independent; seconds nearly are.
-fn interval(part: &[u64], whole: &[u64]) -> (f64, f64) {
+pub(crate) fn interval(part: &[u64], whole: &[u64]) -> (f64, f64) {
     let pairs: Vec<(f64, f64)> = part
         .iter()
         .zip(whole)

@@ -1,14 +1,20 @@
 //! Turns measurements into findings and one verdict. Pure; one rule a file under `rules/`.
 
+mod checklist;
+mod checkpoints;
 mod finding;
 mod gain;
 mod native_verdict;
+mod packs;
 mod rules;
 mod verdict;
 mod words;
 
+pub use checklist::{DEFAULT_P99_MS, Point, PointAnswer, answer_checklist};
+pub use checkpoints::{Answer, Checkpoint, answer_checkpoints};
 pub use finding::{Confidence, Evidence, Finding, Location, PredictedGain, Severity};
-pub use rules::{Breadth, Documentation, Example, RULES, Rule, rule};
+pub use packs::{BUILT_IN, Choice, Glob, PACK_FORMAT, Pack, PackError, Scenario, applies};
+pub use rules::{Breadth, Documentation, Example, RULES, Rule, rule, rules_docs};
 pub use verdict::{Verdict, VerdictClass};
 
 use slowpath_analysis::Measurements;

@@ -23,9 +23,10 @@ pub struct ReportData {
     pub verdict: VerdictData,
     pub findings: Vec<FindingData>,
     pub refuted: Vec<String>,
-    /// Answers of checkpoint packs; no pack is applied yet, so this is empty.
+    /// The checkpoint pack that was applied.
+    pub pack: Option<PackData>,
     pub checkpoints: Vec<CheckpointData>,
-    pub checklist: Vec<CheckpointData>,
+    pub checklist: Vec<PointData>,
     pub load: Option<LoadData>,
     pub load_phases: Vec<LoadPhaseData>,
     #[serde(serialize_with = "as_map")]
@@ -131,12 +132,32 @@ pub struct EvidenceData {
 }
 
 #[derive(Debug, Clone, Serialize)]
+pub struct PackData {
+    pub name: String,
+    pub title: String,
+    pub version: String,
+    pub why: String,
+    pub fits: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
 pub struct CheckpointData {
     pub id: String,
     pub title: String,
+    pub suspicion: String,
     pub answer: &'static str,
     pub share: Option<f64>,
     pub evidence: Vec<EvidenceData>,
+    pub advice: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct PointData {
+    pub id: &'static str,
+    pub title: String,
+    pub answer: &'static str,
+    pub evidence: Vec<EvidenceData>,
+    pub how: String,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]

@@ -1,6 +1,7 @@
 //! Renders one recording as HTML, Markdown and JSON. Computes no number: it only puts them in words and tables.
 //! The same recording gives the same bytes.
 
+mod checkpoint_data;
 mod counters_data;
 mod data;
 mod files_data;
@@ -38,10 +39,10 @@ impl Report {
         let profile = Profile::from_recording(recording);
         let measurements = Measurements::of(recording, &profile);
         let diagnosis: Diagnosis = diagnose(Facts { measurements: &measurements, profile: &profile });
-        Self {
-            data: report_data::build(recording, &profile, &measurements, &diagnosis),
-            profile: profile_data::build(&profile, recording.manifest.start),
-        }
+        let facts = Facts { measurements: &measurements, profile: &profile };
+        let mut data = report_data::build(recording, &profile, &measurements, &diagnosis);
+        checkpoint_data::fill(&mut data, recording, facts, &diagnosis);
+        Self { data, profile: profile_data::build(&profile, recording.manifest.start) }
     }
 
     /// Measures profile files of other tools.

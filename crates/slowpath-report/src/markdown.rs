@@ -1,6 +1,6 @@
 //! `report.md`: the report for terminals, pull requests and coding agents.
 
-use crate::data::{FindingData, LatencyData, ReportData};
+use crate::data::{EvidenceData, FindingData, LatencyData, ReportData};
 use crate::native_data::WorkFunctionData;
 
 /// Functions listed.
@@ -44,6 +44,8 @@ pub fn render_markdown(report: &ReportData) -> String {
     if !report.refuted.is_empty() {
         text.push_str(&format!("\nSuspected, but not so: {}.\n", inline(&report.refuted.join(" · "))));
     }
+    text.push_str(&checkpoints(report));
+    text.push_str(&checklist(report));
     text.push_str(&load(report));
     text.push_str(&stalls(report));
     text.push_str(&functions(report));
@@ -111,6 +113,46 @@ fn finding_text(number: usize, finding: &FindingData) -> String {
     }
     text.push_str(&format!("\n{}\n\n", inline(&finding.advice)));
     text
+}
+
+fn checkpoints(report: &ReportData) -> String {
+    let Some(pack) = &report.pack else { return String::new() };
+    let mut text =
+        format!("\n## Checkpoints of {}\n\nChosen because {}.\n\n", inline(&pack.title), inline(&pack.why));
+    for checkpoint in &report.checkpoints {
+        let share =
+            checkpoint.share.map_or(String::new(), |share| format!(", {:.1} % of busy time", share * 100.0));
+        text.push_str(&format!("- **{}**: {}{share}\n", inline(&checkpoint.title), checkpoint.answer));
+        text.push_str(&format!("  - suspected: {}\n", inline(&checkpoint.suspicion)));
+        text.push_str(&evidence(&checkpoint.evidence));
+    }
+    text
+}
+
+fn checklist(report: &ReportData) -> String {
+    if report.checklist.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n## Check-list\n\n".to_owned();
+    for point in &report.checklist {
+        let mark = match point.answer {
+            "pass" => "✓",
+            "fail" => "✗",
+            _ => "–",
+        };
+        text.push_str(&format!("- {mark} {}: {}\n", inline(&point.title), point.answer));
+        text.push_str(&evidence(&point.evidence));
+        text.push_str(&format!("  - to measure: {}\n", inline(&point.how)));
+    }
+    text
+}
+
+fn evidence(rows: &[EvidenceData]) -> String {
+    let rows = rows.iter().map(|row| {
+        let samples = row.n_samples.map_or(String::new(), |n| format!(", n = {n}"));
+        format!("  - {} [{}{samples}]\n", inline(&row.text), row.recorder)
+    });
+    rows.collect()
 }
 
 fn load(report: &ReportData) -> String {

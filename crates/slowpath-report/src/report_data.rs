@@ -10,7 +10,7 @@ use crate::data::{
 use crate::native_data;
 use crate::profile_data;
 use slowpath_analysis::{Charges, FunctionTime, Latency, Measurements, Outcome, Series, SplitClass};
-use slowpath_diagnosis::{Diagnosis, Finding};
+use slowpath_diagnosis::{Diagnosis, Evidence, Finding};
 use slowpath_profile::Recording;
 use slowpath_profile::recording::{Event, RecorderState};
 use slowpath_profile::tables::{Profile, WeightUnit};
@@ -57,6 +57,7 @@ pub(crate) fn build(
         },
         findings: diagnosis.findings.iter().map(finding).collect(),
         refuted: diagnosis.refuted.clone(),
+        pack: None,
         checkpoints: Vec::new(),
         checklist: Vec::new(),
         load: m.load.as_ref().map(load),
@@ -159,21 +160,23 @@ fn finding(finding: &Finding) -> FindingData {
             package: location.package.clone(),
             process: location.process,
         }),
-        evidence: finding
-            .evidence
-            .iter()
-            .map(|evidence| EvidenceData {
-                text: evidence.text.clone(),
-                value: evidence.value,
-                unit: evidence.unit,
-                n_samples: evidence.n_samples,
-                recorder: evidence.recorder,
-            })
-            .collect(),
+        evidence: evidence_data(&finding.evidence),
         advice: finding.advice.clone(),
         function_index: finding.function.map(|function| function.0),
         intervals: finding.intervals.clone(),
     }
+}
+
+/// Returns evidence as reports have it.
+pub(crate) fn evidence_data(evidence: &[Evidence]) -> Vec<EvidenceData> {
+    let rows = evidence.iter().map(|evidence| EvidenceData {
+        text: evidence.text.clone(),
+        value: evidence.value,
+        unit: evidence.unit,
+        n_samples: evidence.n_samples,
+        recorder: evidence.recorder,
+    });
+    rows.collect()
 }
 
 fn latency(latency: &Latency) -> LatencyData {

@@ -59,6 +59,10 @@ pub(crate) enum Command {
     Open(OpenOptions),
     /// Run the whole on a small built-in gateway with a planted bottleneck
     Demo(DemoOptions),
+    /// Write a slowpath.toml for the project at hand, so that `slowpath run` needs no options
+    Init(InitOptions),
+    /// Say what a rule finds, how it recognises it, and what to do
+    Explain(ExplainOptions),
     /// Serve a mock of OpenAI's, Claude's and Gemini's APIs, so that a gateway can be measured offline
     Mock(MockOptions),
     /// Serve the mock with the options that it had at first
@@ -74,6 +78,8 @@ Examples:
     -- node src/services/api-server.js
   slowpath run --url http://127.0.0.1:8080/ -- npm start
   slowpath run --url http://127.0.0.1:8080/ --only cpu -d 10 --cpu-interval 500 -- node server.js
+  slowpath run
+      Without a command: what slowpath.toml in this folder says (`slowpath init` writes one).
   slowpath run -d 60 -- node worker.js
       Without --url no load is driven: whatever the program does is recorded.
 
@@ -103,9 +109,9 @@ pub(crate) struct LoadOptions {
     /// URL to send requests to; the target counts as ready when it listens on its port
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
-    /// Concurrent connections
-    #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65535))]
-    pub(crate) connections: u32,
+    /// Concurrent connections [default: 10]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65535))]
+    pub(crate) connections: Option<u32>,
     /// How long the load runs, warm-up included (30, 30s, 1m) [default: 30]
     #[arg(short, long, value_parser = parse_duration, value_name = "TIME")]
     pub(crate) duration: Option<Duration>,
@@ -157,6 +163,9 @@ pub(crate) struct SessionOptions {
     /// Keep the target's source code out of the recording (source maps are then not applied)
     #[arg(long)]
     pub(crate) no_sources: bool,
+    /// Checkpoints to answer: a built-in pack, a pack's file, or `none` [default: the one that fits the project]
+    #[arg(long, value_name = "FILE|NAME|none")]
+    pub(crate) pack: Option<String>,
 }
 
 /// Options on what is written and shown.
@@ -295,4 +304,28 @@ fn parse_stall(text: &str) -> Result<Duration, String> {
         stall if stall >= Duration::from_millis(10) => Ok(stall),
         _ => Err("the event loop is looked at each 10 ms, so shorter delays cannot be told".into()),
     }
+}
+
+/// Options of `slowpath init`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Examples:\n  slowpath init\n      Find framework, start script, port and checkpoints of the project here; write slowpath.toml.\n  slowpath init ../gateway --force\n      Write another project's anew."
+)]
+pub(crate) struct InitOptions {
+    /// The project's folder
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Write over a slowpath.toml that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Options of `slowpath explain`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Examples:\n  slowpath explain\n      List the rules.\n  slowpath explain gc-pressure\n      What it is, why it hurts, how it is recognised, what to do, in Markdown."
+)]
+pub(crate) struct ExplainOptions {
+    /// Rule, as a finding names it; without it, all rules are listed
+    pub(crate) rule: Option<String>,
 }

@@ -100,6 +100,7 @@ fn run(mut options: ClinicOptions, only: Option<&str>, summary: Summary) -> anyh
     let (phases, ending) = phases(&options, only)?;
     let prepared = Prepared {
         target: LaunchPlan { command: options.command, env: Vec::new(), cwd: None },
+        project: None,
         title,
         shown_url: options.load.url,
         load,

@@ -61,6 +61,7 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     let command = vec!["node".to_owned(), "src/server.js".to_owned()];
     let prepared = Prepared {
         target: LaunchPlan { command, env, cwd: Some(service.path().to_owned()) },
+        project: None,
         title: if options.fixed { "demo-gateway-fixed" } else { "demo-gateway" }.into(),
         shown_url: Some(url),
         load: Some(load),

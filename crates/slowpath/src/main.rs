@@ -2,9 +2,13 @@
 
 mod cli;
 mod clinic_commands;
+mod config;
 mod demo;
 mod durations;
 mod exit_code;
+mod explain_command;
+mod function_names;
+mod init_command;
 mod live_load;
 mod load;
 mod mock_command;
@@ -12,6 +16,8 @@ mod open_command;
 mod out_dir;
 mod perf_command;
 mod phase_plan;
+mod port_guess;
+mod project;
 mod readiness;
 mod report_command;
 mod request_plan;
@@ -37,6 +43,8 @@ fn main() -> ExitCode {
         cli::Command::Perf(options) => perf_command::run(&options),
         cli::Command::Report(options) => report_command::run(&options),
         cli::Command::Open(options) => open_command::run(&options),
+        cli::Command::Init(options) => init_command::run(&options),
+        cli::Command::Explain(options) => explain_command::run(&options),
         cli::Command::Mock(options) => mock_command::run(&options),
         cli::Command::MockUpstream(options) => mock_command::run_by_its_older_name(&options),
     };

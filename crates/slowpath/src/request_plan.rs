@@ -5,6 +5,9 @@ use crate::exit_code::{ExitCode, Explained, usage};
 use crate::load::{RequestOptions, apply_checks, apply_pacing, apply_requests, apply_transport};
 use slowpath_load::{LoadError, LoadPlan, Pacing, Stage, Url};
 
+/// Connections where neither the command line nor `slowpath.toml` says.
+const DEFAULT_CONNECTIONS: u32 = 10;
+
 /// Returns the plan, or `None` without a URL.
 pub(crate) fn request_plan(options: &LoadOptions) -> anyhow::Result<Option<LoadPlan>> {
     let Some(url) = &options.url else {
@@ -31,7 +34,7 @@ pub(crate) fn request_plan(options: &LoadOptions) -> anyhow::Result<Option<LoadP
     {
         stages.push(Stage { from: to, to, length: None });
     }
-    plan.connections = options.connections;
+    plan.connections = options.connections.unwrap_or(DEFAULT_CONNECTIONS);
     plan.threads = options.load_threads;
     plan.validate().map_err(|error| load_error(&error))?;
     Ok(Some(plan))

@@ -1,35 +1,42 @@
 //! `slowpath run`: checks everything that can be wrong, runs the session, writes the report, says the verdict.
 
 use crate::cli::{OutputOptions, RunOptions, SessionOptions};
-use crate::exit_code::{ExitCode, explained, usage};
+use crate::exit_code::{ExitCode, explained};
+use crate::project::PackWish;
 use crate::request_plan::{load_error, request_plan};
 use crate::session::{Ending, SessionOutcome, SessionPlan};
 use crate::signals::StopRequests;
 use crate::summaries::Summary;
 use crate::terminal::{Talk, Terminal, print_conclusion, print_report_path};
-use crate::{out_dir, phase_plan, session, viewer};
+use crate::{config, out_dir, phase_plan, project, session, viewer};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use slowpath_capture::{CpuSampling, LaunchPlan, describe_machine, now, redact_args, redact_url};
 use slowpath_load::{LoadPlan, Url};
 use slowpath_profile::Recording;
-use slowpath_profile::recording::{Ended, FORMAT_VERSION, Layout, LoadPlanInfo, Manifest, PhasePlan};
+use slowpath_profile::recording::{
+    Ended, FORMAT_VERSION, Layout, LoadPlanInfo, Manifest, PhasePlan, Project,
+};
 use slowpath_report::{Report, ReportData, write_report};
 use std::path::{Path, PathBuf};
 
 pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
-    if options.command.is_empty() {
-        return Err(usage(
-            "no command to run",
-            "put it after `--`, as in `slowpath run --url URL -- node server.js`",
-        ));
-    }
+    let cwd = std::env::current_dir().context("the working directory is gone")?;
+    let (options, env) = &config::completed(options, &cwd)?;
     let load = request_plan(&options.load)?;
     let session = &options.session;
     let phases =
         phase_plan::plan(options.load.duration(), session.phases.as_deref(), session.only.as_deref())?;
+    let url_path = options.load.url.as_deref().and_then(|url| Url::parse(url).ok());
+    let url_path = url_path.as_ref().map(|url| url.path_and_query.split('?').next().unwrap_or_default());
+    let wish = PackWish::of(session.pack.as_deref());
+    let project = project::look_at(&options.command, &cwd, url_path, &wish)?;
+    if let Some(pack) = project.pack.as_ref().filter(|pack| !pack.fits) {
+        eprintln!("warning: nothing of the project matches the pack: {}", pack.why);
+    }
     let prepared = Prepared {
-        target: LaunchPlan { command: options.command.clone(), env: Vec::new(), cwd: None },
+        target: LaunchPlan { command: options.command.clone(), env: env.clone(), cwd: None },
+        project: Some(project),
         title: out_dir::title_of(&options.command),
         shown_url: options.load.url.clone(),
         load,
@@ -68,6 +75,7 @@ pub(crate) fn run_by_options(
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) target: LaunchPlan,
+    pub(crate) project: Option<Project>,
     pub(crate) title: String,
     pub(crate) shown_url: Option<String>,
     pub(crate) load: Option<LoadPlan>,
@@ -90,6 +98,11 @@ pub(crate) fn run_prepared(
     let text = serde_json::to_vec_pretty(&manifest)?;
     std::fs::write(layout.manifest(), text)
         .with_context(|| format!("cannot write `{}`", layout.manifest().display()))?;
+    if let Some(project) = &prepared.project {
+        let path = layout.project();
+        std::fs::write(&path, serde_json::to_vec_pretty(project)?)
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
+    }
     let talk = if output.quiet || output.json { Talk::Quiet } else { Talk::Normal };
     let mut terminal = Terminal::new(talk);
     let stop_requests = StopRequests::listen()?;

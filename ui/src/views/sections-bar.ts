@@ -10,6 +10,7 @@ const SECTIONS: readonly [string, string][] = [
   ["counters", S.counters],
   ["load", S.load],
   ["native", S.native],
+  ["checkpoints", S.checkpoints],
   ["processes", S.processes],
   ["measured", S.measured],
 ];

@@ -1,6 +1,6 @@
 //! What a rule says about itself, and how that reads as Markdown: for `slowpath explain` and `docs/rules`.
 
-use super::Rule;
+use super::{RULES, Rule};
 
 /// The parts of a rule's documentation; each is Markdown, wrapped lines are joined by the reader's renderer.
 #[derive(Debug)]
@@ -52,6 +52,18 @@ impl Rule {
         text.push_str(&format!("\n## Where the thresholds come from\n\n{}\n", thresholds.trim()));
         text
     }
+}
+
+/// Returns the files of `docs/rules`, each with its text: a page a rule, and the list of them.
+pub fn rules_docs() -> Vec<(String, String)> {
+    let mut rules: Vec<&Rule> = RULES.iter().collect();
+    rules.sort_by_key(|rule| rule.id);
+    let mut list = "# Rules\n\nWhat slowpath recognises. `slowpath explain RULE` prints these pages; they are written by `cargo xtask rules-docs`.\n\n| rule | finds |\n|---|---|\n".to_owned();
+    for rule in &rules {
+        list.push_str(&format!("| [{0}]({0}.md) | {1} |\n", rule.id, rule.summary));
+    }
+    let pages = rules.iter().map(|rule| (format!("{}.md", rule.id), rule.to_markdown()));
+    [("README.md".to_owned(), list)].into_iter().chain(pages).collect()
 }
 
 fn capitalised(text: &str) -> String {

@@ -11,7 +11,7 @@ mod sync_child_process;
 mod sync_crypto_or_zlib;
 mod sync_fs;
 
-pub use documentation::{Documentation, Example};
+pub use documentation::{Documentation, Example, rules_docs};
 
 use crate::Facts;
 use crate::finding::Finding;

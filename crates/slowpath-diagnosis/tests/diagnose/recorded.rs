@@ -26,6 +26,7 @@ impl Drawing {
         Recording {
             layout: Layout::new("drawn"),
             manifest: manifest(self.load.is_some()),
+            project: None,
             events: self.events(),
             load: self.load_intervals(),
             system: self.system(),

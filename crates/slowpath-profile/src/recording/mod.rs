@@ -9,6 +9,7 @@ mod native_log;
 mod native_log_writer;
 mod native_symbols;
 mod process_log;
+mod project;
 mod reader;
 mod session_log;
 mod source_log;
@@ -28,6 +29,7 @@ pub use native_log::{
 pub use native_log_writer::{NativeLogWriter, NewMap};
 pub use native_symbols::{NamedAddress, NativeSymbol, NativeSymbols};
 pub use process_log::{GcPause, HeapUse, LoopSecond, ProcessRecord, StallWindow};
+pub use project::{ChosenPack, Definition, Project};
 pub use reader::{NativeStacks, Recording, RecordingError, ThreadCpu};
 pub use session_log::{Ended, Event, ProcessHello, RecorderState, TimedEvent, signal_name};
 pub use source_log::{MapSection, Source, SourceLog, read_source_log};
@@ -51,6 +53,11 @@ impl Layout {
     /// What was run, where and when; written once, first.
     pub fn manifest(&self) -> PathBuf {
         self.dir.join("manifest.json")
+    }
+
+    /// What project it is, and the checkpoint pack for it; written once, before the target starts.
+    pub fn project(&self) -> PathBuf {
+        self.dir.join("project.json")
     }
 
     /// Phases, processes, recorder states, exits; one line an event.

@@ -2,7 +2,7 @@
 
 use super::{
     CounterRecord, CpuLogReader, CpuSegment, Event, FORMAT_VERSION, Layout, LoadInterval, Manifest,
-    NativeLog, NativeSymbols, ProcessRecord, Source, SystemSample, TimedEvent, read_json_lines,
+    NativeLog, NativeSymbols, ProcessRecord, Project, Source, SystemSample, TimedEvent, read_json_lines,
     read_source_log,
 };
 use std::collections::BTreeMap;
@@ -16,6 +16,8 @@ pub struct Recording {
     pub layout: Layout,
     /// What was run.
     pub manifest: Manifest,
+    /// What project it is; `None` in recordings without.
+    pub project: Option<Project>,
     /// What happened, in order.
     pub events: Vec<TimedEvent>,
     /// What the load generator saw; empty without load.
@@ -107,8 +109,10 @@ impl Recording {
         if cut {
             damage.push("`sources.jsonl.gz` ends in the middle of a source".into());
         }
+        let project = read_project(&layout, &mut damage)?;
         let mut recording = Self {
             sources,
+            project,
             manifest,
             events,
             load,
@@ -171,6 +175,20 @@ impl Recording {
         }
         Ok(())
     }
+}
+
+fn read_project(layout: &Layout, damage: &mut Vec<String>) -> Result<Option<Project>, RecordingError> {
+    let path = layout.project();
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(RecordingError::Io { path, source }),
+    };
+    let project = serde_json::from_slice(&text);
+    if project.is_err() {
+        damage.push("`project.json` cannot be read".into());
+    }
+    Ok(project.ok())
 }
 
 fn read_manifest(layout: &Layout) -> Result<Manifest, RecordingError> {

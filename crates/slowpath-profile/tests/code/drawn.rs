@@ -66,6 +66,7 @@ pub(crate) fn profile(sources: Vec<Source>, stacks: &[DrawnStack<'_>]) -> Profil
             "machine": { "cpus": 4, "cpu_model": "", "kernel": "", "memory_bytes": 0, "cgroup_cpu_limit": null },
         }))
         .expect("a manifest of the format"),
+        project: None,
         events: Vec::new(),
         load: Vec::new(),
         system: Vec::new(),

@@ -32,6 +32,7 @@ pub(crate) fn empty() -> Recording {
             "cpu_interval_us": 10_000,
             "machine": { "cpus": 4, "cpu_model": "", "kernel": "", "memory_bytes": 0, "cgroup_cpu_limit": null },
         })),
+        project: None,
         events: Vec::new(),
         load: Vec::new(),
         system: Vec::new(),

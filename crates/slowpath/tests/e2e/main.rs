@@ -13,6 +13,7 @@ mod harness;
 mod launchers;
 mod node_versions;
 mod open;
+mod packs;
 mod patience;
 mod processes;
 mod projects;
