@@ -7,7 +7,7 @@ import { S } from "../../src/strings.ts";
 import { ZH } from "../../src/strings-zh.ts";
 
 /** The same in Chinese: names, file names, and forms of nothing but numbers. */
-const SAME = ["node", "samples", "noLoadHint", "noSamplesHint", "noSourcesHint", "version"];
+const SAME = ["node", "samples", "noLoadHint", "noPackCommand", "noSamplesHint", "noSourcesHint", "version"];
 
 function check(english: object, chinese: object): void {
   const words = (of: object) => Object.keys(of).filter((name) => !SAME.includes(name));
