@@ -1,7 +1,8 @@
 //! When each phase ran, how the run ended, how long it was.
 
-use slowpath_profile::recording::{Ended, Event, SystemSample};
+use slowpath_profile::recording::{Ended, Event, SystemSample, TaskSample};
 use slowpath_profile::{Nanos, Recording};
+use std::collections::BTreeSet;
 
 /// An interval in which a stated set of recorders was on.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +15,9 @@ pub struct Phase {
     pub end: Nanos,
     /// CPU time of the target's tree in it, where `/proc` was sampled at both ends.
     pub target_cpu: Option<Nanos>,
+    /// The part of it in threads that recorders can make dearer: those that run JavaScript, the agent's own and V8's
+    /// samplers. V8's helpers are left out: what they compile, mostly in the first seconds, is no recorder's doing.
+    pub recorded_cpu: Option<Nanos>,
 }
 
 impl Phase {
@@ -85,7 +89,13 @@ impl Phases {
         for timed in &recording.events {
             match &timed.event {
                 Event::PhaseStarted { phase } => {
-                    phases.push(Phase { name: phase.clone(), start: timed.t, end, target_cpu: None });
+                    phases.push(Phase {
+                        name: phase.clone(),
+                        start: timed.t,
+                        end,
+                        target_cpu: None,
+                        recorded_cpu: None,
+                    });
                 }
                 Event::PhaseEnded { phase } => {
                     if let Some(open) = phases.iter_mut().rfind(|open| open.name == *phase) {
@@ -104,8 +114,13 @@ impl Phases {
                 _ => {}
             }
         }
+        let recorded = recorded_threads(recording);
+        let is_recorded = |pid: u32, task: &TaskSample| {
+            task.tid == pid || recorded.contains(&task.tid) || task.name.starts_with(SAMPLER_NAME)
+        };
         for phase in &mut phases {
-            phase.target_cpu = tree_cpu(&recording.system, phase);
+            phase.target_cpu = cpu_in(&recording.system, phase, |_, _| true);
+            phase.recorded_cpu = cpu_in(&recording.system, phase, is_recorded);
         }
         Self { phases, outcome, detail, start, end }
     }
@@ -134,8 +149,26 @@ impl Phases {
     }
 }
 
-/// Sums the CPU time that the tree spent between the samples that enclose most of a phase.
-fn tree_cpu(system: &[SystemSample], phase: &Phase) -> Option<Nanos> {
+/// What V8 calls the threads that sample others for its profiler.
+const SAMPLER_NAME: &str = "v8:ProfEvnt";
+
+/// Returns the kernel's ids of worker threads and of the agents' own threads.
+fn recorded_threads(recording: &Recording) -> BTreeSet<u32> {
+    let tids = recording.events.iter().filter_map(|timed| match &timed.event {
+        Event::ThreadStarted { tid, .. } => *tid,
+        Event::Process(hello) => hello.relay_tid,
+        _ => None,
+    });
+    tids.collect()
+}
+
+/// Sums the CPU time that `counted` threads of the tree (process id, thread) spent between the samples that enclose most
+/// of a phase.
+fn cpu_in(
+    system: &[SystemSample],
+    phase: &Phase,
+    counted: impl Fn(u32, &TaskSample) -> bool,
+) -> Option<Nanos> {
     let inside: Vec<_> = system.iter().filter(|s| phase.start <= s.t && s.t <= phase.end).collect();
     let (first, last) = (inside.first()?, inside.last()?);
     let covered = last.t.since(first.t);
@@ -145,17 +178,21 @@ fn tree_cpu(system: &[SystemSample], phase: &Phase) -> Option<Nanos> {
     }
     let mut spent = 0;
     for pair in inside.windows(2) {
-        spent += spent_between(pair[0], pair[1]);
+        spent += spent_between(pair[0], pair[1], &counted);
     }
     let scale = phase.end.since(phase.start).0 as f64 / covered.0 as f64;
     Some(Nanos((spent as f64 * scale) as u64))
 }
 
-fn spent_between(before: &SystemSample, after: &SystemSample) -> u64 {
+fn spent_between(
+    before: &SystemSample,
+    after: &SystemSample,
+    counted: impl Fn(u32, &TaskSample) -> bool,
+) -> u64 {
     let mut spent = 0;
     for process in &after.processes {
         let earlier = before.processes.iter().find(|earlier| earlier.pid == process.pid);
-        for task in &process.tasks {
+        for task in process.tasks.iter().filter(|task| counted(process.pid, task)) {
             let run =
                 earlier.and_then(|earlier| earlier.tasks.iter().find(|t| t.tid == task.tid)).map(|t| t.run);
             spent += task.run.since(run.unwrap_or(Nanos(0))).0;
