@@ -9,8 +9,9 @@
 
 const { performance, PerformanceObserver } = require('perf_hooks');
 const { getHeapStatistics } = require('v8');
+const { AsyncRing } = require('./async-ring.cjs');
 const { Counters } = require('./counters.cjs');
-const { LOOP, GC, HEAP_USAGE, QUIT, COUNTERS, REQUESTS } = require('./ring.cjs');
+const { LOOP, GC, HEAP_USAGE, QUIT, ASYNC, COUNTERS, REQUESTS } = require('./ring.cjs');
 
 const { setInterval, clearInterval } = globalThis;
 const { nodeTiming } = performance;
@@ -29,6 +30,8 @@ const TICK_MS = 10;
 /** How often a probe whose loop recorder is off looks for orders. */
 const IDLE_MS = 100;
 const HEAP_USAGE_MS = 1000;
+/** 2 MiB: some 100 followed requests of 30 slices, ten times what the relay finds when it drains. */
+const ASYNC_RECORDS = 32_768;
 
 class Probe {
   /**
@@ -50,6 +53,9 @@ class Probe {
     /** @type {PerformanceObserver | undefined} */
     this.gcObserver = undefined;
     this.counters = new Counters((counts) => post({ thread: slot.threadId, counts }));
+    this.post = post;
+    /** @type {InstanceType<typeof import('./async.cjs').AsyncRecorder> | undefined} */
+    this.asyncRecorder = undefined;
     this.obey(memory.flags);
   }
 
@@ -66,6 +72,7 @@ class Probe {
       if (flags !== this.flags) this.obey(flags);
       if (flags & HEAP_USAGE && t >= this.heapDue) this.recordHeap(t);
       this.counters.onTick(t);
+      this.asyncRecorder?.onTick();
     } catch {
       this.end();
     }
@@ -86,7 +93,9 @@ class Probe {
     if (flags & GC) this.observeGc();
     else this.ignoreGc();
     this.switchCounters(flags);
-    this.setPeriod(flags & LOOP ? TICK_MS : IDLE_MS);
+    if (flags & ASYNC) this.followRequests();
+    else this.followNothing();
+    this.setPeriod(flags & (LOOP | ASYNC) ? TICK_MS : IDLE_MS);
   }
 
   /** @param {number} flags */
@@ -133,12 +142,28 @@ class Probe {
     this.counters.stop(this.memory.nowMs());
   }
 
+  followRequests() {
+    if (this.asyncRecorder) return;
+    // Loaded and allocated only now: most threads never need it.
+    const { AsyncRecorder } = require('./async.cjs');
+    const buffer = new SharedArrayBuffer(AsyncRing.bytesFor(ASYNC_RECORDS));
+    this.post({ thread: this.slot.threadId, asyncRing: buffer, records: ASYNC_RECORDS });
+    this.asyncRecorder = new AsyncRecorder(new AsyncRing(buffer, 0, ASYNC_RECORDS), this.offsetMs);
+    this.asyncRecorder.start();
+  }
+
+  followNothing() {
+    this.asyncRecorder?.stop();
+    this.asyncRecorder = undefined;
+  }
+
   /** Takes every trace of the probe out of this thread, and tells the relay that nothing more will come from here. */
   end() {
     clearInterval(this.timer);
     this.timer = undefined;
     this.ignoreGc();
     this.counters.stop(this.memory.nowMs());
+    this.followNothing();
     this.slot.end();
   }
 }

@@ -12,20 +12,34 @@ const { connect } = require('net');
 const { basename, isAbsolute } = require('path');
 const { pathToFileURL } = require('url');
 const { BroadcastChannel, parentPort, workerData, threadId: relayThreadId } = require('worker_threads');
+const { AsyncRing } = require('./async-ring.cjs');
 const { CallCounts } = require('./calls.cjs');
 const { CpuRecorder } = require('./cpu.cjs');
 const { readSources } = require('./sources.cjs');
 const ring = require('./ring.cjs');
 
-const { SharedMemory, LOOP, GC, HEAP_USAGE, CPU, QUIT, COUNTERS, REQUESTS, LIVE, ENDED } = ring;
+const { SharedMemory, LOOP, GC, HEAP_USAGE, CPU, QUIT, ASYNC, COUNTERS, REQUESTS, LIVE, ENDED } = ring;
 
-const PROTOCOL = { hello: 1, records: 2, cpuPiece: 3, note: 4, thread: 5, reply: 6, source: 7, counts: 10, calls: 11, command: 16 };
+const PROTOCOL = {
+  hello: 1,
+  records: 2,
+  cpuPiece: 3,
+  note: 4,
+  thread: 5,
+  reply: 6,
+  source: 7,
+  async: 8,
+  counts: 10,
+  calls: 11,
+  command: 16,
+};
 /** Record kind that says how many records a full ring has lost. */
 const DROPPED = 5;
 const FLAG_OF_RECORDER = new Map([
   ['loop', LOOP],
   ['gc', GC],
   ['heap_usage', HEAP_USAGE],
+  ['async', ASYNC],
 ]);
 
 const HEADER_BYTES = 8;
@@ -50,6 +64,8 @@ class Relay {
     this.slots = this.memory.slots();
     /** @type {Map<number, Thread>} worker threads as the collector knows them, by thread id */
     this.threads = new Map();
+    /** @type {Map<number, InstanceType<typeof AsyncRing>>} by thread id */
+    this.asyncRings = new Map();
     this.livenessDue = 0;
     /** No command is begun any more. */
     this.ending = false;
@@ -80,18 +96,19 @@ class Relay {
     this.send(PROTOCOL.hello, 0, { ...hello, relay_tid: osThreadId() });
     parentPort?.on('message', (message) => {
       if (message === 'wind up') this.windUp();
-      else if (message.counts) this.sendCounts(message);
+      else this.takeMessage(message);
     });
     parentPort?.unref();
-    this.counts = new BroadcastChannel(ring.COUNTS_CHANNEL);
-    this.counts.onmessage = (event) => this.sendCounts(/** @type {any} */ (event).data);
-    /** @type {any} */ (this.counts).unref();
+    this.channel = new BroadcastChannel(ring.RELAY_CHANNEL);
+    this.channel.onmessage = (event) => this.takeMessage(/** @type {any} */ (event).data);
+    /** @type {any} */ (this.channel).unref();
     this.timer = setInterval(() => this.onTimer(), DRAIN_MS);
   }
 
   onTimer() {
     if (this.socket.writableLength > MAX_QUEUED_BYTES) return; // The rings fill up, and count what they drop.
     this.slots.forEach((slot) => this.drain(slot));
+    this.drainAsyncRings();
     this.watchWorkerThreads();
     this.reportDroppedPieces();
   }
@@ -110,6 +127,29 @@ class Relay {
     if (nDropped === 0) return;
     const record = Buffer.from(new Float64Array([DROPPED, this.memory.nowMs(), nDropped, 0]).buffer);
     this.sendFrame(PROTOCOL.records, slot.threadId, record);
+  }
+
+  /** Takes what a thread of the target sends. @param {any} message */
+  takeMessage(message) {
+    if (message.counts) this.sendCounts(message);
+    else if (message.asyncRing) this.addAsyncRing(message);
+  }
+
+  /** @param {{ thread: number, asyncRing: SharedArrayBuffer, records: number }} message a thread follows requests from now on */
+  addAsyncRing({ thread, asyncRing, records }) {
+    this.drainAsyncRings();
+    this.asyncRings.set(thread, new AsyncRing(asyncRing, 0, records));
+  }
+
+  drainAsyncRings() {
+    for (const [threadId, ring] of this.asyncRings) {
+      const records = ring.drain();
+      if (records.length > 0) this.sendFrame(PROTOCOL.async, threadId, records);
+      const nDropped = ring.takeDropped();
+      if (nDropped === 0) continue;
+      const why = `${nDropped} records of requests were dropped: the ring was full`;
+      this.send(PROTOCOL.note, 0, { recorder: 'async', state: 'partial', why });
+    }
   }
 
   /** Announces worker threads that came, or became better known, or went. */
@@ -185,6 +225,7 @@ class Relay {
     } else {
       this.memory.flags &= ~flag;
       this.slots.forEach((slot) => this.drain(slot));
+      this.drainAsyncRings();
     }
   }
 
@@ -294,6 +335,7 @@ class Relay {
     await this.stopCpu().catch(() => {});
     if (this.calls.session) await this.stopCalls().catch(() => {});
     this.slots.forEach((slot) => this.drain(slot));
+    this.drainAsyncRings();
     this.socket.end(() => this.memory.tellWoundUp());
   }
 
@@ -309,7 +351,7 @@ class Relay {
     clearInterval(this.timer);
     this.cpu.abandon();
     this.calls.abandon();
-    this.counts.close();
+    this.channel.close();
     this.memory.flags = QUIT;
     this.memory.tellWoundUp();
     const waiting = setInterval(() => {

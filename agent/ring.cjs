@@ -17,6 +17,7 @@ const GC = 2;
 const HEAP_USAGE = 4;
 const CPU = 8;
 const QUIT = 16;
+const ASYNC = 32;
 /** Bits 32 and up: the wrappers of the counters recorder, and its count of requests alone. */
 const COUNTERS = 64;
 const REQUESTS = 128;
@@ -26,6 +27,9 @@ const FREE = 0;
 const CLAIMED = 1;
 const LIVE = 2;
 const ENDED = 3;
+
+/** Broadcast channel on which worker threads send messages to the relay. */
+const RELAY_CHANNEL = 'slowpath-relay';
 
 const RECORD_BYTES = 32;
 /** 10 ms ticks and a garbage collection per millisecond for some 3 s; the relay drains about every 100 ms. */
@@ -238,7 +242,20 @@ class Slot {
   }
 }
 
-/** Name of the broadcast channel on which worker threads hand counts to the relay. */
-const COUNTS_CHANNEL = 'slowpath-counts';
-
-module.exports = { COUNTS_CHANNEL, SharedMemory, Slot, LOOP, GC, HEAP_USAGE, CPU, QUIT, COUNTERS, REQUESTS, FREE, CLAIMED, LIVE, ENDED };
+module.exports = {
+  SharedMemory,
+  Slot,
+  LOOP,
+  GC,
+  HEAP_USAGE,
+  CPU,
+  QUIT,
+  ASYNC,
+  COUNTERS,
+  REQUESTS,
+  RELAY_CHANNEL,
+  FREE,
+  CLAIMED,
+  LIVE,
+  ENDED,
+};

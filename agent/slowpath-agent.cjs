@@ -84,7 +84,7 @@ function startInMainThread({ Worker, setEnvironmentData }, socketPath) {
 function startInWorkerThread({ getEnvironmentData, threadId, BroadcastChannel }) {
   const buffer = /** @type {unknown} */ (getEnvironmentData(ENVIRONMENT_KEY));
   if (!(buffer instanceof SharedArrayBuffer)) return;
-  const { COUNTS_CHANNEL, SharedMemory, QUIT } = require('./ring.cjs');
+  const { RELAY_CHANNEL, SharedMemory, QUIT } = require('./ring.cjs');
   const { Probe } = require('./probe.cjs');
   const { performance } = require('perf_hooks');
 
@@ -93,10 +93,10 @@ function startInWorkerThread({ getEnvironmentData, threadId, BroadcastChannel })
   const slot = memory.claimWorkerSlot();
   if (!slot) return memory.countThreadWithoutSlot();
   slot.open(threadId, osThreadId());
-  /** @type {InstanceType<typeof BroadcastChannel> | undefined} opened at the first counts */
+  /** @type {InstanceType<typeof BroadcastChannel> | undefined} opened at the first message */
   let channel;
   const post = (/** @type {object} */ message) => {
-    if (!channel) /** @type {any} */ (channel = new BroadcastChannel(COUNTS_CHANNEL)).unref();
+    if (!channel) /** @type {any} */ (channel = new BroadcastChannel(RELAY_CHANNEL)).unref();
     /** @type {any} */ (channel).postMessage(message);
   };
   const probe = new Probe(memory, slot, memory.nowMs() - performance.now(), post);

@@ -10,12 +10,12 @@ const path = require('path');
 
 const AGENT = path.join(__dirname, '..', 'slowpath-agent.cjs');
 const NODE = process.env.SLOWPATH_TEST_NODE ?? process.execPath;
-const KINDS = ['', 'hello', 'records', 'cpuPiece', 'note', 'thread', 'reply', 'source', '', '', 'counts', 'calls'];
+const KINDS = ['', 'hello', 'records', 'cpuPiece', 'note', 'thread', 'reply', 'source', 'async', '', 'counts', 'calls'];
 const RECORDS = ['', 'tick', 'gc', 'heap', 'external', 'dropped'];
 
 /**
  * @typedef {{ kind: string, thread: number, tMs: number, a: number, b: number }} TargetRecord
- * @typedef {{ kind: string, thread: number, json: any, records: TargetRecord[] }} Frame
+ * @typedef {{ kind: string, thread: number, json: any, records: TargetRecord[], bytes: Buffer }} Frame
  * @typedef {{ code: number | null, signal: string | null, stdout: string, stderr: string }} Ended
  */
 
@@ -56,8 +56,8 @@ class Connection extends EventEmitter {
         records.push({ kind: RECORDS[k], thread, tMs, a, b });
       }
     }
-    const json = kind === 'records' ? undefined : JSON.parse(payload.toString());
-    this.frames.push({ kind, thread, json, records });
+    const json = kind === 'records' || kind === 'async' ? undefined : JSON.parse(payload.toString());
+    this.frames.push({ kind, thread, json, records, bytes: payload });
     this.emit('frame');
   }
 

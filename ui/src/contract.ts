@@ -53,6 +53,125 @@ export interface ReportData {
   native: NativeData | null;
   counters: Counters | null;
   timeline: Timeline;
+  /** What followed requests ran and waited for. Null without an async phase. */
+  requests: RequestsData | null;
+  /** Who owns busy time, also of stacks without an application function. Null where no async phase tells. */
+  cpu_owners: CpuOwners | null;
+}
+
+/** From the async phase: a share of the requests was followed from the parsed head to the last byte handed to the system. */
+export interface RequestsData {
+  n_followed: number;
+  /** Requests that came meanwhile. */
+  n_requests: number;
+  /** Share of the thread's time that taking stacks took. */
+  spent_share: number;
+  /** Of the client's mean latency in this phase, what is beyond the server's side: accepting, buffers, network. */
+  outside_ms: number | null;
+  all: RequestComposition;
+  /** Those with most time first. */
+  routes: RequestComposition[];
+  /** What was waited for, by place; those that held requests up longest first. Sums over the followed requests. */
+  sites: AsyncSite[];
+  /** Places with less time that were left out. */
+  n_more_sites: number;
+  /** Operations under way, scaled to all requests: one value a step. */
+  in_flight: { start_s: number; step_s: number; series: { kind: WaitKind; mean: number[] }[] };
+  /** libuv's thread pool: tasks queued ones included, share of time with more tasks than threads. */
+  thread_pool: {
+    size: number;
+    n_tasks: number;
+    mean_tasks: number;
+    full_share: number;
+    mean_ms: number;
+    queued_ms: number;
+  };
+}
+
+/** Where the time of some requests goes; in each group the rows add up to its mean. */
+export interface RequestComposition {
+  /** Method and path, or `all`. */
+  route: string;
+  n: number;
+  mean_ms: number;
+  /** Requests around the median: the fifth between the 40th and the 60th percentile. */
+  typical: { n: number; mean_ms: number };
+  /** The slowest per cent, five at least. */
+  slow: { n: number; mean_ms: number };
+  rows: {
+    kind: "running" | "queued" | "sending" | "rest" | WaitKind;
+    name: string;
+    /** Index into `sites`. */
+    site: number | null;
+    mean_ms: number;
+    typical_ms: number;
+    slow_ms: number;
+  }[];
+  /** What slow requests have that typical ones lack. */
+  difference: string | null;
+}
+
+export type WaitKind =
+  | "client"
+  | "http"
+  | "redis"
+  | "postgres"
+  | "mysql"
+  | "mongo"
+  | "net"
+  | "connect"
+  | "dns"
+  | "socket-pool"
+  | "fs"
+  | "crypto"
+  | "zlib"
+  | "timer"
+  | "immediate"
+  | "worker"
+  | "lock"
+  | "other";
+
+/** One thing that is waited for at one place in the code: a bubble. */
+export interface AsyncSite {
+  kind: WaitKind;
+  /** `await readFile in loadTemplate (templates.js:61)`. */
+  name: string;
+  /** What is called there: a function of Node, or a package. */
+  call: string;
+  /** Host and port. */
+  remote: string | null;
+  function: string;
+  file: string;
+  line: number;
+  column: number;
+  party: "app" | "dependency" | "unknown";
+  package: string | null;
+  /** Followed requests that came by; waits. */
+  n_requests: number;
+  n: number;
+  /** Waits one after the other in one request, at most. */
+  max_in_series: number;
+  /** On the critical path: requests were held up by it. A bubble's area. */
+  held_up_ms: number;
+  /** Also where something slower was waited for besides. */
+  waited_ms: number;
+  longest_ms: number;
+  /** Code that ran when it came; of that, in runs of 20 ms and more (red). */
+  ran_ms: number;
+  blocked_ms: number;
+  /** Other requests that let it go on, for locks. */
+  n_wakers: number;
+  /** `[site, times]`: the place after which it was begun. */
+  begun_by: [number, number][];
+}
+
+/** Shares of the busy time of the serving threads. */
+export interface CpuOwners {
+  /** With an application function on the stack. */
+  on_stack_share: number;
+  /** The same, with what application functions began and awaited. */
+  owned_share: number;
+  begun: { function_index: number; share: number }[];
 }
 
 /** CPU time of all sampled threads, by thread and by what it went to. */

@@ -7,6 +7,7 @@
 //! function on its stack stays visible as [`Unowned`].
 
 use crate::app_tree::AppTree;
+use crate::async_ops::Owners;
 use crate::stack_class::{Doing, StackClasses};
 use crate::threads::ServingThread;
 use slowpath_profile::classify::Category;
@@ -86,6 +87,11 @@ pub struct Charges {
     pub unowned: Vec<Unowned>,
     /// Charged time by function before folding, for tables.
     pub charged_unfolded: BTreeMap<FunctionId, Nanos>,
+    /// Of the time without an application function on the stack: who began it and awaited its end, share of busy time,
+    /// largest first. It is in `unowned` as well.
+    pub begun: Vec<(FunctionId, f64)>,
+    /// Share of busy time with an application owner: on the stack, or by `begun`.
+    pub owned_share: f64,
 }
 
 /// One busy sample with its judgement.
@@ -99,7 +105,7 @@ pub(crate) struct Charged {
 }
 
 impl Charges {
-    pub(crate) fn of(profile: &Profile, serving: &[ServingThread]) -> Self {
+    pub(crate) fn of(profile: &Profile, serving: &[ServingThread], owners: &Owners) -> Self {
         let classes = StackClasses::of(profile);
         let (samples, blocks) = charged_samples(profile, serving, &classes);
         let busy: u64 = samples.iter().map(|sample| sample.duration).sum();
@@ -113,6 +119,7 @@ impl Charges {
         let mut sync_calls: BTreeMap<(FunctionId, Option<FunctionId>), (Vec<u64>, u64)> = BTreeMap::new();
         let mut unowned: BTreeMap<String, u64> = BTreeMap::new();
         let mut charged_unfolded: BTreeMap<FunctionId, Nanos> = BTreeMap::new();
+        let mut begun: BTreeMap<FunctionId, f64> = BTreeMap::new();
         for sample in &samples {
             if let Doing::SyncCall(call) = sample.doing {
                 let caller = sample.owner.map(|owner| into[&owner]);
@@ -123,6 +130,12 @@ impl Charges {
             }
             let Some(owner) = sample.owner else {
                 *unowned.entry(label_of(profile, sample)).or_default() += sample.duration;
+                let shares = sample.stack.map_or(&[][..], |stack| owners.of_stack(profile, stack));
+                let total: u64 = shares.iter().map(|(_, weight)| weight).sum();
+                for (owner, weight) in shares {
+                    *begun.entry(*owner).or_default() +=
+                        sample.duration as f64 * *weight as f64 / total as f64;
+                }
                 continue;
             };
             let charged = charged_unfolded.entry(owner).or_default();
@@ -145,7 +158,12 @@ impl Charges {
             })
             .collect();
         sync_calls.sort_by_key(|call| (std::cmp::Reverse(call.time), call.call, call.caller));
+        let mut begun: Vec<_> = begun.into_iter().map(|(owner, time)| (owner, time / busy as f64)).collect();
+        begun.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let on_stack: u64 = charged_unfolded.values().map(|time| time.0).sum();
         Self {
+            owned_share: share(on_stack) + begun.iter().map(|(_, share)| share).sum::<f64>(),
+            begun,
             busy: Nanos(busy),
             n_busy_samples: samples.len() as u64,
             functions,
@@ -401,7 +419,7 @@ mod tests {
 
     fn check(stacks: &str, expected: &[(&str, u64)]) {
         let profile = profile(stacks);
-        let charges = Charges::of(&profile, &serving_threads(&profile));
+        let charges = Charges::of(&profile, &serving_threads(&profile), &Owners::default());
         let found: Vec<_> = charges
             .functions
             .iter()
@@ -449,7 +467,7 @@ mod tests {
     #[test]
     fn synchronous_calls_are_listed_with_their_caller() {
         let profile = profile("load;fs:readFileSync;native:read 30\nwork 70");
-        let charges = Charges::of(&profile, &serving_threads(&profile));
+        let charges = Charges::of(&profile, &serving_threads(&profile), &Owners::default());
         let call = &charges.sync_calls[0];
         assert_eq!(profile.functions.get(call.call).name, "readFileSync");
         assert_eq!(profile.functions.get(call.caller.unwrap()).name, "load");
@@ -459,7 +477,7 @@ mod tests {
     #[test]
     fn all_busy_time_is_charged_or_named_as_unowned() {
         let profile = profile("a;dep:x 30\ndep:x 20\nnative:y 10\ngc:(gc) 1\nidle:(idle) 9");
-        let charges = Charges::of(&profile, &serving_threads(&profile));
+        let charges = Charges::of(&profile, &serving_threads(&profile), &Owners::default());
         let charged: f64 = charges.functions.iter().map(|f| f.share).sum();
         let unowned: f64 = charges.unowned.iter().map(|u| u.share).sum();
         assert!((charged + unowned - 1.0).abs() < 1e-9, "{charged} + {unowned}");

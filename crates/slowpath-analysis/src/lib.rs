@@ -2,6 +2,7 @@
 //! numbers. It does not judge: that is `slowpath-diagnosis`.
 
 mod app_tree;
+mod async_ops;
 mod calls;
 mod charge;
 mod counters;
@@ -23,6 +24,9 @@ mod threads;
 mod timeline;
 mod tree_walk;
 
+pub use async_ops::{
+    AsyncMeasure, AsyncSite, Composition, Group, InFlight, Owners, PoolUse, Row, RowKind, WaitKind, WaitPlace,
+};
 pub use calls::CallMeasure;
 pub use charge::{AppFunction, Charges, SyncCall, Unowned};
 pub use counters::{CounterMeasure, CounterRow, CounterSum, FunctionSum, PlaceRow};
@@ -44,6 +48,7 @@ pub use timeline::{Series, Timeline};
 
 use slowpath_profile::Recording;
 use slowpath_profile::tables::Profile;
+use stack_class::StackClasses;
 
 /// Everything that is measured from one recording.
 #[derive(Debug)]
@@ -72,6 +77,8 @@ pub struct Measurements {
     pub counters: Option<CounterMeasure>,
     /// Calls of functions per request, if the calls phase ran.
     pub calls: Option<CallMeasure>,
+    /// What requests ran and waited for, where an async phase ran.
+    pub async_ops: Option<AsyncMeasure>,
     /// The process tree.
     pub processes: Vec<ProcessMeasure>,
     /// What each phase cost.
@@ -99,7 +106,12 @@ impl Measurements {
         let main_pid = threads::main_pid(recording, &serving, &phases);
         let split = Split::of(recording, profile, serving.first(), main_pid, &phases);
         let functions = function_times(profile, &serving);
-        let charges = Charges::of(profile, &serving);
+        let classes = StackClasses::of(profile);
+        let owners = Owners::of(recording, profile, &classes);
+        let charges = Charges::of(profile, &serving, &owners);
+        let load_of_async =
+            load.as_ref().and_then(|load| load.phases.iter().find(|phase| phase.phase == "async"));
+        let async_ops = AsyncMeasure::of(recording, profile, &phases, load_of_async);
         let mut event_loop = main_pid.and_then(|pid| LoopMeasure::of(recording, pid, &phases));
         if let Some(event_loop) = &mut event_loop {
             event_loop.name_culprits(profile, &phases);
@@ -127,6 +139,7 @@ impl Measurements {
             native,
             counters,
             calls,
+            async_ops,
             processes,
             overhead,
             machine,

@@ -1,5 +1,6 @@
 //! What can be said of a profile alone, without a recording around it: of files of other tools.
 
+use crate::async_ops::Owners;
 use crate::charge::Charges;
 use crate::functions::{FunctionTime, function_times};
 use crate::threads::{ServingThread, all_threads, is_idle};
@@ -39,7 +40,7 @@ impl ProfileMeasure {
     /// Measures `profile`.
     pub fn of(profile: &Profile) -> Self {
         let threads = all_threads(profile);
-        let charges = Charges::of(profile, &threads);
+        let charges = Charges::of(profile, &threads, &Owners::default());
         let functions = function_times(profile, &threads);
         let span = span(profile);
         let (mut by_category, mut n_busy_samples) = ([0_u64; Category::ALL.len()], 0);

@@ -44,6 +44,10 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile) -> Vec<RecorderM
     ];
     // A short run, or a person, leaves these phases out: then nobody misses them.
     let is_planned = |name: &str| recording.manifest.phases.iter().any(|phase| phase.name == name);
+    let n_followed = recording.asynchronous.values().map(|log| log.requests.len()).sum();
+    if is_planned("async") || n_followed > 0 {
+        rows.push(row("async", n_followed, bytes("async-"), "no HTTP request was answered in its phase"));
+    }
     if is_planned("counters") || n_counts > 0 {
         rows.push(row("counters", n_counts, bytes("counters-"), "no agent delivered counts"));
     }

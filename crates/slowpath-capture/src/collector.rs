@@ -2,6 +2,7 @@
 //!
 //! One thread accepts, one thread a Node process reads. Memory is bounded: frames are written as they come.
 
+use crate::async_records::AsyncRecords;
 use crate::frames::{Frame, FrameKind, read_frame, ring_records, write_command};
 use crate::source_recorder::SourceRecorder;
 use crate::thread_records::ThreadRecords;
@@ -11,8 +12,8 @@ use slowpath_profile::Nanos;
 use slowpath_profile::classify::is_readable_script;
 use slowpath_profile::import::cpuprofile::CpuProfile;
 use slowpath_profile::recording::{
-    CallCounts, CallSite, CounterRecord, CpuLogWriter, Event, JsonLines, Layout, PlaceShare, ProcessHello,
-    RecorderState, Total,
+    AsyncLogWriter, CallCounts, CallSite, CounterRecord, CpuLogWriter, Event, JsonLines, Layout, PlaceShare,
+    ProcessHello, RecorderState, Total,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader};
@@ -52,6 +53,8 @@ pub enum RecorderKind {
     Counters,
     /// Calls of functions.
     Calls,
+    /// What requests ran and waited for.
+    Async,
 }
 
 impl RecorderKind {
@@ -64,6 +67,7 @@ impl RecorderKind {
             Self::Cpu => "cpu",
             Self::Counters => "counters",
             Self::Calls => "calls",
+            Self::Async => "async",
         }
     }
 }
@@ -461,6 +465,8 @@ struct Connection {
     origin_ns: f64,
     threads: BTreeMap<u32, ThreadRecords>,
     cpu_logs: BTreeMap<u32, CpuLogWriter>,
+    async_threads: BTreeMap<u32, AsyncRecords>,
+    async_log: Option<AsyncLogWriter>,
     /// What is known of the worker threads; the agent tells it piece by piece.
     workers: BTreeMap<u32, (String, Option<u32>)>,
     log: Option<JsonLines>,
@@ -476,6 +482,8 @@ impl Connection {
             origin_ns: 0.0,
             threads: BTreeMap::new(),
             cpu_logs: BTreeMap::new(),
+            async_threads: BTreeMap::new(),
+            async_log: None,
             workers: BTreeMap::new(),
             log: None,
             counter_log: None,
@@ -549,6 +557,7 @@ impl Connection {
             FrameKind::Source => self.source(frame),
             FrameKind::Counts => self.counts(frame),
             FrameKind::Calls => self.calls(frame),
+            FrameKind::Async => self.async_records(frame),
             FrameKind::Hello | FrameKind::Unknown => {}
         }
     }
@@ -587,6 +596,31 @@ impl Connection {
             process.loop_delay_p99_ms = p99_ms;
         }
         self.write_lines(false);
+    }
+
+    fn async_records(&mut self, frame: &Frame) {
+        if let Err(error) = self.append_async_records(frame) {
+            self.shared.session.note_write_failure("the async log", &error);
+        }
+    }
+
+    fn append_async_records(&mut self, frame: &Frame) -> io::Result<()> {
+        let log = match &mut self.async_log {
+            Some(log) => log,
+            none => none.insert(AsyncLogWriter::append_to(&self.shared.layout.async_log(self.pid))?),
+        };
+        let origin_ns = self.origin_ns;
+        let records = self
+            .async_threads
+            .entry(frame.thread)
+            .or_insert_with(|| AsyncRecords::new(frame.thread, origin_ns));
+        let mut written = Ok(());
+        records.take(&frame.payload, |line| {
+            if written.is_ok() {
+                written = log.push(line);
+            }
+        });
+        written
     }
 
     fn write_lines(&mut self, force: bool) {
@@ -685,6 +719,9 @@ impl Connection {
 
     fn finish(mut self) {
         self.write_lines(true);
+        if let Some(Err(error)) = self.async_log.as_mut().map(AsyncLogWriter::flush) {
+            self.shared.session.note_write_failure("the async log", &error);
+        }
         for log in std::mem::take(&mut self.cpu_logs).into_values() {
             if let Err(error) = log.finish() {
                 self.shared.session.note_write_failure("CPU samples", &error);

@@ -29,6 +29,7 @@ pub(crate) enum FrameKind {
     Source,
     Counts,
     Calls,
+    Async,
     /// From a newer agent; skipped.
     Unknown,
 }
@@ -55,6 +56,7 @@ pub(crate) fn read_frame(stream: &mut impl Read) -> io::Result<Option<Frame>> {
         7 => FrameKind::Source,
         10 => FrameKind::Counts,
         11 => FrameKind::Calls,
+        8 => FrameKind::Async,
         _ => FrameKind::Unknown,
     };
     let thread = u32::from(u16::from_le_bytes([header[6], header[7]]));

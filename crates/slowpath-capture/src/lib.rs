@@ -4,6 +4,7 @@
 //! [`SystemSampler`] reads `/proc`, [`Listeners`] tells who listens on a port, [`stop`] ends the target as a person would.
 //! All of it only appends to a recording; nothing here measures or judges.
 
+mod async_records;
 mod collector;
 mod frames;
 mod launch;

@@ -8,6 +8,11 @@ use std::path::{Path, PathBuf};
 const AGENT_FILES: &[(&str, &str)] = &[
     ("slowpath-agent.cjs", include_str!("../../../agent/slowpath-agent.cjs")),
     ("probe.cjs", include_str!("../../../agent/probe.cjs")),
+    ("async.cjs", include_str!("../../../agent/async.cjs")),
+    ("async-ring.cjs", include_str!("../../../agent/async-ring.cjs")),
+    ("async-sampling.cjs", include_str!("../../../agent/async-sampling.cjs")),
+    ("async-sites.cjs", include_str!("../../../agent/async-sites.cjs")),
+    ("async-sources.cjs", include_str!("../../../agent/async-sources.cjs")),
     ("ring.cjs", include_str!("../../../agent/ring.cjs")),
     ("relay.cjs", include_str!("../../../agent/relay.cjs")),
     ("cpu.cjs", include_str!("../../../agent/cpu.cjs")),

@@ -114,7 +114,16 @@ pub fn package_of(path: &str) -> Option<&str> {
 }
 
 /// Files of the agent that run in the target's threads, in a private directory of ours.
-const AGENT_FILES: &[&str] = &["/slowpath-agent.cjs", "/probe.cjs", "/ring.cjs"];
+const AGENT_FILES: &[&str] = &[
+    "/slowpath-agent.cjs",
+    "/probe.cjs",
+    "/ring.cjs",
+    "/async.cjs",
+    "/async-ring.cjs",
+    "/async-sampling.cjs",
+    "/async-sites.cjs",
+    "/async-sources.cjs",
+];
 
 /// The package that slowpath's own code in the target counts as.
 const RECORDER_PACKAGE: &str = "slowpath (recorder)";

@@ -8,9 +8,9 @@ use crate::excerpts::{Excerpt, FileUrls, excerpts};
 use crate::import::cpuprofile::CallFrame;
 use crate::inlined::Inlining;
 use crate::native::add_native;
-use crate::recording::{CpuSegment, Event, Recording};
+use crate::recording::{AsyncFrame, CpuSegment, Event, Recording};
 use rustc_hash::FxHashMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Index into [`Functions`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -247,6 +247,10 @@ pub struct Profile {
     pub stacks: Stacks,
     /// One entry a sampled thread, by pid and thread.
     pub threads: Vec<ThreadSamples>,
+    /// Samples of the async phase, apart: what that phase costs would show in them.
+    pub async_threads: Vec<ThreadSamples>,
+    /// The frames of each process's async log, by its pid, as the original files name them; the line is that of the call.
+    pub async_frames: BTreeMap<u32, Vec<Function>>,
     /// Sample counts by `(function, line)`, from V8's position ticks.
     pub line_ticks: HashMap<(FunctionId, u32), u64>,
     /// The code around the hottest lines, where the recording has it.
@@ -274,20 +278,35 @@ impl Profile {
             Naming { code: &code, inlining: Inlining::of(recording, &code), files: FileUrls::default() };
         for (&(pid, thread), cpu) in &recording.cpu {
             let scope = AppScope::of(recording, pid);
-            let mut samples = ThreadSamples { pid, thread, ..ThreadSamples::default() };
-            let is_in_phase = |(t, _): &(Nanos, u32)| phases.iter().any(|(start, end)| start <= t && t < end);
+            let empty = || ThreadSamples { pid, thread, ..ThreadSamples::default() };
+            let mut samples = BySort { own: empty(), with_async: empty() };
+            let is_in_phase =
+                |(t, _): &(Nanos, u32)| phases.iter().any(|phase| phase.start <= *t && *t < phase.end);
             let any_in_phase = cpu.segments.iter().flat_map(|segment| &segment.samples).any(is_in_phase);
-            let windows = if any_in_phase { &phases[..] } else { &[(Nanos(0), Nanos(u64::MAX))] };
+            let whole = [Window { start: Nanos(0), end: Nanos(u64::MAX), with_async: false }];
+            let windows = if any_in_phase { &phases[..] } else { &whole };
             for segment in &cpu.segments {
                 profile.add_segment(&scope, segment, windows, &mut naming, &mut samples);
             }
-            if !samples.stack.is_empty() {
-                profile.threads.push(samples);
+            // Where there is no other phase with samples, those of the async phase are what there is.
+            if samples.own.stack.is_empty() {
+                std::mem::swap(&mut samples.own, &mut samples.with_async);
             }
+            profile.threads.extend(Some(samples.own).filter(|samples| !samples.stack.is_empty()));
+            profile
+                .async_threads
+                .extend(Some(samples.with_async).filter(|samples| !samples.stack.is_empty()));
+        }
+        for (&pid, log) in &recording.asynchronous {
+            let scope = AppScope::of(recording, pid);
+            let frames = log.frames.iter().map(|frame| place_of(&scope, &code, frame));
+            profile.async_frames.insert(pid, frames.collect());
         }
         profile.add_counted(recording, &code);
         profile.excerpts = excerpts(&profile, &code, &naming.files);
-        add_native(&mut profile, recording, &code, &phases);
+        let undisturbed = phases.iter().filter(|phase| !phase.with_async);
+        let undisturbed: Vec<_> = undisturbed.map(|phase| (phase.start, phase.end)).collect();
+        add_native(&mut profile, recording, &code, &undisturbed);
         profile
     }
 
@@ -296,9 +315,9 @@ impl Profile {
         &mut self,
         scope: &AppScope,
         segment: &CpuSegment,
-        windows: &[(Nanos, Nanos)],
+        windows: &[Window],
         naming: &mut Naming<'_>,
-        into: &mut ThreadSamples,
+        into: &mut BySort,
     ) {
         // The root node carries nothing: stacks start at its children.
         let mut stack_of: Vec<Option<StackId>> = Vec::with_capacity(segment.nodes.len());
@@ -312,19 +331,25 @@ impl Profile {
         }
         let mut leaves = self.add_inlined(scope, segment, &stack_of, naming);
         for (index, (start, node)) in segment.samples.iter().enumerate() {
-            let Some((_, end)) = windows.iter().find(|(from, to)| from <= start && start < to) else {
+            let Some(window) = windows.iter().find(|window| window.start <= *start && *start < window.end)
+            else {
                 continue;
             };
-            let next = segment.samples.get(index + 1).map_or(segment.end, |(next, _)| *next).min(*end);
+            let next = segment.samples.get(index + 1).map_or(segment.end, |(next, _)| *next).min(window.end);
             let leaf = leaves.get_mut(node).map(Leaf::next).or(stack_of[*node as usize]);
+            let into = into.of(window);
             if let Some(stack) = leaf {
                 into.start.push(*start);
                 into.duration.push(next.since(*start));
                 into.stack.push(stack);
             }
         }
-        let clipped = windows.iter().map(|(from, to)| (segment.start.max(*from), segment.end.min(*to)));
-        into.segments.extend(clipped.filter(|(start, end)| start < end));
+        for window in windows {
+            let (start, end) = (segment.start.max(window.start), segment.end.min(window.end));
+            if start < end {
+                into.of(window).segments.push((start, end));
+            }
+        }
     }
 
     /// Adds the function of a frame, as the original files name it, called from `parent`.
@@ -414,23 +439,58 @@ impl Leaf {
     }
 }
 
+/// A phase whose samples count.
+struct Window {
+    start: Nanos,
+    end: Nanos,
+    with_async: bool,
+}
+
+/// Samples of one thread by the sort of phase.
+struct BySort {
+    own: ThreadSamples,
+    with_async: ThreadSamples,
+}
+
+impl BySort {
+    fn of(&mut self, window: &Window) -> &mut ThreadSamples {
+        if window.with_async { &mut self.with_async } else { &mut self.own }
+    }
+}
+
 /// Returns when each phase ran, the warm-up left out; a phase without an end goes on for ever.
-fn phase_intervals(recording: &Recording) -> Vec<(Nanos, Nanos)> {
-    let mut intervals: Vec<(&str, Nanos, Nanos)> = Vec::new();
+fn phase_intervals(recording: &Recording) -> Vec<Window> {
+    let mut windows: Vec<(&str, Window)> = Vec::new();
     for timed in &recording.events {
         match &timed.event {
             Event::PhaseStarted { phase } if phase != "warm-up" => {
-                intervals.push((phase, timed.t, Nanos(u64::MAX)));
+                let with_async = phase == "async";
+                windows.push((phase, Window { start: timed.t, end: Nanos(u64::MAX), with_async }));
             }
             Event::PhaseEnded { phase } => {
-                if let Some(open) = intervals.iter_mut().rfind(|(name, ..)| name == phase) {
-                    open.2 = timed.t;
+                if let Some((_, open)) = windows.iter_mut().rfind(|(name, _)| name == phase) {
+                    open.end = timed.t;
                 }
             }
             _ => {}
         }
     }
-    intervals.into_iter().map(|(_, start, end)| (start, end)).collect()
+    windows.into_iter().map(|(_, window)| window).collect()
+}
+
+/// Describes the place that a frame of an async log is at.
+fn place_of(scope: &AppScope, code: &Code<'_>, frame: &AsyncFrame) -> Function {
+    let (line, column) = (frame.line.saturating_sub(1), frame.column.saturating_sub(1));
+    let original = code.original(&frame.file, line, column);
+    let (file, line, column) =
+        original.map_or((frame.file.clone(), line, column), |place| (place.file, place.line, place.column));
+    let frame = CallFrame {
+        function_name: frame.name.as_str().into(),
+        url: file.into(),
+        line_number: i64::from(line),
+        column_number: i64::from(column),
+    };
+    function_of(scope, &frame, None)
 }
 
 /// Describes a function as V8 names it, called from `caller`.

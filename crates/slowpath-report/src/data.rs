@@ -2,6 +2,7 @@
 //! the two change together. Times are seconds since the recording's start unless the name says otherwise.
 #![allow(missing_docs)]
 
+use crate::async_data::{AsyncData, CpuOwnersData};
 use crate::native_data::NativeData;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -40,6 +41,10 @@ pub struct ReportData {
     pub native: Option<NativeData>,
     pub counters: Option<CountersData>,
     pub timeline: TimelineData,
+    /// What requests ran and waited for; null without an async phase.
+    pub requests: Option<AsyncData>,
+    /// Who owns busy time; null where no async phase tells.
+    pub cpu_owners: Option<CpuOwnersData>,
 }
 
 /// Writes pairs as an object, in their order.

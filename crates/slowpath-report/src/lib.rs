@@ -1,6 +1,7 @@
 //! Renders one recording as HTML, Markdown and JSON. Computes no number: it only puts them in words and tables.
 //! The same recording gives the same bytes.
 
+mod async_data;
 mod checkpoint_data;
 mod counters_data;
 mod data;

@@ -1,5 +1,6 @@
 //! Puts measurements and findings into the shape of `report.json`.
 
+use crate::async_data::{async_data, cpu_owners};
 use crate::counters_data::counters;
 use crate::data::{
     EvidenceData, FindingData, FunctionData, GainData, LatencyData, LoadData, LoadPhaseData, LocationData,
@@ -102,6 +103,8 @@ pub(crate) fn build(
         native: m.native.as_ref().map(|native| native_data::build(profile, native)),
         counters: counters(profile, m),
         timeline: timeline(profile, m),
+        requests: async_data(m),
+        cpu_owners: cpu_owners(&m.charges),
     }
 }
 

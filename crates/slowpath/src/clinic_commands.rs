@@ -164,7 +164,10 @@ mod tests {
             phases.into_iter().map(|phase| phase.name).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(names("--load http://127.0.0.1:1/ -d 20", Some("cpu")), "warm-up cpu");
-        assert_eq!(names("--load http://127.0.0.1:1/", None), "warm-up cpu baseline baseline again");
+        assert_eq!(
+            names("--load http://127.0.0.1:1/", None),
+            "warm-up cpu async baseline counters baseline again calls"
+        );
         assert_eq!(
             names("--load http://127.0.0.1:1/ --phases baseline,cpu", Some("cpu")),
             "warm-up baseline cpu"

@@ -17,14 +17,20 @@ const WARM_UP: (f64, f64, f64) = (0.15, 1.0, 6.0);
 /// The phases of a full run, with their weight in what the warm-up leaves.
 ///
 /// Counting calls of functions comes last: V8 optimises less while it is on, and takes a second or two to catch up.
-const FULL: &[(&str, f64)] =
-    &[("cpu", 0.40), ("baseline", 0.24), ("counters", 0.10), ("baseline again", 0.18), ("calls", 0.08)];
+const FULL: &[(&str, f64)] = &[
+    ("cpu", 0.36),
+    ("async", 0.14),
+    ("baseline", 0.2),
+    ("counters", 0.08),
+    ("baseline again", 0.16),
+    ("calls", 0.06),
+];
 
 /// What a run of a few seconds keeps: a second of counting would leave too few samples.
 const SHORT: &[&str] = &["cpu", "baseline", "baseline again"];
 
 /// Time after the warm-up from which on a run is long enough for every phase: the cpu phase then has its two seconds.
-const FULL_FROM_SECONDS: f64 = 6.0;
+const FULL_FROM_SECONDS: f64 = 7.0;
 
 /// Shortest phase: one piece of the CPU profile.
 const MIN_SECONDS: f64 = 1.0;
@@ -35,7 +41,7 @@ const MIN_SECONDS: f64 = 1.0;
 pub(crate) fn recorders_in(plan: &[PhasePlan], index: usize) -> &'static [RecorderKind] {
     let name = |index: usize| plan.get(index).map_or("", |phase| phase.name.as_str());
     match name(index) {
-        WARM_UP_NAME if name(index + 1) == "cpu" => recorders_of("cpu"),
+        WARM_UP_NAME if matches!(name(index + 1), "cpu" | "async") => recorders_of("cpu"),
         other => recorders_of(other),
     }
 }
@@ -47,6 +53,13 @@ fn recorders_of(phase: &str) -> &'static [RecorderKind] {
         "counters" => &[RecorderKind::Counters],
         "calls" => &[RecorderKind::Calls],
         "cpu" => &[RecorderKind::Loop, RecorderKind::Gc, RecorderKind::HeapUsage, RecorderKind::Cpu],
+        "async" => &[
+            RecorderKind::Loop,
+            RecorderKind::Gc,
+            RecorderKind::HeapUsage,
+            RecorderKind::Cpu,
+            RecorderKind::Async,
+        ],
         _ => &[],
     }
 }
@@ -149,27 +162,29 @@ mod tests {
     fn a_full_run_divides_what_the_warm_up_leaves() {
         let all = [
             ("warm-up", 4.5),
-            ("cpu", 10.2),
-            ("baseline", 6.12),
-            ("counters", 2.55),
-            ("baseline again", 4.59),
-            ("calls", 2.04),
+            ("cpu", 9.18),
+            ("async", 3.57),
+            ("baseline", 5.1),
+            ("counters", 2.04),
+            ("baseline again", 4.08),
+            ("calls", 1.53),
         ];
         check(30, None, None, &all);
     }
 
     #[test]
     fn no_phase_is_shorter_than_a_second_and_the_longer_ones_make_room() {
-        let left = 8.0 - 1.2 - 2.0;
+        let left = 9.0 - 1.35 - 3.0;
         let all = [
-            ("warm-up", 1.2),
-            ("cpu", left * 0.40 / 0.82),
-            ("baseline", left * 0.24 / 0.82),
+            ("warm-up", 1.35),
+            ("cpu", left * 0.36 / 0.72),
+            ("async", 1.0),
+            ("baseline", left * 0.2 / 0.72),
             ("counters", 1.0),
-            ("baseline again", left * 0.18 / 0.82),
+            ("baseline again", left * 0.16 / 0.72),
             ("calls", 1.0),
         ];
-        check(8, None, None, &all);
+        check(9, None, None, &all);
     }
 
     #[test]
@@ -194,7 +209,7 @@ mod tests {
             let samples = |index| recorders_in(&planned, index).contains(&RecorderKind::Cpu);
             assert_eq!((0..planned.len()).map(samples).collect::<Vec<_>>(), samples_in, "{phases:?}");
         }
-        check(None, &[true, true, false, false, false, false]);
+        check(None, &[true, true, true, false, false, false, false]);
         check(Some("baseline,cpu"), &[false, false, true]);
         assert!(recorders_in(&plan(Duration::from_secs(30), Some("baseline"), None).unwrap(), 0).is_empty());
     }

@@ -33,6 +33,7 @@ impl Drawing {
             processes: processes.map(|pid| (pid, self.process_records())).collect(),
             counters: BTreeMap::new(),
             cpu: self.threads.iter().map(|t| ((t.pid, t.id), self.cpu(t))).collect(),
+            asynchronous: BTreeMap::new(),
             sources: Vec::new(),
             native: None,
             damage: Vec::new(),

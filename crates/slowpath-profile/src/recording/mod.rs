@@ -1,5 +1,6 @@
 //! The recording: which files it has, how they are appended to and read back. `docs/recording-format.md` describes it.
 
+mod async_log;
 mod counter_log;
 mod cpu_log;
 mod json_lines;
@@ -15,6 +16,10 @@ mod session_log;
 mod source_log;
 mod system_log;
 
+pub use async_log::{
+    AsyncFrame, AsyncLine, AsyncLog, AsyncLogWriter, AsyncSecond, AsyncSource, FollowedRequest, RawRequest,
+    Slice, read_async_log,
+};
 pub use counter_log::{
     CallCounts, CallSite, CounterRecord, PlaceShare, ScriptCalls, SiteFrame, Total, UNKNOWN_SITE,
 };
@@ -88,6 +93,11 @@ impl Layout {
     /// CPU samples of one thread, as gzipped Chrome trace `ProfileChunk` events.
     pub fn cpu_log(&self, pid: u32, thread: u32) -> PathBuf {
         self.dir.join(format!("cpu-{pid}-{thread}.trace.json.gz"))
+    }
+
+    /// What followed requests of one process ran and waited for; gzipped JSON lines.
+    pub fn async_log(&self, pid: u32) -> PathBuf {
+        self.dir.join(format!("async-{pid}.jsonl.gz"))
     }
 
     /// Scripts that samples fell into, with their source maps and function ranges; gzipped, one line each.

@@ -1,9 +1,9 @@
 //! Reads a recording back. Whatever a crash cut is left out and named, never an error.
 
 use super::{
-    CounterRecord, CpuLogReader, CpuSegment, Event, FORMAT_VERSION, Layout, LoadInterval, Manifest,
-    NativeLog, NativeSymbols, ProcessRecord, Project, Source, SystemSample, TimedEvent, read_json_lines,
-    read_source_log,
+    AsyncLog, CounterRecord, CpuLogReader, CpuSegment, Event, FORMAT_VERSION, Layout, LoadInterval, Manifest,
+    NativeLog, NativeSymbols, ProcessRecord, Project, Source, SystemSample, TimedEvent, read_async_log,
+    read_json_lines, read_source_log,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -30,6 +30,8 @@ pub struct Recording {
     pub counters: BTreeMap<u32, Vec<CounterRecord>>,
     /// CPU samples by `(process id, thread)`.
     pub cpu: BTreeMap<(u32, u32), ThreadCpu>,
+    /// Followed requests by process id.
+    pub asynchronous: BTreeMap<u32, AsyncLog>,
     /// The code that ran, as far as it was recorded.
     pub sources: Vec<Source>,
     /// Native stacks, where they were recorded.
@@ -121,6 +123,7 @@ impl Recording {
             counters: BTreeMap::new(),
             cpu: BTreeMap::new(),
             native: None,
+            asynchronous: BTreeMap::new(),
             damage,
             file_bytes: BTreeMap::new(),
             layout,
@@ -168,6 +171,13 @@ impl Recording {
                     self.damage.push(format!("`{name}` ends in the middle of a piece"));
                 }
                 self.cpu.insert(thread, ThreadCpu { segments });
+            } else if let Some(pid) = async_log_pid(&name) {
+                let (log, cut) = read_async_log(&file.path())
+                    .map_err(|source| RecordingError::Io { path: file.path(), source })?;
+                if cut {
+                    self.damage.push(format!("`{name}` ends in the middle of a line"));
+                }
+                self.asynchronous.insert(pid, log);
             } else if name.starts_with("report.") {
                 continue;
             }
@@ -224,6 +234,10 @@ fn lines<T: serde::de::DeserializeOwned>(
 
 fn log_pid(name: &str, prefix: &str) -> Option<u32> {
     name.strip_prefix(prefix)?.strip_suffix(".jsonl")?.parse().ok()
+}
+
+fn async_log_pid(name: &str) -> Option<u32> {
+    name.strip_prefix("async-")?.strip_suffix(".jsonl.gz")?.parse().ok()
 }
 
 fn cpu_log_thread(name: &str) -> Option<(u32, u32)> {

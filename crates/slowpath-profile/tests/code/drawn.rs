@@ -73,6 +73,7 @@ pub(crate) fn profile(sources: Vec<Source>, stacks: &[DrawnStack<'_>]) -> Profil
         processes: BTreeMap::new(),
         counters: BTreeMap::new(),
         cpu: BTreeMap::from([((1, 0), ThreadCpu { segments: vec![segment] })]),
+        asynchronous: BTreeMap::new(),
         sources,
         native: None,
         damage: Vec::new(),

@@ -39,6 +39,7 @@ pub(crate) fn empty() -> Recording {
         processes: BTreeMap::new(),
         counters: BTreeMap::new(),
         cpu: BTreeMap::new(),
+        asynchronous: BTreeMap::new(),
         sources: Vec::new(),
         native: None,
         damage: Vec::new(),

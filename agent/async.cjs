@@ -1,0 +1,493 @@
+'use strict';
+/**
+ * The async recorder: follows HTTP requests through callbacks and awaits, and writes for a share of them what they ran
+ * and what they waited for.
+ *
+ * Its unit is the *turn*: one callback from the event loop with the ticks and promise jobs that follow it. A followed
+ * request is a row of *slices*, one for each turn in which its code ran:
+ *
+ * ```text
+ * turn       | accept, handler |        | data from :6379 |   | timer of another |   | data from :443 |
+ * request    [== slice 1 ==]············[=== slice 2 ===]··························[== slice 3 ==] end
+ *                         ^ made here: the promise that slice 2 began with, which the data resolved
+ * ```
+ *
+ * A slice says with which resource it began, since when and where in the code that was awaited, what the turn began
+ * with, and how long the turn had to wait for others. Which request a resource belongs to is inherited from the code that made it, as
+ * `AsyncLocalStorage` does. There is no `destroy` hook: with one, V8 would have to watch every promise until it is
+ * collected. Ids only grow, so what is known of a resource lies in arrays at its id modulo their length.
+ *
+ * Nothing here may throw: Node ends the process when a hook does.
+ */
+
+const { createHook } = require('async_hooks');
+const { performance } = require('perf_hooks');
+const { Sites, UNKNOWN } = require('./async-sites.cjs');
+const { Sources, PROMISE, TICK, IMMEDIATE, TIMEOUT, QUEUED_REQUEST } = require('./async-sources.cjs');
+const { Sampling } = require('./async-sampling.cjs');
+
+/** @typedef {InstanceType<typeof import('./async-ring.cjs').AsyncRing>} AsyncRing */
+/** @typedef {{ stack?: unknown }} Trace */
+/** @typedef {{ request: Followed, madeAt: number, trace: Trace | null, site: number, maker: Made | null, depth: number }} Made a resource of a followed request */
+
+const { setImmediate } = globalThis;
+const now = performance.now.bind(performance);
+
+/** Record kinds, as in PROTOCOL.md. */
+const REQUEST = 2;
+const SLICE = 3;
+const END = 4;
+const RUN = 5;
+
+/** Resources that are known at once; a wait during which more are made loses its request, unless that is followed. */
+const PLACES = 1 << 19;
+const MASK = PLACES - 1;
+const MAX_DEPTH = 256;
+/** Followed requests at once; one more ends the oldest. */
+const MAX_FOLLOWED = 1024;
+/** Requests that are known to go on; for locks it matters who holds them. */
+const MAX_LIVE = 1 << 14;
+/** Resources of one followed request that are remembered; more of them would be a stream, or a loop. */
+const MAX_MADE = 4000;
+/** Makers that are kept behind a resource, for those that Node itself makes. */
+const MAX_MAKERS = 4;
+/** Runs shorter than this are not written one by one. */
+const LONG_RUN_MS = 0.1;
+/** A pause between two callbacks that is longer than this was spent waiting for events. */
+const IDLE_MS = 0.1;
+/** Callbacks of one resource within this time are one turn. */
+const SAME_TURN_MS = 1;
+const MAX_PATH = 300;
+
+/** One followed request. */
+class Followed {
+  /** @param {number} id @param {number} startedAt */
+  constructor(id, startedAt) {
+    this.id = id;
+    this.turn = 0;
+    /** Ids of what it made, so that it can be forgotten. @type {number[]} */
+    this.made = [];
+    this.nSlices = 0;
+    this.isWhole = true;
+    // The slice under way, which is written when the next one begins.
+    this.sliceStart = startedAt;
+    this.sliceEnd = startedAt;
+    this.ranMs = 0;
+    this.since = 0;
+    this.queuedMs = 0;
+    this.site = UNKNOWN;
+    this.source = 0;
+    this.waker = 0;
+  }
+}
+
+class AsyncRecorder {
+  /**
+   * @param {AsyncRing} ring
+   * @param {number} offsetMs what to add to this thread's `performance.now()` to get the main thread's
+   */
+  constructor(ring, offsetMs) {
+    this.ring = ring;
+    this.offsetMs = offsetMs;
+    this.sites = new Sites(ring);
+    this.sources = new Sources(ring);
+    this.sampling = new Sampling(ring, now());
+    this.isOn = false;
+
+    this.ids = new Int32Array(PLACES);
+    this.typeOf = new Uint8Array(PLACES);
+    this.requestOf = new Uint32Array(PLACES);
+    /** Source of the turn in which a resource was made. */
+    this.viaOf = new Uint16Array(PLACES);
+    /** Of a promise: the one that it continues, and the request whose code resolved it. */
+    this.continues = new Int32Array(PLACES);
+    this.resolver = new Uint32Array(PLACES);
+    /** @type {Map<number, Made>} resources of followed requests, by id */
+    this.made = new Map();
+
+    /** @type {(Followed | undefined)[]} by place */
+    this.followed = new Array(MAX_FOLLOWED).fill(undefined);
+    this.live = new Uint32Array(MAX_LIVE);
+    /** @type {WeakMap<object, number>} */
+    this.requestOfResponse = new WeakMap();
+    this.nRequests = 0;
+
+    // What runs now: the stack of callbacks, and on its top:
+    this.depth = 0;
+    this.idStack = new Float64Array(MAX_DEPTH);
+    this.requestStack = new Uint32Array(MAX_DEPTH);
+    this.current = 0;
+    this.currentType = TICK;
+    this.request = 0;
+    /** @type {Followed | null} whose code runs */
+    this.running = null;
+    this.runningSince = 0;
+
+    // The turn, and the loop's iteration that it belongs to.
+    this.turn = 0;
+    this.turnId = 0;
+    this.via = 0;
+    this.turnStart = 0;
+    this.polledAt = 0;
+    this.iterationStart = 0;
+    this.inTimers = false;
+    this.iterationEnd = 0;
+    this.lastIterationMs = 0;
+    this.hasMarker = false;
+
+    /** Left out of stacks, with all that it calls. */
+    this.onInit = (/** @type {number} */ id, /** @type {string} */ type, /** @type {number} */ trigger) => {
+      this.init(id, type, trigger);
+    };
+    this.hook = createHook({
+      init: this.onInit,
+      before: (id) => this.before(id),
+      after: (id) => this.after(id),
+      promiseResolve: (id) => this.promiseResolve(id),
+    });
+    this.onRequestStart = (/** @type {any} */ message) => this.requestStarted(message);
+    this.onResponseFinish = (/** @type {any} */ message) => this.responseFinished(message);
+    this.mark = () => this.endIteration();
+  }
+
+  start() {
+    const channels = require('diagnostics_channel');
+    channels.subscribe('http.server.request.start', this.onRequestStart);
+    channels.subscribe('http.server.response.finish', this.onResponseFinish);
+    this.isOn = true;
+    this.hook.enable();
+  }
+
+  stop() {
+    if (!this.isOn) return;
+    this.isOn = false;
+    this.hook.disable();
+    const channels = require('diagnostics_channel');
+    channels.unsubscribe('http.server.request.start', this.onRequestStart);
+    channels.unsubscribe('http.server.response.finish', this.onResponseFinish);
+    this.made.clear();
+  }
+
+  /** Called every 10 ms or so. */
+  onTick() {
+    this.sampling.onTick(now(), this.offsetMs);
+  }
+
+  /** @param {number} id @param {string} type @param {number} trigger */
+  init(id, type, trigger) {
+    try {
+      const at = id & MASK;
+      const number = type === 'PROMISE' ? PROMISE : this.sources.types.get(type) ?? this.sources.addType(type);
+      this.ids[at] = id;
+      this.typeOf[at] = number;
+      this.requestOf[at] = this.request;
+      this.viaOf[at] = this.via;
+      this.sampling.nHooks += 1;
+      if (number === PROMISE) {
+        this.resolver[at] = 0;
+        this.continues[at] = trigger;
+        // Only a promise that continues another one is ever called back.
+        if (trigger === this.current) return;
+      } else if (this.sources.isPoolTask[number]) {
+        this.sampling.poolTaskBegins(now());
+      }
+      if (this.running !== null) this.remember(this.running, id);
+    } catch {
+      this.sampling.nFaults += 1;
+    }
+  }
+
+  /** Keeps when and where `request` made resource `id`. @param {Followed} request @param {number} id */
+  remember(request, id) {
+    if (request.made.length >= MAX_MADE) return;
+    const madeAt = now();
+    const maker = this.made.get(this.current) ?? null;
+    let depth = 0;
+    if (maker !== null && maker.request === request) {
+      depth = maker.depth + 1;
+      if (depth % MAX_MAKERS === 0) this.siteOf(maker);
+    }
+    const trace = this.sites.take(this.onInit);
+    this.made.set(id, { request, madeAt, trace, site: UNKNOWN, maker: depth > 0 ? maker : null, depth });
+    request.made.push(id);
+    this.sampling.spentMs += now() - madeAt;
+  }
+
+  /** Returns where a resource was made: what Node made by itself, where that was begun. @param {Made} made */
+  siteOf(made) {
+    if (made.trace !== null) {
+      const t = now();
+      made.site = this.sites.idOf(made.trace);
+      made.trace = null;
+      this.sampling.spentMs += now() - t;
+      if (made.site === UNKNOWN && made.maker !== null) made.site = this.siteOf(made.maker);
+      made.maker = null;
+    }
+    return made.site;
+  }
+
+  /** @param {number} id */
+  before(id) {
+    try {
+      const depth = this.depth++;
+      if (depth < MAX_DEPTH) {
+        this.idStack[depth] = this.current;
+        this.requestStack[depth] = this.request;
+      }
+      const at = id & MASK;
+      if (this.ids[at] !== (id | 0)) this.adopt(id, at);
+      const type = this.typeOf[at];
+      if (depth === 0 && type > TICK) this.beginTurn(id, at, type);
+      this.current = id;
+      this.currentType = type;
+      this.request = this.requestOf[at];
+      if (this.sources.isPoolTask[type]) this.sampling.poolTaskEnds(now());
+      if (this.request & 1 || this.running !== null) this.beginRun(id, at, type);
+    } catch {
+      this.sampling.nFaults += 1;
+    }
+  }
+
+  /** @param {number} id */
+  after(id) {
+    try {
+      if (this.depth === 0) return; // It was running when the recorder began.
+      const depth = --this.depth;
+      if (this.running !== null) this.endRun(id);
+      if (depth >= MAX_DEPTH) return;
+      this.current = this.idStack[depth];
+      this.request = depth === 0 ? 0 : this.requestStack[depth];
+      if (depth > 0 && this.request & 1) this.resumeRun();
+    } catch {
+      this.sampling.nFaults += 1;
+    }
+  }
+
+  /** @param {number} id */
+  promiseResolve(id) {
+    const at = id & MASK;
+    // What a socket brings is not the doing of the request that happened to open it.
+    if (this.ids[at] === (id | 0) && this.request !== 0 && !this.sources.isHandle[this.currentType]) {
+      this.resolver[at] = this.isLive(this.request) ? this.request : 0;
+    }
+  }
+
+  /** Takes in a resource that was made before the recorder was on, or too long ago. @param {number} id @param {number} at */
+  adopt(id, at) {
+    const made = this.made.get(id);
+    this.ids[at] = id;
+    this.typeOf[at] = this.sources.typeOfCurrent();
+    this.requestOf[at] = made ? made.request.id : 0;
+    this.viaOf[at] = 0;
+    this.continues[at] = 0;
+    this.resolver[at] = 0;
+  }
+
+  /** @param {number} id @param {number} at @param {number} type */
+  beginTurn(id, at, type) {
+    const t = now();
+    // Node's HTTP parser calls back several times for what the loop brought at once.
+    if (id === this.turnId && t - this.turnStart < SAME_TURN_MS) return;
+    this.turn += 1;
+    this.turnId = id;
+    this.turnStart = t;
+    // An immediate passes on what brought about the turn in which it was made.
+    if (type === IMMEDIATE) this.via = this.viaOf[at];
+    else this.via = this.sources.isSocket[type] ? this.sources.peerOf(id, type) : this.sources.ofType[type];
+    if (this.iterationStart === 0) {
+      this.iterationStart = t;
+      this.polledAt = t;
+      this.inTimers = type === TIMEOUT;
+      if (t - this.iterationEnd > IDLE_MS) this.lastIterationMs = 0;
+    } else if (this.inTimers && type > TIMEOUT) {
+      // The loop runs timers first, then asks for events.
+      this.inTimers = false;
+      this.polledAt = t;
+    }
+    if (!this.hasMarker && this.sampling.nFollowed > 0) {
+      this.hasMarker = true;
+      setImmediate(this.mark).unref();
+    }
+  }
+
+  /** Runs once an iteration of the loop, after its events. */
+  endIteration() {
+    this.hasMarker = false;
+    if (this.iterationStart === 0) return;
+    this.iterationEnd = now();
+    this.lastIterationMs = this.iterationEnd - this.iterationStart;
+    this.iterationStart = 0;
+  }
+
+  /** @param {number} id @param {number} at @param {number} type */
+  beginRun(id, at, type) {
+    const t = now();
+    if (this.running !== null) this.pauseRun(t);
+    if ((this.request & 1) === 0) return;
+    const request = this.followedNow();
+    if (request === null) return;
+    if (request.turn !== this.turn) this.beginSlice(request, t, id, at, type);
+    this.running = request;
+    this.runningSince = t;
+  }
+
+  /** @param {number} id */
+  endRun(id) {
+    const t = now();
+    const made = this.made.get(id);
+    const request = /** @type {Followed} */ (this.running);
+    const ranMs = t - this.runningSince;
+    if (ranMs >= LONG_RUN_MS) this.writeRun(request, t, made);
+    this.pauseRun(t);
+    if (made === undefined) return;
+    if (this.currentType === PROMISE) this.made.delete(id);
+    else made.madeAt = t; // It may be called back again: from now on that is waited for.
+  }
+
+  /** @param {Followed} request @param {number} t @param {Made | undefined} made */
+  writeRun(request, t, made) {
+    const site = made === undefined ? UNKNOWN : this.siteOf(made);
+    this.push(RUN, request, this.runningSince, t, 0, 0, 0, site);
+  }
+
+  resumeRun() {
+    this.running = this.followedNow();
+    if (this.running !== null) this.runningSince = now();
+  }
+
+  /** @param {number} t */
+  pauseRun(t) {
+    const request = /** @type {Followed} */ (this.running);
+    request.ranMs += t - this.runningSince;
+    request.sliceEnd = t;
+    this.running = null;
+  }
+
+  followedNow() {
+    const request = this.followed[(this.request >>> 1) % MAX_FOLLOWED];
+    return request !== undefined && request.id === this.request ? request : null;
+  }
+
+  /** @param {Followed} request @param {number} t @param {number} id @param {number} at @param {number} type */
+  beginSlice(request, t, id, at, type) {
+    this.writeSlice(request);
+    const made = this.made.get(id);
+    request.turn = this.turn;
+    request.sliceStart = t;
+    request.sliceEnd = t;
+    request.ranMs = 0;
+    request.since = made ? made.madeAt : 0;
+    request.site = made ? this.siteOf(made) : UNKNOWN;
+    request.source = type === QUEUED_REQUEST ? this.sources.ofType[type] : this.via;
+    request.queuedMs = this.queuedMs(t);
+    request.waker = 0;
+    if (type !== PROMISE) return;
+    const awaited = this.continues[at];
+    const place = awaited & MASK;
+    const resolver = this.ids[place] === awaited ? this.resolver[place] : 0;
+    if (resolver !== request.id) request.waker = resolver;
+  }
+
+  /**
+   * Returns how long what runs now was ready but not called: since the loop fetched the events of this iteration; and as
+   * it became ready at some moment of the iteration before, on average half of that.
+   *
+   * @param {number} t
+   */
+  queuedMs(t) {
+    return t - this.polledAt + this.lastIterationMs / 2;
+  }
+
+  /** @param {Followed} request */
+  writeSlice(request) {
+    request.nSlices += 1;
+    const { source, sliceStart, sliceEnd, ranMs, since, queuedMs, site, waker } = request;
+    this.push(SLICE + 16 * source, request, sliceStart, sliceEnd, ranMs, since, queuedMs, site + 65536 * waker);
+  }
+
+  /**
+   * @param {number} kind @param {Followed} request @param {number} start @param {number} end
+   * @param {number} ranMs @param {number} since @param {number} queuedMs @param {number} site
+   */
+  push(kind, request, start, end, ranMs, since, queuedMs, site) {
+    const { offsetMs } = this;
+    const from = since === 0 ? 0 : since + offsetMs;
+    this.sampling.nRecords += 1;
+    if (!this.ring.push(kind, request.id, start + offsetMs, end + offsetMs, ranMs, from, queuedMs, site)) {
+      request.isWhole = false;
+    }
+  }
+
+  /** @param {{ request: any, response: any }} message */
+  requestStarted({ request: incoming, response }) {
+    try {
+      const t = now();
+      this.nRequests = (this.nRequests + 1) & 0x7fffffff;
+      const isFollowed = this.sampling.follows();
+      const id = ((this.nRequests << 1) | Number(isFollowed)) >>> 0;
+      this.live[this.nRequests % MAX_LIVE] = id;
+      this.requestOfResponse.set(response, id);
+      if (this.running !== null) this.pauseRun(t);
+      this.request = id;
+      const at = this.current & MASK;
+      if (this.ids[at] === (this.current | 0)) this.requestOf[at] = id;
+      if (isFollowed) this.follow(id, incoming, t);
+    } catch {
+      this.sampling.nFaults += 1;
+    }
+  }
+
+  /** @param {number} id @param {any} incoming @param {number} t */
+  follow(id, incoming, t) {
+    const place = (id >>> 1) % MAX_FOLLOWED;
+    const oldest = this.followed[place];
+    if (oldest !== undefined) this.forget(oldest, place);
+    const request = new Followed(id, t);
+    request.turn = this.turn;
+    request.source = this.via;
+    request.queuedMs = this.queuedMs(this.turnStart);
+    this.followed[place] = request;
+    this.sampling.nFollowed += 1;
+    const path = String(incoming.url).split('?', 1)[0].slice(0, MAX_PATH);
+    const text = this.sites.stringify({ request: id, method: String(incoming.method), path });
+    request.isWhole = this.ring.pushText(text);
+    this.push(REQUEST, request, t, t, 0, 0, request.queuedMs, 0);
+    this.running = request;
+    this.runningSince = t;
+  }
+
+  /** @param {{ response: any }} message */
+  responseFinished({ response }) {
+    try {
+      const id = this.requestOfResponse.get(response);
+      if (id === undefined) return;
+      const number = id >>> 1;
+      if (this.live[number % MAX_LIVE] === id) this.live[number % MAX_LIVE] = 0;
+      const request = this.followed[number % MAX_FOLLOWED];
+      if ((id & 1) === 0 || request === undefined || request.id !== id) return;
+      const t = now();
+      if (this.running === request) this.pauseRun(t);
+      this.writeSlice(request);
+      this.push(END, request, t, t, request.nSlices, 0, 0, Number(response.statusCode) || 0);
+      this.forget(request, number % MAX_FOLLOWED);
+    } catch {
+      this.sampling.nFaults += 1;
+    }
+  }
+
+  /** @param {Followed} request @param {number} place */
+  forget(request, place) {
+    for (const id of request.made) this.made.delete(id);
+    request.made.length = 0;
+    this.followed[place] = undefined;
+    this.sampling.nFollowed -= 1;
+    if (this.running === request) this.running = null;
+  }
+
+  /** @param {number} request */
+  isLive(request) {
+    return this.live[(request >>> 1) % MAX_LIVE] === request;
+  }
+}
+
+module.exports = { AsyncRecorder };

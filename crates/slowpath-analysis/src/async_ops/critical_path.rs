@@ -1,0 +1,163 @@
+//! Where one request's time went: cuts it into parts that add up to its duration.
+//!
+//! Code of the request runs in slices; between two slices it waits. Which wait held it up is found backwards from its
+//! end: the last slice began with something that was made at a moment `since`; from then on the request was held up by
+//! that and by nothing else, so every gap back to the slice that made it belongs to it; from that slice on the same.
+//!
+//! ```text
+//! slices   [1]         [2]            [3]
+//!           ^ made here: what slice 3 began with; so both gaps are its, and slice 2 was off the critical path
+//! gaps         ~~~~~~~~~   ~~~~~~~~~~~
+//! ```
+//!
+//! Of each gap the time at its end in which the next slice was ready but others ran is apart: queued.
+
+use slowpath_profile::Nanos;
+use slowpath_profile::recording::FollowedRequest;
+
+/// What a part of a request's time went to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Part {
+    /// Its own code ran.
+    Running,
+    /// It could have gone on, but other callbacks ran.
+    Queued,
+    /// It waited for what slice number so-and-so began with.
+    Waiting(usize),
+    /// Its answer was on its way to the system.
+    Sending,
+}
+
+/// Returns the parts of a request in time order; their lengths add up to its duration.
+pub(crate) fn parts(request: &FollowedRequest) -> Vec<(Part, Nanos)> {
+    let owners = gap_owners(request);
+    let mut parts = Vec::new();
+    let mut add = |part, length: Nanos| {
+        if length > Nanos(0) {
+            parts.push((part, length));
+        }
+    };
+    let mut at = request.start;
+    for (index, slice) in request.slices.iter().enumerate() {
+        let gap = slice.start.since(at);
+        let queued = slice.queued.min(gap);
+        add(Part::Waiting(owners[index]), gap.since(queued));
+        add(Part::Queued, queued);
+        let length = slice.end.since(slice.start);
+        add(Part::Running, slice.ran);
+        // In the same turn, but other requests' promise jobs.
+        add(Part::Queued, length.since(slice.ran));
+        at = slice.end;
+    }
+    add(Part::Sending, request.end.since(at));
+    parts
+}
+
+/// Returns for the gap before each slice the slice whose beginning the request was held up for.
+fn gap_owners(request: &FollowedRequest) -> Vec<usize> {
+    let slices = &request.slices;
+    let mut owners: Vec<usize> = (0..slices.len()).collect();
+    let mut at = slices.len();
+    while at > 1 {
+        let waiting = at - 1;
+        let maker = slices[waiting].since.map_or(waiting - 1, |since| {
+            slices[..waiting].iter().rposition(|s| s.start <= since).unwrap_or(0)
+        });
+        for owner in &mut owners[maker + 1..=waiting] {
+            *owner = waiting;
+        }
+        at = maker + 1;
+    }
+    owners
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use slowpath_profile::recording::Slice;
+
+    /// Builds a request from `(start, end, since)` of its slices, in ms.
+    pub(crate) fn request(end: u64, slices: &[(u64, u64, Option<u64>)]) -> FollowedRequest {
+        let ms = |ms: u64| Nanos(ms * 1_000_000);
+        let slice = |&(start, end, since): &(u64, u64, Option<u64>)| Slice {
+            start: ms(start),
+            end: ms(end),
+            ran: ms(end - start),
+            since: since.map(ms),
+            queued: Nanos(0),
+            site: 0,
+            source: 0,
+            waker: 0,
+        };
+        FollowedRequest {
+            thread: 0,
+            route: "GET /".into(),
+            status: 200,
+            start: Nanos(0),
+            end: ms(end),
+            queued: Nanos(0),
+            slices: slices.iter().map(slice).collect(),
+            runs: Vec::new(),
+        }
+    }
+
+    fn check(request: &FollowedRequest, expected: &[(Part, u64)]) {
+        let found: Vec<_> =
+            parts(request).iter().map(|(part, length)| (*part, length.0 / 1_000_000)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn waits_in_series_are_each_their_own() {
+        let request = request(30, &[(0, 1, None), (10, 11, Some(1)), (29, 30, Some(11))]);
+        let (run, wait) = (Part::Running, Part::Waiting);
+        check(&request, &[(run, 1), (wait(1), 9), (run, 1), (wait(2), 18), (run, 1)]);
+    }
+
+    #[test]
+    fn of_waits_side_by_side_the_longest_counts() {
+        let request = request(30, &[(0, 1, None), (10, 11, Some(0)), (29, 30, Some(1))]);
+        let (run, wait) = (Part::Running, Part::Waiting);
+        check(&request, &[(run, 1), (wait(2), 9), (run, 1), (wait(2), 18), (run, 1)]);
+    }
+
+    #[test]
+    fn what_was_ready_but_not_called_is_queued() {
+        let mut request = request(12, &[(0, 1, None), (10, 12, Some(1))]);
+        request.slices[1].queued = Nanos(4_000_000);
+        request.slices[1].ran = Nanos(1_500_000);
+        let found = parts(&request);
+        assert_eq!(
+            found.iter().map(|(part, length)| (*part, length.0)).collect::<Vec<_>>(),
+            [
+                (Part::Running, 1_000_000),
+                (Part::Waiting(1), 5_000_000),
+                (Part::Queued, 4_000_000),
+                (Part::Running, 1_500_000),
+                (Part::Queued, 500_000),
+            ]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn parts_add_up_to_the_duration_whatever_was_recorded(
+            lengths in prop::collection::vec((0_u64..50, 0_u64..50, prop::option::of(0_u64..3000), 0_u64..80, 0_u64..60), 0..40),
+            rest in 0_u64..20,
+        ) {
+            let (mut at, mut slices) = (0, Vec::new());
+            for (gap, length, since, ..) in &lengths {
+                slices.push((at + gap, at + gap + length, *since));
+                at += gap + length;
+            }
+            let mut request = request(at + rest, &slices);
+            for (slice, (.., queued, ran)) in request.slices.iter_mut().zip(&lengths) {
+                slice.queued = Nanos(queued * 1_000_000);
+                slice.ran = Nanos(ran * 1_000_000).min(slice.end.since(slice.start));
+            }
+            let sum: u64 = parts(&request).iter().map(|(_, length)| length.0).sum();
+            prop_assert_eq!(sum, request.end.since(request.start).0);
+        }
+    }
+}

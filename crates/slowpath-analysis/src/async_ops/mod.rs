@@ -1,0 +1,132 @@
+//! What requests ran and waited for, from the async phase: where fast and slow ones spend their time, by place in the
+//! code, and over time.
+
+mod composition;
+mod critical_path;
+mod in_flight;
+mod owners;
+mod sites;
+mod wait_place;
+
+pub use composition::{Composition, Group, Row, RowKind};
+pub use in_flight::InFlight;
+pub use owners::Owners;
+pub use sites::{AsyncSite, PoolUse};
+pub use wait_place::{WaitKind, WaitPlace};
+
+use crate::load::PhaseLoad;
+use crate::phases::Phases;
+use critical_path::{Part, parts};
+use slowpath_profile::recording::FollowedRequest;
+use slowpath_profile::tables::{Function, Profile};
+use slowpath_profile::{Nanos, Recording};
+use std::collections::BTreeMap;
+
+/// What followed requests say.
+#[derive(Debug, Clone)]
+pub struct AsyncMeasure {
+    /// Requests followed from head to last byte.
+    pub n_followed: u64,
+    /// Requests that came meanwhile.
+    pub n_requests: u64,
+    /// Share of the main thread's time that taking stacks took.
+    pub spent: f64,
+    /// Where the time goes, all routes together.
+    pub all: Composition,
+    /// The same by route, those with most time first.
+    pub routes: Vec<Composition>,
+    /// What was waited for, by place, most time first.
+    pub sites: Vec<AsyncSite>,
+    /// Operations under way over time.
+    pub in_flight: Vec<InFlight>,
+    /// When `in_flight` begins, and its step.
+    pub in_flight_start: Nanos,
+    /// See `in_flight_start`.
+    pub in_flight_step: Nanos,
+    /// libuv's thread pool.
+    pub pool: PoolUse,
+    /// Mean of what the load generator saw in this phase beyond the server's side, ms: accepting, buffers, the network.
+    pub outside_ms: Option<f64>,
+}
+
+/// One followed request with its parts, waits as indices into the table of places.
+struct Traced<'a> {
+    request: &'a FollowedRequest,
+    parts: Vec<(Part, Nanos)>,
+    /// Place of each slice.
+    places: Vec<usize>,
+}
+
+impl Traced<'_> {
+    fn duration(&self) -> Nanos {
+        self.request.end.since(self.request.start)
+    }
+}
+
+/// Every place that something was waited for.
+#[derive(Default)]
+struct Places {
+    places: Vec<WaitPlace>,
+    index_of: BTreeMap<WaitPlace, usize>,
+}
+
+impl Places {
+    fn intern(&mut self, place: WaitPlace) -> usize {
+        let next = self.places.len();
+        *self.index_of.entry(place).or_insert_with_key(|place| {
+            self.places.push(place.clone());
+            next
+        })
+    }
+}
+
+impl AsyncMeasure {
+    pub(crate) fn of(
+        recording: &Recording,
+        profile: &Profile,
+        phases: &Phases,
+        load: Option<&PhaseLoad>,
+    ) -> Option<Self> {
+        let mut places = Places::default();
+        let mut traced = Vec::new();
+        for (&pid, log) in &recording.asynchronous {
+            let none: Vec<Function> = Vec::new();
+            let frames = profile.async_frames.get(&pid).unwrap_or(&none);
+            // A slice's site, source and waker tell its place: few differ.
+            let mut known: BTreeMap<(u32, u32, bool), usize> = BTreeMap::new();
+            for request in &log.requests {
+                let place = |slice: &slowpath_profile::recording::Slice| {
+                    *known
+                        .entry((slice.site, slice.source, slice.waker != 0))
+                        .or_insert_with(|| places.intern(wait_place::place_of(log, frames, slice)))
+                };
+                let places = request.slices.iter().map(place).collect();
+                traced.push(Traced { request, parts: parts(request), places });
+            }
+        }
+        let seconds: Vec<_> = recording.asynchronous.values().flat_map(|log| &log.seconds).copied().collect();
+        let n_requests: u64 = seconds.iter().map(|second| second.n_requests).sum();
+        if traced.is_empty() {
+            return None;
+        }
+        let places = places.places;
+        let all = Composition::of("all", &traced.iter().collect::<Vec<_>>(), &places);
+        let mean_ms = all.mean.as_millis_f64();
+        let phase = phases.phases.iter().find(|phase| phase.name == "async");
+        let scale = (n_requests as f64 / traced.len() as f64).max(1.0);
+        let (in_flight_start, in_flight_step, in_flight) = in_flight::series(&traced, &places, scale);
+        Some(Self {
+            n_followed: traced.len() as u64,
+            n_requests: n_requests.max(traced.len() as u64),
+            spent: seconds.iter().map(|second| second.spent).sum::<f64>() / seconds.len().max(1) as f64,
+            routes: composition::by_route(&traced, &places),
+            sites: sites::table(&traced, &places),
+            all,
+            in_flight,
+            in_flight_start,
+            in_flight_step,
+            pool: PoolUse::of(recording, phase),
+            outside_ms: load.map(|load| (load.latency.mean - mean_ms).max(0.0)),
+        })
+    }
+}

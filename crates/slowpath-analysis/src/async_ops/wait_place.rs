@@ -1,0 +1,266 @@
+//! What a wait was for, and where in the application it was awaited.
+
+use slowpath_profile::classify::Category;
+use slowpath_profile::recording::{AsyncLog, Slice};
+use slowpath_profile::tables::Function;
+
+/// What requests wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WaitKind {
+    /// The client: the rest of the request's body.
+    Client,
+    /// An HTTP service.
+    Http,
+    /// Redis.
+    Redis,
+    /// `PostgreSQL`.
+    Postgres,
+    /// `MySQL` or `MariaDB`.
+    Mysql,
+    /// `MongoDB`.
+    Mongo,
+    /// Something else at the other end of a socket.
+    Net,
+    /// A new connection: TCP, and the TLS handshake.
+    Connect,
+    /// A name look-up.
+    Dns,
+    /// A free socket of an HTTP agent.
+    SocketPool,
+    /// The file system.
+    Fs,
+    /// Crypto in the thread pool.
+    Crypto,
+    /// Compression in the thread pool.
+    Zlib,
+    /// A timer.
+    Timer,
+    /// The loop's next turn.
+    Immediate,
+    /// A worker thread or child process.
+    Worker,
+    /// Another request: a lock, a queue, or a promise that requests share.
+    Lock,
+    /// Something else.
+    Other,
+}
+
+impl WaitKind {
+    /// Returns the key that reports use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Http => "http",
+            Self::Redis => "redis",
+            Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+            Self::Mongo => "mongo",
+            Self::Net => "net",
+            Self::Connect => "connect",
+            Self::Dns => "dns",
+            Self::SocketPool => "socket-pool",
+            Self::Fs => "fs",
+            Self::Crypto => "crypto",
+            Self::Zlib => "zlib",
+            Self::Timer => "timer",
+            Self::Immediate => "immediate",
+            Self::Worker => "worker",
+            Self::Lock => "lock",
+            Self::Other => "other",
+        }
+    }
+
+    /// Whether it is a task of libuv's thread pool.
+    pub fn is_pool_task(self) -> bool {
+        matches!(self, Self::Fs | Self::Crypto | Self::Zlib | Self::Dns)
+    }
+
+    /// Whether another service is waited for.
+    pub fn is_upstream(self) -> bool {
+        matches!(self, Self::Http | Self::Redis | Self::Postgres | Self::Mysql | Self::Mongo | Self::Net)
+    }
+}
+
+/// One thing that requests wait for at one place: what sites are grouped by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WaitPlace {
+    /// What is waited for.
+    pub kind: WaitKind,
+    /// Host and port, where there is one.
+    pub remote: Option<String>,
+    /// What was called there: a function of Node, or a package.
+    pub call: String,
+    /// Name of the application function that awaits it, else of the innermost dependency; empty where unknown.
+    pub function: String,
+    /// Its file, for people.
+    pub file: String,
+    /// The line of the call.
+    pub line: u32,
+    /// Its column.
+    pub column: u32,
+    /// Whether that is the application's own code.
+    pub is_app: bool,
+    /// npm package of what was called, where it is one.
+    pub package: Option<String>,
+}
+
+impl WaitPlace {
+    /// Returns the sentence part that names it: `await readFile in loadTemplate (templates.js:61)`.
+    pub fn name(&self) -> String {
+        let what = match (&*self.call, &self.remote) {
+            ("", None) => self.kind.as_str().to_owned(),
+            ("", Some(remote)) => remote.clone(),
+            (call, None) => call.to_owned(),
+            (call, Some(remote)) => format!("{call} to {remote}"),
+        };
+        if self.file.is_empty() {
+            return format!("wait for {what}");
+        }
+        let file = self.file.rsplit('/').next().unwrap_or(&self.file);
+        let function = if self.function.is_empty() { "(anonymous)" } else { &self.function };
+        format!("await {what} in {function} ({file}:{})", self.line)
+    }
+}
+
+/// Returns what slice `slice` had waited for; `frames` are those of the log as the original files name them.
+pub(crate) fn place_of(log: &AsyncLog, frames: &[Function], slice: &Slice) -> WaitPlace {
+    let site: Vec<&Function> =
+        log.sites[slice.site as usize].iter().filter_map(|frame| frames.get(*frame as usize)).collect();
+    let innermost = site.first();
+    let own = site.iter().find(|frame| frame.category == Category::App);
+    let place = own.or_else(|| site.iter().find(|frame| frame.category != Category::Node));
+    let package =
+        innermost.filter(|frame| frame.category != Category::App).and_then(|frame| frame.package.clone());
+    // The package called by the application's own code, else what that called of Node.
+    let called = site.iter().take_while(|frame| frame.category != Category::App).last();
+    let package = called.and_then(|frame| frame.package.clone()).or(package);
+    let api = innermost.filter(|frame| frame.category == Category::Node).map(|frame| frame.name.as_str());
+    let call = package.clone().unwrap_or_else(|| plain_call(api.unwrap_or_default()).to_owned());
+    let packages: Vec<&str> = site.iter().filter_map(|frame| frame.package.as_deref()).collect();
+    let kind = kind_of(log, slice, api, &packages);
+    let source = &log.sources[slice.source as usize];
+    let remote = if kind == WaitKind::Lock { None } else { source.remote.clone() };
+    WaitPlace {
+        kind,
+        remote,
+        call: if kind == WaitKind::Lock && package.is_none() { "another request".into() } else { call },
+        function: place.map_or(String::new(), |place| place.name.clone()),
+        file: place.map_or(String::new(), |place| place.file.clone()),
+        line: place.map_or(0, |place| place.line),
+        column: place.map_or(0, |place| place.column),
+        is_app: own.is_some(),
+        package,
+    }
+}
+
+/// Names a function of Node as programs call it: Node's own helpers behind an API mean nothing to a reader.
+fn plain_call(name: &str) -> &str {
+    match name {
+        "(anonymous)" | "processTicksAndRejections" | "init" => "",
+        "readFileHandle" => "readFile",
+        "writeFileHandle" => "writeFile",
+        "onceWrapper" | "emit" => "",
+        other => other.rsplit('.').next().unwrap_or(other),
+    }
+}
+
+fn kind_of(log: &AsyncLog, slice: &Slice, api: Option<&str>, packages: &[&str]) -> WaitKind {
+    let source = &log.sources[slice.source as usize];
+    if slice.waker != 0 {
+        return WaitKind::Lock;
+    }
+    match source.r#type.as_str() {
+        "QueuedRequest" => WaitKind::SocketPool,
+        _ if source.inbound => WaitKind::Client,
+        "HTTPINCOMINGMESSAGE" | "TCPSERVERWRAP" | "PIPESERVERWRAP" => WaitKind::Client,
+        "HTTPCLIENTREQUEST" => WaitKind::Http,
+        "TCPWRAP" | "TLSWRAP" | "PIPEWRAP" | "UDPWRAP" | "HTTP2SESSION" | "HTTP2STREAM" => {
+            service(source.remote.as_deref(), api, packages)
+        }
+        "TCPCONNECTWRAP" | "PIPECONNECTWRAP" => WaitKind::Connect,
+        "GETADDRINFOREQWRAP" | "GETNAMEINFOREQWRAP" | "QUERYWRAP" => WaitKind::Dns,
+        "FILEHANDLE" | "FILEHANDLECLOSEREQ" | "FSEVENTWRAP" | "STATWATCHER" => WaitKind::Fs,
+        kind if kind.starts_with("FSREQ") => WaitKind::Fs,
+        "ZLIB" => WaitKind::Zlib,
+        "Timeout" => WaitKind::Timer,
+        "Immediate" => WaitKind::Immediate,
+        "WORKER" | "MESSAGEPORT" | "PROCESSWRAP" => WaitKind::Worker,
+        "PBKDF2REQUEST" | "SCRYPTREQUEST" | "RANDOMBYTESREQUEST" | "RANDOMPRIMEREQUEST"
+        | "KEYPAIRGENREQUEST" | "KEYGENREQUEST" | "SIGNREQUEST" | "HASHREQUEST" | "CIPHERREQUEST"
+        | "DERIVEBITSREQUEST" | "CHECKPRIMEREQUEST" | "KEYEXPORTREQUEST" => WaitKind::Crypto,
+        _ => WaitKind::Other,
+    }
+}
+
+/// Tells what kind of service is at the other end: by the client's package, else by the port that it is known for.
+fn service(remote: Option<&str>, api: Option<&str>, packages: &[&str]) -> WaitKind {
+    let by_package = packages.iter().find_map(|package| match *package {
+        "ioredis" | "redis" | "@redis/client" => Some(WaitKind::Redis),
+        "pg" | "pg-pool" | "postgres" => Some(WaitKind::Postgres),
+        "mysql" | "mysql2" | "mariadb" => Some(WaitKind::Mysql),
+        "mongodb" => Some(WaitKind::Mongo),
+        "undici" | "axios" | "got" | "node-fetch" | "follow-redirects" | "superagent" | "ky" => {
+            Some(WaitKind::Http)
+        }
+        _ => None,
+    });
+    let port =
+        remote.and_then(|remote| remote.rsplit_once(':')).and_then(|(_, port)| port.parse::<u16>().ok());
+    by_package.unwrap_or(match (port, api) {
+        (Some(6379 | 6380), _) => WaitKind::Redis,
+        (Some(5432), _) => WaitKind::Postgres,
+        (Some(3306), _) => WaitKind::Mysql,
+        (Some(27017), _) => WaitKind::Mongo,
+        (Some(80 | 443), _) | (_, Some("request" | "get" | "fetch" | "node:http.request")) => WaitKind::Http,
+        _ => WaitKind::Net,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use slowpath_profile::Nanos;
+    use slowpath_profile::recording::AsyncSource;
+
+    fn function(name: &str, category: Category, package: Option<&str>) -> Function {
+        Function {
+            name: name.into(),
+            file: format!("src/{name}.js"),
+            line: 61,
+            column: 3,
+            category,
+            package: package.map(Into::into),
+            kind: None,
+        }
+    }
+
+    fn check(source: AsyncSource, waker: u32, frames: &[Function], kind: WaitKind, name: &str) {
+        let log = AsyncLog {
+            sites: vec![(0..frames.len() as u32).collect()],
+            sources: vec![source],
+            ..AsyncLog::default()
+        };
+        let (start, end, ran, queued) = (Nanos(0), Nanos(0), Nanos(0), Nanos(0));
+        let slice = Slice { start, end, ran, queued, since: None, site: 0, source: 0, waker };
+        let place = place_of(&log, frames, &slice);
+        assert_eq!((place.kind, &*place.name()), (kind, name));
+    }
+
+    fn source(kind: &str, remote: Option<&str>) -> AsyncSource {
+        AsyncSource { r#type: kind.into(), remote: remote.map(Into::into), inbound: false }
+    }
+
+    #[test]
+    fn waits_are_named_by_the_application_code_that_awaits() {
+        let app = function("loadTemplate", Category::App, None);
+        let read = function("readFileHandle", Category::Node, None);
+        let name = "await readFile in loadTemplate (loadTemplate.js:61)";
+        check(source("FSREQPROMISE", None), 0, &[read, app.clone()], WaitKind::Fs, name);
+        let redis = function("sendCommand", Category::Dependency, Some("ioredis"));
+        let name = "await ioredis to cache:7000 in loadTemplate (loadTemplate.js:61)";
+        check(source("TCPWRAP", Some("cache:7000")), 0, &[redis, app.clone()], WaitKind::Redis, name);
+        let name = "await another request in loadTemplate (loadTemplate.js:61)";
+        check(source("Timeout", None), 7, &[app], WaitKind::Lock, name);
+        check(source("TCPWRAP", Some("db:5432")), 0, &[], WaitKind::Postgres, "wait for db:5432");
+    }
+}

@@ -1,0 +1,281 @@
+//! What requests ran and waited for, in the shape of `report.json`: where fast and slow ones spend their time, the places
+//! that they wait at, operations under way over time.
+#![allow(missing_docs)]
+
+use serde::Serialize;
+use slowpath_analysis::{
+    AsyncMeasure, AsyncSite, Charges, Composition, Measurements, Row, RowKind, WaitPlace,
+};
+use slowpath_profile::Nanos;
+
+/// Rows of a composition; the rest is one row, so that they still add up.
+const MAX_ROWS: usize = 12;
+
+/// Places listed: with more, the report would grow past a megabyte.
+const MAX_SITES: usize = 1000;
+
+/// Links kept of each place.
+const MAX_LINKS: usize = 6;
+
+/// Functions listed that began unowned work.
+const MAX_OWNERS: usize = 30;
+
+#[derive(Debug, Clone, Serialize)]
+pub struct AsyncData {
+    /// Requests followed from head to last byte, out of so many.
+    pub n_followed: u64,
+    pub n_requests: u64,
+    pub spent_share: f64,
+    /// Of the client's mean latency, what is beyond the server's side.
+    pub outside_ms: Option<f64>,
+    pub all: CompositionData,
+    pub routes: Vec<CompositionData>,
+    pub sites: Vec<SiteData>,
+    /// Places left out of `sites`.
+    pub n_more_sites: usize,
+    pub in_flight: InFlightData,
+    pub thread_pool: ThreadPoolData,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct CompositionData {
+    pub route: String,
+    pub n: usize,
+    pub mean_ms: f64,
+    pub typical: GroupData,
+    pub slow: GroupData,
+    pub rows: Vec<RowData>,
+    /// What slow requests have that typical ones lack, in a sentence.
+    pub difference: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct GroupData {
+    pub n: usize,
+    pub mean_ms: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RowData {
+    /// `running`, `queued`, `sending`, `rest`, or a kind of wait.
+    pub kind: &'static str,
+    pub name: String,
+    /// Index into `sites`.
+    pub site: Option<usize>,
+    pub mean_ms: f64,
+    pub typical_ms: f64,
+    pub slow_ms: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct SiteData {
+    pub kind: &'static str,
+    pub name: String,
+    pub call: String,
+    pub remote: Option<String>,
+    pub function: String,
+    pub file: String,
+    pub line: u32,
+    pub column: u32,
+    /// `app`, `dependency` or `unknown`: whose code awaits.
+    pub party: &'static str,
+    pub package: Option<String>,
+    pub n_requests: u64,
+    pub n: u64,
+    pub max_in_series: u64,
+    pub held_up_ms: f64,
+    pub waited_ms: f64,
+    pub longest_ms: f64,
+    pub ran_ms: f64,
+    pub blocked_ms: f64,
+    pub n_wakers: u64,
+    /// Index into `sites` and how often it was begun from there.
+    pub begun_by: Vec<(usize, u64)>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct InFlightData {
+    pub start_s: f64,
+    pub step_s: f64,
+    pub series: Vec<InFlightSeries>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct InFlightSeries {
+    pub kind: &'static str,
+    pub mean: Vec<f64>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ThreadPoolData {
+    pub size: u32,
+    pub n_tasks: u64,
+    pub mean_tasks: f64,
+    pub full_share: f64,
+    pub mean_ms: f64,
+    pub queued_ms: f64,
+}
+
+/// Who owns busy time, those without an application function on the stack included.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct CpuOwnersData {
+    /// Share of busy time with an application function on the stack.
+    pub on_stack_share: f64,
+    /// The same with what application functions began and awaited.
+    pub owned_share: f64,
+    /// Functions that began what has none on the stack.
+    pub begun: Vec<BegunData>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct BegunData {
+    pub function_index: u32,
+    pub share: f64,
+}
+
+/// Returns who owns busy time; `None` where the async phase tells nothing.
+pub(crate) fn cpu_owners(charges: &Charges) -> Option<CpuOwnersData> {
+    let begun: f64 = charges.begun.iter().map(|(_, share)| share).sum();
+    (begun > 0.0).then(|| CpuOwnersData {
+        on_stack_share: charges.owned_share - begun,
+        owned_share: charges.owned_share,
+        begun: charges
+            .begun
+            .iter()
+            .take(MAX_OWNERS)
+            .map(|(function, share)| BegunData { function_index: function.0, share: *share })
+            .collect(),
+    })
+}
+
+pub(crate) fn async_data(m: &Measurements) -> Option<AsyncData> {
+    let measure = m.async_ops.as_ref()?;
+    let sites = &measure.sites[..measure.sites.len().min(MAX_SITES)];
+    Some(AsyncData {
+        n_followed: measure.n_followed,
+        n_requests: measure.n_requests,
+        spent_share: measure.spent,
+        outside_ms: measure.outside_ms,
+        all: composition(&measure.all, sites),
+        routes: measure.routes.iter().map(|route| composition(route, sites)).collect(),
+        sites: sites.iter().map(|row| site(row, sites.len())).collect(),
+        n_more_sites: measure.sites.len() - sites.len(),
+        in_flight: in_flight(measure, m),
+        thread_pool: ThreadPoolData {
+            size: measure.pool.size,
+            n_tasks: measure.pool.n_tasks,
+            mean_tasks: measure.pool.mean_tasks,
+            full_share: measure.pool.full_share,
+            mean_ms: measure.pool.mean_ms,
+            queued_ms: measure.pool.queued_ms,
+        },
+    })
+}
+
+fn composition(composition: &Composition, sites: &[AsyncSite]) -> CompositionData {
+    let mut rows: Vec<RowData> =
+        composition.rows.iter().take(MAX_ROWS).map(|row| row_data(row, sites)).collect();
+    let rest = composition.rows.get(MAX_ROWS..).unwrap_or_default();
+    if !rest.is_empty() {
+        let sum = |part: fn(&Row) -> Nanos| rest.iter().map(|row| part(row).as_millis_f64()).sum();
+        rows.push(RowData {
+            kind: "rest",
+            name: format!("{} other waits", rest.len()),
+            site: None,
+            mean_ms: sum(|row| row.mean),
+            typical_ms: sum(|row| row.typical),
+            slow_ms: sum(|row| row.slow),
+        });
+    }
+    CompositionData {
+        route: composition.route.clone(),
+        n: composition.n,
+        mean_ms: composition.mean.as_millis_f64(),
+        typical: GroupData {
+            n: composition.typical.n,
+            mean_ms: composition.typical.duration.as_millis_f64(),
+        },
+        slow: GroupData { n: composition.slow.n, mean_ms: composition.slow.duration.as_millis_f64() },
+        difference: composition.difference().map(|(row, more)| {
+            let (more, all) =
+                (more.as_millis_f64(), composition.slow.duration.since(composition.typical.duration));
+            format!(
+                "slow requests spend {more:.1} ms more of {:.1} ms on: {}",
+                all.as_millis_f64(),
+                row_name(row)
+            )
+        }),
+        rows,
+    }
+}
+
+fn row_data(row: &Row, sites: &[AsyncSite]) -> RowData {
+    RowData {
+        kind: match (row.kind, &row.place) {
+            (RowKind::Running, _) => "running",
+            (RowKind::Queued, _) => "queued",
+            (RowKind::Sending, _) => "sending",
+            (RowKind::Waiting(_), place) => place.as_ref().map_or("other", |place| place.kind.as_str()),
+        },
+        name: row_name(row),
+        site: row.place.as_ref().and_then(|place| sites.iter().position(|site| site.place == *place)),
+        mean_ms: row.mean.as_millis_f64(),
+        typical_ms: row.typical.as_millis_f64(),
+        slow_ms: row.slow.as_millis_f64(),
+    }
+}
+
+fn row_name(row: &Row) -> String {
+    match (row.kind, &row.place) {
+        (RowKind::Running, _) => "running its own code".into(),
+        (RowKind::Queued, _) => "queued behind others in the event loop".into(),
+        (RowKind::Sending, _) => "sending the answer".into(),
+        (RowKind::Waiting(_), place) => place.as_ref().map_or(String::new(), WaitPlace::name),
+    }
+}
+
+fn site(site: &AsyncSite, n_sites: usize) -> SiteData {
+    let place = &site.place;
+    SiteData {
+        kind: place.kind.as_str(),
+        name: place.name(),
+        call: place.call.clone(),
+        remote: place.remote.clone(),
+        function: place.function.clone(),
+        file: place.file.clone(),
+        line: place.line,
+        column: place.column,
+        party: match (place.is_app, place.file.is_empty()) {
+            (true, _) => "app",
+            (false, false) => "dependency",
+            (false, true) => "unknown",
+        },
+        package: place.package.clone(),
+        n_requests: site.n_requests,
+        n: site.n,
+        max_in_series: site.max_in_series,
+        held_up_ms: site.held_up.as_millis_f64(),
+        waited_ms: site.waited.as_millis_f64(),
+        longest_ms: site.longest.as_millis_f64(),
+        ran_ms: site.ran.as_millis_f64(),
+        blocked_ms: site.blocked.as_millis_f64(),
+        n_wakers: site.n_wakers,
+        begun_by: site.begun_by.iter().filter(|(from, _)| *from < n_sites).take(MAX_LINKS).copied().collect(),
+    }
+}
+
+fn in_flight(measure: &AsyncMeasure, m: &Measurements) -> InFlightData {
+    let rounded = |mean: &f64| (mean * 1000.0).round() / 1000.0;
+    InFlightData {
+        start_s: m.phases.since_start(measure.in_flight_start),
+        step_s: measure.in_flight_step.as_secs_f64(),
+        series: measure
+            .in_flight
+            .iter()
+            .map(|series| InFlightSeries {
+                kind: series.kind.as_str(),
+                mean: series.mean.iter().map(rounded).collect(),
+            })
+            .collect(),
+    }
+}
