@@ -13,8 +13,8 @@ const { now } = require('./patch.cjs');
 /** Calls of each kind and key whose place is read whatever it costs. */
 const FIRST_N = 16;
 /** Share of the time that reading stacks may take, and below which more of them are read. */
-const MAX_SHARE = 0.03;
-const MIN_SHARE = 0.01;
+const MAX_SHARE = 0.02;
+const MIN_SHARE = 0.007;
 const MAX_STRIDE = 8192;
 /** Kinds and keys counted apart; bounds the memory where a target talks to very many hosts. */
 const MAX_COUNTERS = 600;

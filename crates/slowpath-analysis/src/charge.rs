@@ -94,6 +94,9 @@ pub struct Charges {
     pub owned_share: f64,
 }
 
+/// What a function spends its time in, where modules are looked up, read or compiled.
+pub const LOADING: &str = "loading and compiling code";
+
 /// One busy sample with its judgement.
 pub(crate) struct Charged {
     pub(crate) block: usize,
@@ -328,6 +331,9 @@ impl FunctionSum {
 
 /// Names what was called between the owner and the leaf: the blocking call, the package, the kind, or the leaf itself.
 fn spent_label(profile: &Profile, sample: &Charged, leaf: FunctionId) -> String {
+    if sample.doing == Doing::Compile {
+        return LOADING.to_owned();
+    }
     if let Doing::SyncCall(call) = sample.doing {
         return format!("{}()", profile.functions.get(call).name);
     }

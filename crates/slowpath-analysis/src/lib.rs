@@ -28,7 +28,7 @@ pub use async_ops::{
     AsyncMeasure, AsyncSite, Composition, Group, InFlight, Owners, PoolUse, Row, RowKind, WaitKind, WaitPlace,
 };
 pub use calls::CallMeasure;
-pub use charge::{AppFunction, Charges, SyncCall, Unowned};
+pub use charge::{AppFunction, Charges, LOADING, SyncCall, Unowned};
 pub use counters::{CounterMeasure, CounterRow, CounterSum, FunctionSum, PlaceRow};
 pub use event_loop::{GcMeasure, LoopMeasure, Stall};
 pub use functions::{FunctionTime, function_times};

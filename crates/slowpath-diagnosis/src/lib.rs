@@ -5,6 +5,7 @@ mod checkpoints;
 mod finding;
 mod gain;
 mod native_verdict;
+mod overlap;
 mod packs;
 mod rules;
 mod verdict;
@@ -49,7 +50,8 @@ pub struct Diagnosis {
 
 /// Runs every rule, ranks the findings by predicted gain and concludes.
 pub fn diagnose(facts: Facts<'_>) -> Diagnosis {
-    let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| (rule.check)(facts)).collect();
+    let found: Vec<Finding> = RULES.iter().flat_map(|rule| (rule.check)(facts)).collect();
+    let mut findings = overlap::settle(facts, found);
     let gain = |finding: &Finding| finding.predicted_gain.as_ref().map_or(1.0, |gain| gain.throughput);
     findings.sort_by(|a, b| {
         (b.severity.cmp(&a.severity))

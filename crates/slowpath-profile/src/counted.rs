@@ -127,11 +127,13 @@ impl Profile {
             }
             return;
         }
-        // Node's own functions, where they were sampled: their text is not recorded.
+        // Without the text (Node's own, or none was kept) only names tell, of functions that were sampled; one that
+        // stands there twice is left out.
+        let file = scope.display_path(url);
         for (name, _, _, n) in functions {
             let own_name = name.rsplit('.').next().unwrap_or(name);
-            let known = self.functions.iter().find(|(_, f)| f.file == url && f.name == own_name);
-            if let Some((function, _)) = known {
+            let mut known = self.functions.iter().filter(|(_, f)| f.file == file && f.name == own_name);
+            if let (Some((function, _)), None) = (known.next(), known.next()) {
                 self.function_calls.push(FunctionCalls { pid, function, n: *n, ms });
             }
         }

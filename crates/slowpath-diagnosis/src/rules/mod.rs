@@ -1,15 +1,32 @@
 //! The rules. One file each: its documentation, its thresholds, its check.
 
+mod connection_churn;
+mod counted;
 mod cpu_hot_dependency;
 mod cpu_hot_function;
 mod cpu_starved;
+mod deep_copy_per_request;
 mod documentation;
 mod event_loop_stall;
+mod expensive_construction_per_request;
 mod gc_pressure;
+mod hot_code;
+mod json_churn;
+mod module_load_at_runtime;
+mod per_chunk_work_in_stream;
+mod redis_blocking_command;
+mod redis_chatter;
+mod redis_large_values;
+mod regex_backtracking;
+mod regex_recompiled;
+mod string_concat_growth;
 mod sync_call;
 mod sync_child_process;
 mod sync_crypto_or_zlib;
 mod sync_fs;
+mod sync_logging;
+mod timer_storm;
+mod tiny_writes;
 
 pub use documentation::{Documentation, Example, rules_docs};
 
@@ -47,6 +64,21 @@ pub static RULES: &[Rule] = &[
     sync_fs::RULE,
     sync_crypto_or_zlib::RULE,
     sync_child_process::RULE,
+    connection_churn::RULE,
+    deep_copy_per_request::RULE,
+    expensive_construction_per_request::RULE,
+    json_churn::RULE,
+    module_load_at_runtime::RULE,
+    per_chunk_work_in_stream::RULE,
+    redis_blocking_command::RULE,
+    redis_chatter::RULE,
+    redis_large_values::RULE,
+    regex_backtracking::RULE,
+    regex_recompiled::RULE,
+    string_concat_growth::RULE,
+    sync_logging::RULE,
+    timer_storm::RULE,
+    tiny_writes::RULE,
     cpu_hot_function::RULE,
     cpu_hot_dependency::RULE,
     gc_pressure::RULE,

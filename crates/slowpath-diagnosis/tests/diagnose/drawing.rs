@@ -61,6 +61,10 @@ pub(crate) struct Drawing {
     /// From when on the probe's records are lost.
     pub(crate) records_end: f64,
     pub(crate) has_system: bool,
+    /// Kind, key, calls per request, bytes and ms of each call, and `function@line of the call`; empty: not known.
+    pub(crate) counts: Vec<(&'static str, &'static str, f64, f64, f64, &'static str)>,
+    /// Functions and their calls per request.
+    pub(crate) calls: Vec<(&'static str, f64)>,
 }
 
 impl Drawing {
@@ -80,6 +84,8 @@ impl Drawing {
             has_loop: true,
             records_end: RECORDS_END,
             has_system: true,
+            counts: Vec::new(),
+            calls: Vec::new(),
         }
     }
 
@@ -174,6 +180,25 @@ impl Drawing {
     pub(crate) fn hangs_from(mut self, start: f64, stack: &str) -> Self {
         self.hang = Some(start);
         self.holds.push(Hold { start, end: 1e9, stack: Some(stack.into()) });
+        self
+    }
+
+    /// Each request makes so many calls of `kind` and `key`, of so many bytes and ms each, at `function@line`.
+    pub(crate) fn counts(
+        mut self,
+        (kind, key): (&'static str, &'static str),
+        per_request: f64,
+        bytes: f64,
+        ms: f64,
+        place: &'static str,
+    ) -> Self {
+        self.counts.push((kind, key, per_request, bytes, ms, place));
+        self
+    }
+
+    /// Each request calls a function so often.
+    pub(crate) fn calls(mut self, function: &'static str, per_request: f64) -> Self {
+        self.calls.push((function, per_request));
         self
     }
 

@@ -2,6 +2,7 @@
 
 mod blocking;
 mod check;
+mod counted;
 mod cpu;
 mod drawing;
 mod event_loop;

@@ -4,9 +4,10 @@ use crate::drawing::{Drawing, Hold, PHASES, PID, Thread, at};
 use crate::stacks::{PER_SECOND, second, segment};
 use hdrhistogram::Histogram;
 use slowpath_profile::recording::{
-    Ended, Event, FORMAT_VERSION, GcPause, HeapUse, Layout, LoadInterval, LoadPlanInfo, LoopSecond, Machine,
-    MachineCpu, Manifest, ProcessHello, ProcessRecord, ProcessSample, RecorderState, StallWindow,
-    SystemSample, TaskSample, ThreadCpu, TimedEvent,
+    CallCounts, CallSite, CounterRecord, Ended, Event, FORMAT_VERSION, GcPause, HeapUse, Layout,
+    LoadInterval, LoadPlanInfo, LoopSecond, Machine, MachineCpu, Manifest, PlaceShare, ProcessHello,
+    ProcessRecord, ProcessSample, RecorderState, ScriptCalls, SiteFrame, StallWindow, SystemSample,
+    TaskSample, ThreadCpu, TimedEvent, Total,
 };
 use slowpath_profile::{Nanos, Recording, SECOND};
 use std::collections::BTreeMap;
@@ -31,7 +32,7 @@ impl Drawing {
             load: self.load_intervals(),
             system: self.system(),
             processes: processes.map(|pid| (pid, self.process_records())).collect(),
-            counters: BTreeMap::new(),
+            counters: self.counters(),
             cpu: self.threads.iter().map(|t| ((t.pid, t.id), self.cpu(t))).collect(),
             asynchronous: BTreeMap::new(),
             sources: Vec::new(),
@@ -113,6 +114,52 @@ impl Drawing {
             }
         };
         self.each_second().map(interval).collect()
+    }
+
+    /// Two seconds of counting, and one of counting calls; as if they had been of their own.
+    fn counters(&self) -> BTreeMap<u32, Vec<CounterRecord>> {
+        let mut records = Vec::new();
+        let rate = self.load.map_or(0, |(rate, _)| rate) as f64;
+        let total = |(kind, key, per_request, bytes, ms, _): &(&str, &str, f64, f64, f64, &str)| {
+            let n = per_request * rate * 2.0;
+            Total((*kind).into(), (*key).into(), n as u64, bytes * n, ms * n, *bytes)
+        };
+        if !self.counts.is_empty() {
+            let mut totals: Vec<Total> = self.counts.iter().map(total).collect();
+            totals.push(Total("request".into(), String::new(), (rate * 2.0) as u64, 0.0, 0.0, 0.0));
+            let placed = || self.counts.iter().enumerate().filter(|(_, count)| !count.5.is_empty());
+            let sites = placed().map(|(index, count)| {
+                let (name, line) = count.5.split_once('@').expect("a place is `function@line`");
+                let frame =
+                    SiteFrame(name.into(), "file:///srv/app.js".into(), line.parse().expect("a line"), 5);
+                CallSite(index as u32 + 1, vec![frame], false)
+            });
+            let places = placed().map(|(index, count)| {
+                let Total(kind, key, n, bytes, ms, _) = total(count);
+                PlaceShare(kind, key, index as u32 + 1, n, n.min(1000), bytes, ms)
+            });
+            records.push(CounterRecord {
+                t: at(24.0),
+                from: at(22.0),
+                totals,
+                places: places.collect(),
+                sites: sites.collect(),
+                stride: 1,
+                ..CounterRecord::default()
+            });
+        }
+        if !self.calls.is_empty() {
+            let functions = self
+                .calls
+                .iter()
+                .map(|(name, per_request)| ((*name).to_owned(), 0, 0, (per_request * rate) as u64));
+            let script = ScriptCalls { url: "file:///srv/app.js".into(), functions: functions.collect() };
+            let calls = Some(CallCounts { ms: 1000.0, scripts: vec![script] });
+            records.push(CounterRecord { t: at(26.0), from: at(25.0), calls, ..CounterRecord::default() });
+            let totals = vec![Total("request".into(), String::new(), rate as u64, 0.0, 0.0, 0.0)];
+            records.push(CounterRecord { t: at(26.0), from: at(25.0), totals, ..CounterRecord::default() });
+        }
+        if records.is_empty() { BTreeMap::new() } else { BTreeMap::from([(PID, records)]) }
     }
 
     fn each_second(&self) -> impl Iterator<Item = f64> + '_ {

@@ -1,6 +1,7 @@
 //! The programs under `fixtures/e2e`: where they are, where their planted functions are, and what they need to run.
 
 use crate::harness::binary;
+use crate::patience::wait_until;
 use crate::processes::kill;
 use rustix::process::Signal;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -81,6 +82,33 @@ impl Upstream {
 }
 
 impl Drop for Upstream {
+    fn drop(&mut self) {
+        kill(self.child.id(), Signal::TERM);
+        let _ = self.child.wait();
+    }
+}
+
+/// A Redis without anything in it, ended when dropped. `.ci/run` installs `redis-server`.
+#[derive(Debug)]
+pub(crate) struct RedisServer {
+    child: Child,
+    pub(crate) port: u16,
+}
+
+impl RedisServer {
+    pub(crate) fn start() -> Self {
+        let port = free_port();
+        let child = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed: `.ci/run` does that");
+        wait_until("Redis listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Self { child, port }
+    }
+}
+
+impl Drop for RedisServer {
     fn drop(&mut self) {
         kill(self.child.id(), Signal::TERM);
         let _ = self.child.wait();

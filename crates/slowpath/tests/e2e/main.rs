@@ -7,6 +7,7 @@
 mod bad_input;
 mod clinic_commands;
 mod code;
+mod counters;
 mod endings;
 mod fixtures;
 mod harness;

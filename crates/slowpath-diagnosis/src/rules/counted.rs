@@ -1,0 +1,167 @@
+//! What the rules on counted calls share: joins counts with CPU samples, and words a finding.
+
+use super::Rule;
+use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
+use crate::{Facts, gain};
+use slowpath_analysis::{CounterMeasure, CounterRow, FunctionSum};
+use slowpath_profile::tables::FunctionId;
+
+/// Least share of busy time of work that could go: removing less brings at most 1.05×, below what a load test can tell.
+pub(super) const MIN_SHARE: f64 = 0.05;
+
+/// Least share of wall time: on a thread that idles nobody waits for it.
+const MIN_SHARE_OF_WALL: f64 = 0.03;
+
+/// Least requests in the counters phase: fewer say nothing of "per request".
+pub(super) const MIN_REQUESTS: u64 = 20;
+
+/// Calls whose place was read, from which on a place's numbers are sure to a tenth; and to a fifth.
+const MANY_SAMPLED: u64 = 400;
+const SOME_SAMPLED: u64 = 100;
+
+/// Least relative uncertainty of a share: wrappers time calls with collections and interruptions in them.
+const UNCERTAIN: f64 = 0.15;
+
+/// Returns the counts, where there were requests enough to speak of.
+pub(super) fn counters(facts: Facts<'_>) -> Option<&CounterMeasure> {
+    facts.measurements.counters.as_ref().filter(|counters| counters.n_requests >= MIN_REQUESTS)
+}
+
+/// Work of one application function that could go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cost {
+    pub(super) function: FunctionId,
+    pub(super) share: f64,
+    pub(super) interval: (f64, f64),
+    pub(super) n_sampled: u64,
+}
+
+impl Cost {
+    /// Joins the time that was counted in a function's calls with what CPU samples say of that function: never more than
+    /// they charge it with, and with the collections that its work causes, in proportion.
+    pub(super) fn of(facts: Facts<'_>, counters: &CounterMeasure, sum: &FunctionSum) -> Self {
+        let counted = counters.share_of_busy(sum.sum.ms);
+        let charges = &facts.measurements.charges;
+        let share = if charges.busy.0 == 0 {
+            counted
+        } else {
+            let charged = charges.charged_unfolded.get(&sum.function).map_or(0, |time| time.0);
+            let charged = charged as f64 / charges.busy.0 as f64;
+            let folded = charges.functions.iter().find(|function| function.function == sum.function);
+            let gc = folded.map_or(0.0, |function| {
+                function
+                    .spent_in
+                    .iter()
+                    .find(|(label, _)| label == "garbage collection")
+                    .map_or(0.0, |(_, gc)| *gc)
+            });
+            let own = (charged - gc).max(f64::MIN_POSITIVE);
+            (counted + gc * (counted / own).min(1.0)).min(charged)
+        };
+        let relative = (2.0 / (sum.n_sampled.max(1) as f64).sqrt()).max(UNCERTAIN);
+        let interval = ((share * (1.0 - relative)).max(0.0), (share * (1.0 + relative)).min(1.0));
+        Self { function: sum.function, share, interval, n_sampled: sum.n_sampled }
+    }
+
+    /// Whether it is worth a finding: a share of busy time, and somebody waits for it.
+    pub(super) fn matters(&self, facts: Facts<'_>, least: f64) -> bool {
+        let split = facts.measurements.split.as_ref();
+        let utilisation = split.map_or(0.0, slowpath_analysis::Split::utilisation);
+        self.share >= least && self.share * utilisation >= MIN_SHARE_OF_WALL
+    }
+
+    fn confidence(&self) -> (Confidence, String) {
+        let confidence = match self.n_sampled {
+            MANY_SAMPLED.. => Confidence::High,
+            SOME_SAMPLED.. => Confidence::Medium,
+            _ => Confidence::Low,
+        };
+        let (low, high) = (self.interval.0 * 100.0, self.interval.1 * 100.0);
+        (
+            confidence,
+            format!("the place of {} calls was read; its share is {low:.0} to {high:.0} %", self.n_sampled),
+        )
+    }
+}
+
+/// Words a finding on a cost.
+pub(super) fn of_cost(
+    facts: Facts<'_>,
+    rule: &Rule,
+    cost: Cost,
+    title: String,
+    evidence: Vec<Evidence>,
+    advice: String,
+) -> Finding {
+    let function = facts.profile.functions.get(cost.function);
+    let predicted_gain = gain::of_removing(facts, cost.share, cost.interval);
+    let (confidence, confidence_why) = cost.confidence();
+    Finding {
+        rule: rule.id,
+        title,
+        severity: Severity::of_gain(predicted_gain.map_or(1.0, |gain| gain.throughput)),
+        confidence,
+        confidence_why,
+        share: Some(cost.share),
+        share_of: "busy main-thread time",
+        predicted_gain,
+        location: Some(Location::of(function, facts.process_running(cost.function))),
+        evidence,
+        advice,
+        function: Some(cost.function),
+        intervals: Vec::new(),
+    }
+}
+
+/// Words a finding on waiting, whose gain the counts cannot tell.
+pub(super) fn of_count(
+    facts: Facts<'_>,
+    rule: &Rule,
+    severity: Severity,
+    function: Option<FunctionId>,
+    (title, evidence, advice): (String, Vec<Evidence>, String),
+) -> Finding {
+    let location =
+        function.map(|id| Location::of(facts.profile.functions.get(id), facts.process_running(id)));
+    Finding {
+        rule: rule.id,
+        title,
+        severity,
+        confidence: Confidence::Medium,
+        confidence_why: "the calls are exact; what they cost a request is not measured here".into(),
+        share: None,
+        share_of: "",
+        predicted_gain: None,
+        location,
+        evidence,
+        advice,
+        function,
+        intervals: Vec::new(),
+    }
+}
+
+/// One number of the counters recorder.
+pub(super) fn counted(text: String, value: f64, unit: &'static str, n: f64) -> Evidence {
+    Evidence { text, value: Some(value), unit, n_samples: Some(n.max(0.0) as u64), recorder: "counters" }
+}
+
+/// Returns the place of a row with most calls.
+pub(super) fn main_place(row: &CounterRow) -> Option<FunctionId> {
+    let known = row.places.iter().filter(|place| place.site.is_some());
+    let most = known.max_by(|a, b| a.sum.n.total_cmp(&b.sum.n))?;
+    most.site.as_ref().map(|site| site.function)
+}
+
+/// Returns bytes as `10 kB` or `1.2 MB`.
+pub(super) fn bytes(bytes: f64) -> String {
+    match bytes {
+        bytes if bytes >= 1e6 => format!("{:.1} MB", bytes / 1e6),
+        bytes if bytes >= 1e3 => format!("{:.0} kB", bytes / 1e3),
+        bytes => format!("{bytes:.0} B"),
+    }
+}
+
+/// Returns a number as people write it: two digits, or whole.
+pub(super) fn number(n: f64) -> String {
+    if n >= 9.95 { format!("{n:.0}") } else { format!("{n:.1}") }
+}

@@ -1,0 +1,287 @@
+//! `expensive-construction-per-request`: something costly is built anew for each request.
+
+use super::counted::{counted, number, of_cost};
+use super::hot_code::{calls_per_request, hot_functions, hot_lines, sampled_cost};
+use super::{Breadth, Documentation, Example, Rule};
+use crate::Facts;
+use crate::finding::{Confidence, Finding};
+use crate::words::{function_name, percent, place};
+use slowpath_profile::classify::Category;
+use slowpath_profile::tables::Function;
+
+/// Least share of busy time: building something per request is common, and harmless below.
+const MIN_SHARE: f64 = 0.10;
+
+/// Calls per request from which on it is built anew for each.
+const MIN_PER_REQUEST: f64 = 0.9;
+
+/// Calls per request above which it is part of the request's own loop: `cpu-hot-function` names that.
+const MAX_PER_REQUEST: f64 = 50.0;
+
+/// Words that names of building functions begin with. Of `create` and `make`, which are said of answers too, only those that
+/// end in something that is kept.
+const BUILDING: &[&str] =
+    &["compile", "construct", "init", "initialize", "initialise", "load", "setup", "bootstrap", "register"];
+const MAKING: &[&str] = &["build", "create", "make", "get", "new", "generate"];
+const KEPT: &[&str] = &[
+    "tokenizer",
+    "encoder",
+    "decoder",
+    "encoding",
+    "client",
+    "agent",
+    "pool",
+    "schema",
+    "validator",
+    "template",
+    "parser",
+    "formatter",
+    "matcher",
+    "regex",
+    "regexp",
+    "index",
+    "table",
+    "trie",
+    "automaton",
+    "registry",
+    "container",
+    "engine",
+    "router",
+    "converter",
+    "adapter",
+    "dictionary",
+    "lookup",
+    "map",
+    "rules",
+    "config",
+    "catalog",
+    "catalogue",
+    "service",
+    "instance",
+];
+
+/// Built-ins that are costly to make: ICU objects take 10 to 100 µs.
+const BUILT_INS: &[&str] = &[
+    "new Intl.",
+    "Intl.DateTimeFormat(",
+    "Intl.NumberFormat(",
+    "Intl.Collator(",
+    "Intl.Segmenter(",
+    "toLocaleString(",
+    "toLocaleDateString(",
+    "toLocaleTimeString(",
+    "localeCompare(",
+    "new WebAssembly.",
+    "vm.Script(",
+    "new Function(",
+];
+
+pub(super) const RULE: Rule = Rule {
+    id: "expensive-construction-per-request",
+    summary: "something costly is built anew for each request",
+    breadth: Breadth::Specific,
+    documentation: Documentation {
+        what: "\
+A tokenizer, client, schema, index, table of rules or formatter is built while a request is served, used once, and dropped.",
+        why_it_hurts: "\
+What is built does not depend on the request, so its cost is paid over and over: milliseconds for a tokenizer's tables, some
+10 µs for each `Intl` object, and the garbage of all of it.",
+        how_recognised: "\
+V8's call counts and CPU samples: a function that is called once per request and more (up to 50 times), takes 10 % of the
+busy time with what it calls, and is named as one that builds: a class, `compile…`, `load…`, `init…`, or `build…`, `create…`, `get…` of
+something that is kept (`createTokenizer`). Or a line with 10 % of the busy time that makes an `Intl` object, in such a function.
+Whether what it builds is the same each time is not measured.",
+        lookalikes: "\
+A function that builds the answer itself depends on the request: `buildResponse` is not meant. A class whose
+constructor does the request's work.",
+        what_to_do: "\
+Build it once at start, or at first use, and keep it; by key, where there are a few kinds (`Map`).",
+        example: Example {
+            language: "js",
+            before: "const tokens = createTokenizer(model).encode(text).length;",
+            after: "const tokenizer = (tokenizers[model] ??= createTokenizer(model)); // once per model",
+        },
+        thresholds: "\
+10 % of busy time brings 1.1×. Above 50 calls per request it is a loop over the request's data.",
+    },
+    check,
+};
+
+fn check(facts: Facts<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let busy = facts.measurements.charges.busy.0.max(1) as f64;
+    // What is called, with all below it: the builder itself may be a dependency's.
+    for time in &facts.measurements.functions {
+        let function = facts.profile.functions.get(time.function);
+        let share = (time.total_time.0 as f64 / busy).min(1.0);
+        if share < MIN_SHARE || !builds(function) || !is_target_code(function) {
+            continue;
+        }
+        let Some(per_request) = calls_per_request(facts, time.function) else { continue };
+        if !(MIN_PER_REQUEST..=MAX_PER_REQUEST).contains(&per_request) {
+            continue;
+        }
+        // One constructor calls another: the outermost is the one to keep.
+        let owner = if function.category == Category::App {
+            time.function
+        } else {
+            let package = format!("package {}", function.package.as_deref().unwrap_or_default());
+            let calling =
+                |f: &&slowpath_analysis::AppFunction| f.spent_in.iter().any(|(label, _)| *label == package);
+            match facts.measurements.charges.functions.iter().find(calling) {
+                Some(caller) => caller.function,
+                None => continue,
+            }
+        };
+        findings.push(finding(
+            facts,
+            owner,
+            share,
+            per_request,
+            &format!("{} ", function_name(function)),
+            None,
+        ));
+    }
+    for function in hot_functions(facts, MIN_SHARE) {
+        let owners = [function.function].into_iter().chain(function.folded.iter().map(|(id, _)| *id));
+        for owner in owners {
+            let lines = hot_lines(facts, owner);
+            let making: Vec<_> =
+                lines.iter().filter(|line| BUILT_INS.iter().any(|made| line.text.contains(made))).collect();
+            let share: f64 = making.iter().map(|line| line.share).sum();
+            let per_request = calls_per_request(facts, owner).filter(|n| *n >= MIN_PER_REQUEST);
+            let (Some(line), Some(per_request)) = (making.first(), per_request) else { continue };
+            if share >= MIN_SHARE {
+                findings.push(finding(
+                    facts,
+                    owner,
+                    share,
+                    per_request,
+                    "an Intl object or the like ",
+                    Some(line.line),
+                ));
+            }
+        }
+    }
+    findings.retain(|finding| finding.share.is_some_and(|share| share >= MIN_SHARE));
+    findings.sort_by(|a, b| b.share.unwrap_or(0.0).total_cmp(&a.share.unwrap_or(0.0)));
+    // Builders that call each other have much the same time: the outermost stands for all.
+    findings.truncate(1);
+    findings
+}
+
+fn finding(
+    facts: Facts<'_>,
+    owner: slowpath_profile::tables::FunctionId,
+    share: f64,
+    per_request: f64,
+    what: &str,
+    line: Option<u32>,
+) -> Finding {
+    let cost = sampled_cost(facts, owner, share);
+    let row = facts.profile.functions.get(owner);
+    let name = function_name(row);
+    let at = line.map_or(String::new(), |line| format!(", line {line}"));
+    let mut sampled = counted(
+        format!("{} of the busy time in {}{at}", percent(share), what.trim_end()),
+        share,
+        "share",
+        cost.n_sampled as f64,
+    );
+    sampled.recorder = "cpu";
+    let mut called =
+        counted(format!("called {} times per request", number(per_request)), per_request, "per request", 0.0);
+    (called.recorder, called.n_samples) = ("calls", None);
+    let title = format!(
+        "{name} builds anew for each request what could be kept: {} of the busy time",
+        percent(share)
+    );
+    let advice = format!(
+        "In {name} at {}{at}: build {}once and keep it, if it does not depend on the request.",
+        place(row),
+        what
+    );
+    let mut finding = of_cost(facts, &RULE, cost, title, vec![sampled, called], advice);
+    finding.confidence = finding.confidence.min(Confidence::Medium);
+    finding.confidence_why.push_str("; that the result does not depend on the request is read from the name");
+    finding
+}
+
+fn is_target_code(function: &Function) -> bool {
+    matches!(function.category, Category::App | Category::Dependency)
+}
+
+/// Whether a function is named as one that builds something to keep.
+fn builds(function: &Function) -> bool {
+    let name = function.name.rsplit(['.', ' ']).next().unwrap_or_default();
+    let words = words_of(name);
+    let Some(first) = words.first() else { return false };
+    let last = words.last().map_or("", String::as_str);
+    let is_class =
+        name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().any(|c| c.is_ascii_lowercase());
+    let ends_in_kept = KEPT.contains(&last) || last.strip_suffix('s').is_some_and(|one| KEPT.contains(&one));
+    is_class || BUILDING.contains(&first.as_str()) || (MAKING.contains(&first.as_str()) && ends_in_kept)
+}
+
+/// Splits `createTokenizerPool` or `create_tokenizer` into lower-case words.
+fn words_of(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut begins = true;
+    for c in name.chars() {
+        if !c.is_alphanumeric() {
+            begins = true;
+            continue;
+        }
+        if begins || c.is_uppercase() {
+            words.push(String::new());
+        }
+        begins = false;
+        if let Some(word) = words.last_mut() {
+            word.extend(c.to_lowercase());
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str) -> Function {
+        Function {
+            name: name.into(),
+            file: "a.js".into(),
+            line: 1,
+            column: 1,
+            category: Category::App,
+            package: None,
+            kind: None,
+        }
+    }
+
+    #[test]
+    fn builders_are_told_from_what_makes_an_answer() {
+        for name in [
+            "createTokenizer",
+            "get_encoding",
+            "compileSchema",
+            "Tiktoken",
+            "buildRules",
+            "loadDictionary",
+            "ProviderPool",
+        ] {
+            assert!(builds(&named(name)), "{name}");
+        }
+        for name in [
+            "buildResponse",
+            "createCompletion",
+            "generateContentStream",
+            "getUser",
+            "renderRules",
+            "handle",
+            "(anonymous)",
+        ] {
+            assert!(!builds(&named(name)), "{name}");
+        }
+    }
+}

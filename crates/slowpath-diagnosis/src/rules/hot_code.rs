@@ -1,0 +1,64 @@
+//! What the rules on hot code share: hot lines with their text, and calls of functions per request.
+
+use super::counted::Cost;
+use crate::Facts;
+use slowpath_analysis::AppFunction;
+use slowpath_profile::tables::FunctionId;
+
+/// A line of an application function, with the samples that fell on it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct HotLine<'a> {
+    pub(super) line: u32,
+    pub(super) text: &'a str,
+    /// Share of busy time; lines share out what is the function's own code, built-ins that it calls included.
+    pub(super) share: f64,
+    pub(super) n_samples: u64,
+}
+
+/// Returns the lines of a function whose text the report has, hottest first.
+pub(super) fn hot_lines<'a>(facts: Facts<'a>, function: FunctionId) -> Vec<HotLine<'a>> {
+    let profile = facts.profile;
+    let busy = facts.measurements.charges.n_busy_samples.max(1) as f64;
+    let file = &profile.functions.get(function).file;
+    let of_function = profile.line_ticks.iter().filter(|((id, _), _)| *id == function);
+    let mut lines: Vec<HotLine<'a>> = of_function
+        .filter_map(|((_, line), ticks)| {
+            let excerpt = profile.excerpts.iter().find(|excerpt| {
+                excerpt.file == *file
+                    && (excerpt.first_line..excerpt.first_line + excerpt.lines.len() as u32).contains(line)
+            })?;
+            let text = excerpt.lines[(line - excerpt.first_line) as usize].trim();
+            Some(HotLine { line: *line, text, share: *ticks as f64 / busy, n_samples: *ticks })
+        })
+        .collect();
+    lines.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.line.cmp(&b.line)));
+    lines
+}
+
+/// Returns how often a function is called per request.
+pub(super) fn calls_per_request(facts: Facts<'_>, function: FunctionId) -> Option<f64> {
+    facts.measurements.calls.as_ref()?.per_request(function)
+}
+
+/// Returns the busy main-thread time of a request over all serving threads, ms.
+pub(super) fn busy_ms_per_request(facts: Facts<'_>) -> Option<f64> {
+    let load = facts.measurements.load.as_ref()?;
+    let split = facts.measurements.split.as_ref()?;
+    let cpu = load.phases.iter().find(|phase| phase.phase == "cpu").unwrap_or(&load.own);
+    let threads = facts.measurements.serving.len().max(1) as f64;
+    (cpu.requests_per_second > 0.0).then(|| split.utilisation() * threads * 1e3 / cpu.requests_per_second)
+}
+
+/// Returns the cost of a part of what CPU samples charge a function with.
+pub(super) fn sampled_cost(facts: Facts<'_>, function: FunctionId, share: f64) -> Cost {
+    let n_sampled = (share * facts.measurements.charges.n_busy_samples as f64) as u64;
+    // Two standard errors of a count.
+    let relative = 2.0 / (n_sampled.max(1) as f64).sqrt();
+    let interval = ((share * (1.0 - relative)).max(0.0), (share * (1.0 + relative)).min(1.0));
+    Cost { function, share, interval, n_sampled }
+}
+
+/// Returns the application functions that took at least `share` of the busy time.
+pub(super) fn hot_functions(facts: Facts<'_>, share: f64) -> impl Iterator<Item = &AppFunction> {
+    facts.measurements.charges.functions.iter().take_while(move |function| function.share >= share)
+}

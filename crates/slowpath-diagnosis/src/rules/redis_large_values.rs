@@ -1,0 +1,71 @@
+//! `redis-large-values`: values of 64 KiB and more go to or from Redis while requests are served.
+
+use super::counted::{bytes, counted, counters, main_place, number, of_count};
+use super::{Breadth, Documentation, Example, Rule};
+use crate::Facts;
+use crate::finding::{Finding, Severity};
+use crate::words::{function_name, place};
+
+/// Large values per request from which on they are part of serving one.
+const MIN_PER_REQUEST: f64 = 0.05;
+
+pub(super) const RULE: Rule = Rule {
+    id: "redis-large-values",
+    summary: "large values go to or from Redis while requests are served",
+    breadth: Breadth::Specific,
+    documentation: Documentation {
+        what: "\
+A request reads or writes a value of 64 KiB and more in Redis: a whole pool of accounts, a whole conversation, a cache of
+everything under one key.",
+        why_it_hurts: "\
+Redis has one thread for all clients, and a value is parsed and serialised as a whole on the main thread of this service, for a change of one field.",
+        how_recognised: "\
+The counters phase reads the size of what is sent off the sockets, and of the answer where one command was under way alone. Fires from one large
+value in twenty requests on.",
+        lookalikes: "\
+An import or a backup that runs now and then: less than that.",
+        what_to_do: "\
+One hash field or key per item; read the ones needed (`HMGET`), write the one changed (`HSET`). Keep what all requests read in
+the process, and be told of changes.",
+        example: Example {
+            language: "js",
+            before: "const pool = JSON.parse(await redis.get('pool')); pool[id].uses += 1; await redis.set('pool', JSON.stringify(pool));",
+            after: "await redis.hincrby(`account:${id}`, 'uses', 1);",
+        },
+        thresholds: "\
+64 KiB take 0.5 ms at 1 Gbit/s, as long as the round trip itself.",
+    },
+    check,
+};
+
+fn check(facts: Facts<'_>) -> Vec<Finding> {
+    let Some(counters) = counters(facts) else { return Vec::new() };
+    let mut findings = Vec::new();
+    for (kind, direction) in [("redis.large_reply", "reads"), ("redis.large_value", "writes")] {
+        for row in counters.of_kind(kind) {
+            let per_request = counters.per_request(row.sum.n);
+            if per_request < MIN_PER_REQUEST {
+                continue;
+            }
+            let commands = counters.of_kind("redis.command").find(|command| command.key == row.key);
+            let caller = main_place(row).or_else(|| commands.and_then(main_place));
+            let function = caller.map(|id| facts.profile.functions.get(id));
+            let each = bytes(row.sum.bytes / row.sum.n.max(1.0));
+            let name = function.map_or("the service".to_owned(), function_name);
+            let by = function.map_or(String::new(), |f| format!("In {name} at {}: ", place(f)));
+            let text = format!(
+                "{} {} of {each} per request, the largest {}",
+                number(per_request),
+                row.key,
+                bytes(row.max_bytes)
+            );
+            let evidence = vec![counted(text, per_request, "per request", row.sum.n)];
+            let title = format!("{name} {direction} values of {each} in Redis with {}", row.key);
+            let advice = format!(
+                "{by}keep items under keys or fields of their own, and move only those that are needed."
+            );
+            findings.push(of_count(facts, &RULE, Severity::Medium, caller, (title, evidence, advice)));
+        }
+    }
+    findings
+}
