@@ -285,10 +285,6 @@ const RECORDER_OF_RULE: &[(&str, &[&str])] = &[
         &[
             "json-churn",
             "deep-copy-per-request",
-            "expensive-construction-per-request",
-            "regex-recompiled",
-            "regex-backtracking",
-            "per-chunk-work-in-stream",
             "tiny-writes",
             "string-concat-growth",
             "sync-logging",
@@ -297,10 +293,10 @@ const RECORDER_OF_RULE: &[(&str, &[&str])] = &[
             "redis-chatter",
             "redis-large-values",
             "redis-blocking-command",
-            "module-load-at-runtime",
             "retry-storm",
         ],
     ),
+    ("calls", &["expensive-construction-per-request", "regex-recompiled", "per-chunk-work-in-stream"]),
     (
         "async",
         &[
@@ -315,12 +311,22 @@ const RECORDER_OF_RULE: &[(&str, &[&str])] = &[
     ("gc", &["gc-pressure"]),
 ];
 
-/// Whether a rule exists and the recorder that it needs delivered.
+/// What has to happen at all before a rule can say that it is done well: kinds of counts, by the rules' beginnings.
+const SUBJECT_OF_RULE: &[(&str, &str)] = &[
+    ("redis-", "redis.command"),
+    ("tiny-writes", "response.streamed"),
+    ("per-chunk-work-in-stream", "response.streamed"),
+];
+
+/// Whether a rule exists, the recorder that it needs delivered, and the target did what it judges.
 pub(crate) fn is_measured(facts: Facts<'_>, rule: &str) -> bool {
     let recorder =
         RECORDER_OF_RULE.iter().find(|(_, rules)| rules.contains(&rule)).map_or("cpu", |(name, _)| *name);
     let delivered = |row: &slowpath_analysis::RecorderMeasure| {
         row.name == recorder && row.state != RecorderState::Missing
     };
-    crate::rule(rule).is_some() && facts.measurements.recorders.iter().any(delivered)
+    let subject = SUBJECT_OF_RULE.iter().find(|(begins, _)| rule.starts_with(begins)).map(|(_, kind)| *kind);
+    let counters = facts.measurements.counters.as_ref();
+    let happened = subject.is_none_or(|kind| counters.is_some_and(|counters| counters.total(kind).n > 0.0));
+    crate::rule(rule).is_some() && happened && facts.measurements.recorders.iter().any(delivered)
 }
