@@ -1,6 +1,6 @@
 //! Importers: from the profile formats of other tools to [`crate::tables`]. One file a format, its pitfalls in its first lines.
 //!
-//! A format is recognised by its content, never by its name. Text formats are read as a stream; JSON and pprof are held
+//! A format is recognised by its content, never by its name. Text formats are read as a stream; JSON, pprof and `perf.data` are held
 //! in memory once. What importers give is the same for all: functions and stacks go into the tables of one
 //! [`Profile`], samples into threads of it.
 
@@ -17,6 +17,9 @@ mod heapprofile;
 mod json;
 mod lines;
 mod open;
+mod perf_data;
+mod perf_names;
+mod perf_records;
 mod perf_script;
 mod pprof;
 mod protobuf;

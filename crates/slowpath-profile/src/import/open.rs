@@ -1,8 +1,8 @@
 //! Opens profile files of any format and puts them into one [`Profile`].
 
 use super::format::{Format, Recognised, recognise};
-use super::{BadInput, Content, chrome_trace, collapsed, cpuprofile, firefox, heapprofile, perf_script};
-use super::{pprof, speedscope, v8_log};
+use super::{BadInput, Content, chrome_trace, collapsed, cpuprofile, firefox, heapprofile};
+use super::{perf_data, perf_script, pprof, speedscope, v8_log};
 use crate::Nanos;
 use crate::tables::{Profile, Timing, WeightUnit};
 use flate2::bufread::MultiGzDecoder;
@@ -180,10 +180,7 @@ fn open_file(path: &Path, profile: &mut Profile) -> Result<(Format, Content), Im
 /// Adds what `bytes` hold to `profile`, whatever their format; `None` when it is not recognised.
 pub fn import_bytes(bytes: &[u8], profile: &mut Profile) -> Option<Result<(Format, Content), BadInput>> {
     let Recognised::Profile(format) = recognise(bytes, true) else { return None };
-    let content = match format {
-        Format::PerfScript | Format::Collapsed | Format::V8Log => import_text(format, bytes, profile),
-        _ => import_whole(format, bytes, profile),
-    };
+    let content = import_whole(format, bytes, profile);
     Some(content.and_then(|mut content| content.finish().map(|()| (format, content))))
 }
 
@@ -203,7 +200,8 @@ fn import_whole(format: Format, bytes: &[u8], profile: &mut Profile) -> Result<C
         Format::ChromeTrace => chrome_trace::import(bytes, profile),
         Format::Pprof => pprof::import(bytes, profile),
         Format::Firefox => firefox::import(bytes, profile),
-        other => Err(BadInput::at(0, format!("{} cannot be read yet", other.as_str()))),
+        Format::PerfData => perf_data::import(bytes, profile),
+        Format::Collapsed | Format::V8Log | Format::PerfScript => import_text(format, bytes, profile),
     }
 }
 

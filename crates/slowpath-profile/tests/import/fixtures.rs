@@ -11,6 +11,7 @@ pub(crate) const FIXTURES: &[&str] = &[
     "node20.cpuprofile",
     "node20.heapprofile",
     "node20.perf.txt.gz",
+    "node20.perf.data",
     "node20.v8.log.gz",
     "chromium.trace.json.gz",
     "slowpath.trace.json.gz",
@@ -85,6 +86,30 @@ fn files_of_perf_name_javascript_and_the_kernel() {
     let (perf, ns) = (Format::PerfScript, WeightUnit::Nanoseconds);
     check("node20.perf.txt.gz", perf, ns, ("round", Category::App), (0.4, 0.6));
     check("node20.perf.txt.gz", perf, ns, ("handle_mm_fault", Category::Kernel), (0.01, 0.2));
+}
+
+/// Perf's own text is the oracle. Names are not compared: those of `perf.data` are looked up on the machine of the test.
+#[test]
+fn a_perf_data_file_holds_what_perf_prints_of_it() {
+    let samples = |name: &str| {
+        let profile = open_files(&[path(name)]).unwrap().profile;
+        assert_eq!(profile.unit, WeightUnit::Nanoseconds);
+        let thread = &profile.threads[0];
+        assert_eq!(thread.name, "node");
+        let first = thread.start[0];
+        let depth = |stack| profile.stacks.frames(stack).count();
+        let rows = thread.start.iter().zip(&thread.duration).zip(&thread.stack);
+        // Perf prints microseconds.
+        rows.map(|((start, weight), stack)| ((start.since(first).0 + 500) / 1000, weight.0, depth(*stack)))
+            .collect::<Vec<_>>()
+    };
+    let (data, text) = (samples("node20.perf.data"), samples("node20.perf.txt.gz"));
+    assert_eq!(data.len(), text.len());
+    for (data, text) in data.iter().zip(&text) {
+        assert!(data.0.abs_diff(text.0) <= 1 && data.1 == text.1, "{data:?} {text:?}");
+    }
+    let n_as_deep = data.iter().zip(&text).filter(|(data, text)| data.2 == text.2).count();
+    assert!(n_as_deep * 10 >= data.len() * 9, "{n_as_deep} of {} stacks are as deep", data.len());
 }
 
 #[test]
