@@ -1,7 +1,7 @@
 //! The recording on disk and the profile tables.
 //!
 //! A recording is a directory to which capture and load only ever append; [`Recording::open`] reads it back, also
-//! after a crash of either side. [`import`] turns raw profiles into columnar [`tables`]. Nothing here measures or
+//! after a crash of either side. [`import`] turns raw profiles into columnar [`tables`], [`export`] turns them back. Nothing here measures or
 //! judges: that is `slowpath-analysis` and `slowpath-diagnosis`.
 
 pub mod classify;
@@ -9,6 +9,7 @@ mod clock;
 pub mod code;
 pub mod counted;
 pub mod excerpts;
+pub mod export;
 pub mod import;
 mod inlined;
 pub mod native;

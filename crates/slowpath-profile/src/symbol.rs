@@ -169,8 +169,7 @@ pub(crate) fn javascript_frame(symbol: &str) -> Option<CallFrame<'_>> {
 }
 
 /// Splits `name file:line:column`, `name file:line` and `name (file:line)`. The name may be empty; name and file may both
-/// hold spaces, so the file
-/// begins at the first word that looks like the start of a path or URL.
+/// hold spaces, so the file begins at the first word that looks like the start of a path or URL.
 pub(crate) fn split_place(symbol: &str) -> Option<(&str, &str, u32, u32)> {
     if let Some((name, place)) = symbol.strip_suffix(')').and_then(|text| text.rsplit_once(" (")) {
         let (file, last) = number_at_end(place).filter(|(file, _)| !file.is_empty())?;

@@ -458,24 +458,29 @@ impl BySort {
     }
 }
 
-/// Returns when each phase ran, the warm-up left out; a phase without an end goes on for ever.
-fn phase_intervals(recording: &Recording) -> Vec<Window> {
-    let mut windows: Vec<(&str, Window)> = Vec::new();
-    for timed in &recording.events {
-        match &timed.event {
-            Event::PhaseStarted { phase } if phase != "warm-up" => {
-                let with_async = phase == "async";
-                windows.push((phase, Window { start: timed.t, end: Nanos(u64::MAX), with_async }));
-            }
-            Event::PhaseEnded { phase } => {
-                if let Some((_, open)) = windows.iter_mut().rfind(|(name, _)| name == phase) {
-                    open.end = timed.t;
+impl Recording {
+    /// Returns each phase with its start and end; a phase without an end goes on for ever.
+    pub fn phases(&self) -> Vec<(&str, Nanos, Nanos)> {
+        let mut intervals: Vec<(&str, Nanos, Nanos)> = Vec::new();
+        for timed in &self.events {
+            match &timed.event {
+                Event::PhaseStarted { phase } => intervals.push((phase, timed.t, Nanos(u64::MAX))),
+                Event::PhaseEnded { phase } => {
+                    if let Some(open) = intervals.iter_mut().rfind(|(name, ..)| name == phase) {
+                        open.2 = timed.t;
+                    }
                 }
+                _ => {}
             }
-            _ => {}
         }
+        intervals
     }
-    windows.into_iter().map(|(_, window)| window).collect()
+}
+
+/// Returns when each phase ran, the warm-up left out.
+fn phase_intervals(recording: &Recording) -> Vec<Window> {
+    let measured = recording.phases().into_iter().filter(|(name, ..)| *name != "warm-up");
+    measured.map(|(name, start, end)| Window { start, end, with_async: name == "async" }).collect()
 }
 
 /// Describes the place that a frame of an async log is at.

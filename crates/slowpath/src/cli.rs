@@ -6,7 +6,7 @@ use crate::load::{
     CheckOptions, LoadCommandOptions, MergeOptions, PacingOptions, RequestOptions, TransportOptions,
 };
 use crate::mock_command::{MockOptions, MockUpstreamOptions};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use slowpath_capture::CpuSampling;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Report(ReportOptions),
     /// Show profiles that other tools recorded
     Open(OpenOptions),
+    /// Write a recording or a profile in another tool's format
+    Export(ExportOptions),
     /// Run the whole on a small built-in gateway with a planted bottleneck
     Demo(DemoOptions),
     /// Write a slowpath.toml for the project at hand, so that `slowpath run` needs no options
@@ -269,6 +271,56 @@ Examples:
   slowpath open profile.pb.gz --json | jq .verdict
 
 Formats, recognised by content and read packed with gzip as well: .cpuprofile, .heapprofile, Chrome traces with CPU profiles, perf.data, perf script text, collapsed stacks, pprof, speedscope, Firefox Profiler JSON, V8 logs of --prof.";
+
+/// Options of `slowpath export`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXPORT_EXAMPLES)]
+pub(crate) struct ExportOptions {
+    /// Directory of a recording, or profiles of other tools
+    #[arg(required = true, value_name = "RECORDING|FILE")]
+    pub(crate) sources: Vec<PathBuf>,
+    /// Format to write
+    #[arg(short, long, value_enum)]
+    pub(crate) format: ExportFormat,
+    /// Where to write [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Only this thread, by process and number (4242/0 is the main thread of process 4242) or by name; may be repeated
+    #[arg(long = "thread", value_name = "PID/THREAD|NAME")]
+    pub(crate) threads: Vec<String>,
+    /// Only samples of this phase of a recording, such as cpu; may be repeated
+    #[arg(long = "phase", value_name = "NAME")]
+    pub(crate) phases: Vec<String>,
+    /// The native recorder's stacks (C++ and kernel) instead of V8's
+    #[arg(long)]
+    pub(crate) native: bool,
+}
+
+/// What `slowpath export` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// V8's CPU profile: DevTools, VS Code, speedscope. One thread
+    Cpuprofile,
+    /// One line a stack: FlameGraph, inferno
+    Collapsed,
+    /// Packed protocol buffer: `go tool pprof`, Parca, Pyroscope
+    Pprof,
+    /// JSON of speedscope.app
+    Speedscope,
+    /// JSON of profiler.firefox.com
+    Firefox,
+    /// A flame graph to look at, zoom and search in any browser
+    Svg,
+}
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  slowpath export .slowpath/20261123-140200-server --format speedscope -o server.speedscope.json
+  slowpath export .slowpath/20261123-140200-server --format cpuprofile --thread 4242/0 --phase cpu -o main.cpuprofile
+  slowpath export perf.data --format svg -o flame.svg
+  slowpath export CPU.1.cpuprofile --format collapsed | sort -k2 -n | tail
+
+What each format loses is in docs/formats.md.";
 
 /// Options of `slowpath demo`.
 #[derive(Debug, Clone, Args)]

@@ -7,6 +7,7 @@ mod demo;
 mod durations;
 mod exit_code;
 mod explain_command;
+mod export_command;
 mod function_names;
 mod init_command;
 mod live_load;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         cli::Command::Open(options) => open_command::run(&options),
         cli::Command::Init(options) => init_command::run(&options),
         cli::Command::Explain(options) => explain_command::run(&options),
+        cli::Command::Export(options) => export_command::run(&options),
         cli::Command::Mock(options) => mock_command::run(&options),
         cli::Command::MockUpstream(options) => mock_command::run_by_its_older_name(&options),
     };

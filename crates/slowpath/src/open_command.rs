@@ -52,7 +52,7 @@ fn temporary_page(title: &str) -> anyhow::Result<PathBuf> {
     Ok(dir.join(format!("{}.html", name.trim_matches(['-', '.']))))
 }
 
-fn explain(error: ImportError) -> anyhow::Error {
+pub(crate) fn explain(error: ImportError) -> anyhow::Error {
     let (message, code, hint) = match &error {
         ImportError::Io { .. } => {
             ("cannot open the profile", ExitCode::Usage, "check the path, and that the file may be read")

@@ -23,7 +23,7 @@ pub(crate) fn run(options: &ReportOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::Done)
 }
 
-fn explain(error: RecordingError) -> anyhow::Error {
+pub(crate) fn explain(error: RecordingError) -> anyhow::Error {
     let (code, hint) = match &error {
         RecordingError::NotARecording { .. } => (
             ExitCode::Usage,

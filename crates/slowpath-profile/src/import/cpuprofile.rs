@@ -110,12 +110,13 @@ pub(super) fn import(bytes: &[u8], profile: &mut Profile) -> Result<Content, Bad
     let has_samples = !raw.samples.is_empty();
     let mut content = Content::new(if has_samples { WeightUnit::Nanoseconds } else { WeightUnit::Samples });
     let thread = content.new_thread(0, "");
-    for (time, node) in &raw.samples {
+    // A sample of the root stands for nothing, but it ends the one before.
+    let ends = raw.samples.iter().skip(1).map(|(time, _)| *time).chain([raw.end_time]);
+    for ((time, node), end) in raw.samples.iter().zip(ends) {
         if let Some(stack) = stacks[*node as usize] {
-            thread.push(nanos(*time), Nanos(0), stack);
+            thread.push(nanos(*time), nanos(end).since(nanos(*time)), stack);
         }
     }
-    thread.weigh_by_distance(nanos(raw.end_time));
     if !has_samples {
         for (node, stack) in raw.nodes.iter().zip(&stacks) {
             if let Some(stack) = stack.filter(|_| node.hit_count > 0) {

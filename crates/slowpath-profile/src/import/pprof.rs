@@ -4,7 +4,8 @@
 //! Pitfalls: samples may come before the strings, functions and locations that they refer to, so the file is walked
 //! twice; a sample has one value for each sample type, of which the default one is read, else the last, as pprof does;
 //! locations are innermost first, and so are the lines of a location, which are functions inlined into each other; ids may
-//! be any numbers; strings are not always UTF-8; values of differences are negative; samples have no moments.
+//! be any numbers; strings are not always UTF-8; values of differences are negative; samples have no moments; threads are
+//! labels, if they are told at all, and the names of those labels are a custom, not part of the format.
 
 use super::protobuf::{Fields, Value};
 use super::{BadInput, Content};
@@ -30,25 +31,31 @@ pub(super) fn import(bytes: &[u8], profile: &mut Profile) -> Result<Content, Bad
     let n_frames_left = bytes.len().saturating_mul(FRAMES_PER_BYTE);
     let mut samples =
         Samples { tables: &tables, frames, choice, path: Vec::new(), n_negative: 0, n_frames_left };
-    let thread = content.new_thread(0, "");
-    let mut fields = Fields::new(bytes);
     let (mut locations, mut values) = (Vec::new(), Vec::new());
+    let mut fields = Fields::new(bytes);
     while let Some((number, value)) = fields.next()? {
         if number != 2 {
             continue;
         }
         locations.clear();
         values.clear();
+        let mut label = ThreadLabel::default();
         let mut sample = value.fields();
         while let Some((number, value)) = sample.next()? {
             match number {
                 1 => value.numbers(&mut locations)?,
                 2 => value.numbers(&mut values)?,
+                3 => label.read(value, &tables)?,
                 _ => {}
             }
         }
         let Value::Bytes(_, offset) = value else { continue };
         if let Some((weight, count, stack)) = samples.read(profile, &locations, &values, offset)? {
+            let index = content.thread(label.pid, label.thread);
+            let thread = &mut content.threads[index];
+            if thread.name.is_empty() {
+                thread.name = tables.text(label.name).into_owned();
+            }
             thread.push_sum(weight, count, stack);
         }
     }
@@ -59,6 +66,37 @@ pub(super) fn import(bytes: &[u8], profile: &mut Profile) -> Result<Content, Bad
         ));
     }
     Ok(content)
+}
+
+/// The thread of a sample, as the labels that are in use tell it.
+#[derive(Default)]
+struct ThreadLabel {
+    pid: u32,
+    thread: u32,
+    name: u64,
+}
+
+impl ThreadLabel {
+    fn read(&mut self, label: Value<'_>, tables: &Tables<'_>) -> Result<(), BadInput> {
+        let (mut key, mut text, mut number) = (0, 0, 0);
+        each(label, |field, value| match field {
+            1 => key = value.number(),
+            2 => text = value.number(),
+            3 => number = value.number(),
+            _ => {}
+        })?;
+        let id = || {
+            let of_text = || tables.text(text).parse().unwrap_or(0);
+            if number > 0 { u32::try_from(number).unwrap_or(0) } else { of_text() }
+        };
+        match tables.text(key).as_ref() {
+            "pid" => self.pid = id(),
+            "thread" | "thread id" | "thread_id" | "tid" => self.thread = id(),
+            "thread name" | "thread_name" => self.name = text,
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 /// Everything but the samples. Texts are indexes into `strings`.
@@ -312,7 +350,8 @@ impl Samples<'_, '_> {
         let count = self.choice.count.and_then(|index| values.get(index)).copied().unwrap_or(1);
         let count = u32::try_from(count).unwrap_or(u32::MAX).max(1);
         let ((function, _), line) = self.frames.rows[self.frames.ends[*leaf as usize] - 1];
-        if line > 0 {
+        // Writers that know no line of the sample give that of the function.
+        if line > 0 && line != profile.functions.get(function).line {
             *profile.line_ticks.entry((function, line)).or_default() += u64::from(count);
         }
         Ok(Some(((value as u64).saturating_mul(self.choice.scale), count, *stack)))

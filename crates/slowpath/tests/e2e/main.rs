@@ -9,6 +9,7 @@ mod clinic_commands;
 mod code;
 mod counters;
 mod endings;
+mod export;
 mod fixtures;
 mod harness;
 mod launchers;
