@@ -1,4 +1,5 @@
 /** Reports that a usual run does not give: nothing recorded, healthy, small, long names, hostile names, huge. */
+import { manyPlaces } from "./gateway-async.mjs";
 import { gatewayReport } from "./gateway-report.mjs";
 import { functionRows, ProfileBuilder } from "./profile-builder.mjs";
 import { randomFrom } from "./random.mjs";
@@ -302,6 +303,7 @@ export function huge() {
   return {
     report: {
       ...report,
+      requests: manyPlaces(),
       findings: report.findings.map((f, i) => ({ ...f, function_index: functions[i * 8] })),
       functions: functionRows(profile).slice(0, 500),
     },

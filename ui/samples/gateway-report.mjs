@@ -1,4 +1,5 @@
 /** The report around `gateway-profile.mjs`: load, phases, findings, timeline, as a run of 60 s would give. */
+import { gatewayAsync } from "./gateway-async.mjs";
 import { CWD, gatewayProfile } from "./gateway-profile.mjs";
 import { randomFrom } from "./random.mjs";
 
@@ -323,6 +324,12 @@ export function gatewayReport() {
     functions,
     native: null,
     counters: sampleCounters(),
+    requests: gatewayAsync(),
+    cpu_owners: {
+      on_stack_share: 0.62,
+      owned_share: 0.94,
+      begun: [{ function_index: functions.find((row) => row.name === "renderRules").function_index, share: 0.21 }],
+    },
     timeline: {
       duration_s: 60,
       phases: PHASES.map(([name, start_s, end_s]) => ({ name, start_s, end_s })),

@@ -23,6 +23,7 @@ import { sectionsBar } from "./views/sections-bar.ts";
 import { splitBar } from "./views/split-bar.ts";
 import { timeline } from "./views/timeline.ts";
 import { verdict } from "./views/verdict.ts";
+import { waitingSection } from "./views/waiting/section.ts";
 
 const text = (id: string): string => document.getElementById(id)?.textContent ?? "";
 
@@ -59,6 +60,7 @@ function start(root: HTMLElement): void {
   const proof = isRecording
     ? [
         eventLoop(context),
+        waitingSection(context),
         counters(context),
         loadSection(context),
         checkpoints(context),

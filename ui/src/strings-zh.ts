@@ -1,6 +1,7 @@
 /** The words of `strings.ts` in Chinese. Terms are those of the Node.js and Linux communities; names of tools and units stay. */
-import type { Category, SplitClass, VerdictClass } from "./contract.ts";
+import type { Category, SplitClass, VerdictClass, WaitKind } from "./contract.ts";
 import type { View } from "./logic/url-state.ts";
+import type { Family, Party } from "./logic/waits.ts";
 import type { Words } from "./strings.ts";
 
 export const CLASS_NAME_ZH: Record<VerdictClass, string> = {
@@ -62,6 +63,42 @@ export const VIEW_HINT_ZH: Record<View, string> = {
   inverted: "按函数自身时间排列，下方是其调用者 (2)",
   chart: "按时间顺序排列的调用栈，每个线程一行 (3)",
   sandwich: "一个函数：上方是调用者，下方是它所调用的 (4)",
+};
+
+export const WAIT_NAME_ZH: Record<WaitKind, string> = {
+  client: "客户端",
+  http: "HTTP",
+  redis: "Redis",
+  postgres: "PostgreSQL",
+  mysql: "MySQL",
+  mongo: "MongoDB",
+  net: "套接字",
+  connect: "新建连接",
+  dns: "DNS",
+  "socket-pool": "agent 的空闲套接字",
+  fs: "文件系统",
+  crypto: "加密",
+  zlib: "压缩",
+  timer: "定时器",
+  immediate: "下一轮事件循环",
+  worker: "工作线程或子进程",
+  lock: "其他请求（锁）",
+  other: "其他",
+};
+
+export const FAMILY_NAME_ZH: Record<Family, string> = {
+  upstream: "其他服务",
+  connection: "连接",
+  pool: "线程池",
+  clock: "定时器",
+  others: "请求、工作线程、客户端",
+  unknown: "其他",
+};
+
+export const PARTY_NAME_ZH: Record<Party, string> = {
+  app: "应用代码中",
+  dependency: "依赖包中",
+  unknown: "位置未知",
 };
 
 export const WORK_NAME_ZH: Record<string, string> = {
@@ -377,6 +414,55 @@ export const ZH: Partial<Words> = {
     "timer.lag": "定时循环的迟到",
     "timer.timeout": "单次定时器",
   },
+  waiting: "等待",
+  waitingSource: (followed, of, spent) =>
+    `${of} 个请求中的 ${followed} 个从请求头跟踪到最后一个字节 · 采集调用栈占主线程的 ${spent}`,
+  paths: "请求的时间去向",
+  route: "路由",
+  allRoutes: "所有路由",
+  pathGroup: { typical: "典型", slow: "慢" },
+  pathsNote: "典型：中位数附近（p40 到 p60）· 慢：最慢的 1 %，至少五个 · 每条之和等于其平均时长",
+  rowKind: { running: "自身代码在执行", queued: "已就绪，但在执行其他回调", sending: "发送响应", rest: "其他位置" },
+  timeGoesTo: "时间用于",
+  difference: "差值",
+  slowBecause: (more, part, name) => `慢请求比典型请求多用 ${more}；其中 ${part}：${name}`,
+  slowAlike: "慢请求并不比典型请求更久。",
+  underWay: "进行中的操作",
+  underWayNote: "请求所等待的操作，同时进行的平均数，已按全部请求放大 · 拖动选择区间",
+  waitPlaces: "在等待什么",
+  searchPlaces: "搜索位置、主机、包",
+  bubblesNote: "面积：请求被耽搁的时间 · 圆环：类别 · 红色：其回调占住事件循环的时间 · 楔形指向由它引发的操作",
+  bubblesMissing: (n) => `${n} 处太小而未绘制：见下表`,
+  noWaits: "此处没有等待。",
+  waitingFor: "等待",
+  heldUp: "耽搁",
+  heldUpHint: "请求因它无法继续的时间；与更慢的操作同时等待的不计",
+  waited: "进行",
+  waitedText: (sum, n, longest) => `${n} 次等待共 ${sum}，最长 ${longest}`,
+  inSeries: "串行",
+  inSeriesHint: "一个请求中先后串行等待的最多次数",
+  inSeriesText: (n, requests) => `一个请求中最多 ${n} 次，共 ${requests} 个请求`,
+  ranAfter: "之后执行的代码",
+  heldLoop: "占住循环",
+  heldLoopHint: "执行 20 ms 及以上的回调的时间：期间其他任何代码都无法执行",
+  wakers: "使它继续的其他请求",
+  begunBy: "引发者",
+  wayThere: "最常见的来路",
+  times: (n) => `${n} 次`,
+  meanWait: "平均",
+  longest: "最长",
+  waits: "等待次数",
+  poolText: (tasks, threads, mean, full, time, queued) =>
+    `线程池：${threads} 个线程上 ${tasks} 个任务，平均同时 ${mean} 个；${full} 的时间里任务多于线程；每个任务 ${time}，其中排队 ${queued}`,
+  poolNone: "线程池无事可做。",
+  outsideText: (time) => `压测端看到的每个请求比服务器端多 ${time}：接受连接、缓冲区、网络`,
+
+  morePlaces: (n) => `另有 ${n} 处时间更少，未收入报告`,
+  cpuOwners: "跨越 await 的 CPU 时间",
+  cpuOwnersText: (onStack, owned) =>
+    `忙碌时间的 ${onStack} 在调用栈上有应用函数；加上由应用函数发起并等待的部分，共 ${owned}。`,
+  cpuOwnersBegun: "调用栈上没有应用函数的忙碌时间，按发起它的函数",
+
   loopDelay: "循环延迟",
   stallsIn: (n, total) => `${n} 次卡顿，共 ${total}`,
   noStalls: "在此区间内，事件循环从未被长时间占住。",

@@ -1,18 +1,22 @@
 /** Every word that the page itself says, in English; `strings-zh.ts` has them in Chinese. A word here needs one there. */
-import type { Category, SplitClass, VerdictClass, WeightUnit } from "./contract.ts";
+import type { Category, SplitClass, VerdictClass, WaitKind, WeightUnit } from "./contract.ts";
 import { spoken } from "./language.ts";
 import type { FunctionTransform } from "./logic/transforms.ts";
 import type { View } from "./logic/url-state.ts";
+import type { Family, Party } from "./logic/waits.ts";
 import {
   CATEGORY_NAME_ZH,
   CLASS_NAME_ZH,
   ENDED_ZH,
+  FAMILY_NAME_ZH,
   GROUP_NAME_ZH,
+  PARTY_NAME_ZH,
   SERIES_NAME_ZH,
   SPLIT_MEANING_ZH,
   SPLIT_NAME_ZH,
   VIEW_HINT_ZH,
   VIEW_NAME_ZH,
+  WAIT_NAME_ZH,
   WORK_NAME_ZH,
   ZH,
 } from "./strings-zh.ts";
@@ -98,6 +102,47 @@ export const VIEW_HINT: Record<View, string> = spoken(
     sandwich: "One function: callers above, what it calls below (4)",
   },
   VIEW_HINT_ZH,
+);
+
+export const WAIT_NAME: Record<WaitKind, string> = spoken(
+  {
+    client: "the client",
+    http: "HTTP",
+    redis: "Redis",
+    postgres: "PostgreSQL",
+    mysql: "MySQL",
+    mongo: "MongoDB",
+    net: "socket",
+    connect: "new connection",
+    dns: "DNS",
+    "socket-pool": "free socket of an agent",
+    fs: "file system",
+    crypto: "crypto",
+    zlib: "compression",
+    timer: "timer",
+    immediate: "next turn of the loop",
+    worker: "worker or child process",
+    lock: "another request (lock)",
+    other: "other",
+  },
+  WAIT_NAME_ZH,
+);
+
+export const FAMILY_NAME: Record<Family, string> = spoken(
+  {
+    upstream: "other services",
+    connection: "connections",
+    pool: "thread pool",
+    clock: "timers",
+    others: "requests, workers, the client",
+    unknown: "other",
+  },
+  FAMILY_NAME_ZH,
+);
+
+export const PARTY_NAME: Record<Party, string> = spoken(
+  { app: "in the application", dependency: "in dependencies", unknown: "somewhere unknown" },
+  PARTY_NAME_ZH,
 );
 
 /** Classes of native work. */
@@ -438,6 +483,67 @@ const ENGLISH = {
   categoryColumn: "kind",
   moreRows: (n: string) => `show ${n} more`,
   tableBase: (total: string) => `100 % = ${total}`,
+
+  waiting: "Waiting",
+  waitingSource: (followed: string, of: string, spent: string) =>
+    `${followed} of ${of} requests followed from head to last byte · taking stacks took ${spent} of the main thread`,
+  paths: "Where a request's time goes",
+  route: "Route",
+  allRoutes: "all routes",
+  pathGroup: { typical: "typical", slow: "slow" },
+  pathsNote:
+    "typical: around the median (p40 to p60) · slow: the slowest 1 %, at least five · each bar adds up to its mean",
+  rowKind: {
+    running: "its own code runs",
+    queued: "ready, but other callbacks run",
+    sending: "sending the answer",
+    rest: "other places",
+  },
+  timeGoesTo: "time goes to",
+  difference: "difference",
+  slowBecause: (more: string, part: string, name: string) =>
+    `Slow requests take ${more} longer than typical ones; ${part} of it: ${name}`,
+  slowAlike: "Slow requests take no longer than typical ones.",
+  underWay: "Under way",
+  underWayNote:
+    "operations that requests wait for, mean number at a time, scaled up to all requests · drag to look at an interval",
+  waitPlaces: "What is waited for",
+  searchPlaces: "search places, hosts, packages",
+  bubblesNote:
+    "area: time that requests were held up · ring: kind · red: time that its callbacks held the loop · wedges point to what was begun",
+  bubblesMissing: (n: string) => `${several(n, "place", "places")} too small to draw: see the table`,
+  noWaits: "Nothing was waited for here.",
+  waitingFor: "waiting for",
+  heldUp: "held up",
+  heldUpHint: "time that requests could not go on for it; what was waited for besides something slower does not count",
+  waited: "under way",
+  waitedText: (sum: string, n: string, longest: string) =>
+    `${sum} in ${several(n, "wait", "waits")}, the longest ${longest}`,
+  inSeries: "in series",
+  inSeriesHint: "most waits one after the other in one request",
+  inSeriesText: (n: string, requests: string) =>
+    `${n} at most in one request, of ${several(requests, "request", "requests")}`,
+  ranAfter: "code ran after it",
+  heldLoop: "held the loop",
+  heldLoopHint: "time of callbacks that ran for 20 ms and more: nothing else could run",
+  wakers: "other requests that let it go on",
+  begunBy: "Begun after",
+  wayThere: "The way there, most often",
+  times: (n: string) => `${n}×`,
+  meanWait: "mean",
+  longest: "longest",
+  waits: "waits",
+  poolText: (tasks: string, threads: string, mean: string, full: string, time: string, queued: string) =>
+    `Thread pool: ${tasks} tasks on ${several(threads, "thread", "threads")}, ${mean} at a time on average; more tasks than threads ${full} of the time; ${time} a task, ${queued} of it in the queue`,
+  poolNone: "The thread pool had nothing to do.",
+  outsideText: (time: string) =>
+    `The load generator saw ${time} more per request than the server: accepting, buffers, the network`,
+
+  morePlaces: (n: string) => `${several(n, "place", "places")} with less time are not in the report`,
+  cpuOwners: "CPU time across await",
+  cpuOwnersText: (onStack: string, owned: string) =>
+    `${onStack} of busy time has an application function on its stack; with what application functions began and awaited it is ${owned}.`,
+  cpuOwnersBegun: "busy time without one on the stack, by the function that began it",
 
   loopDelay: "Loop delay",
   stallsIn: (n: string, total: string) => `${several(n, "stall", "stalls")}, ${total} in all`,

@@ -367,6 +367,51 @@ test("the page speaks Chinese when asked, keeps its state, and says what stays E
     assert.equal(await page.locator("h2").first().textContent(), "Main thread");
   }));
 
+test("a request's time is told by path, over time, and by place, from bubbles down to one place and back", () =>
+  reading("usual", async (page) => {
+    const waiting = page.locator("#waiting");
+    await waiting.scrollIntoViewIfNeeded();
+    assert.match(
+      await page.locator(".path-answer").textContent(),
+      /^Slow requests take 637\u00a0ms longer .*acquire in withQuota/,
+    );
+    assert.equal(await page.locator(".path-part[data-site]").count(), 11);
+    await waiting.getByLabel("Route").selectOption({ index: 2 });
+    assert.match(await page.locator(".path-answer").textContent(), /49\u00a0ms of it: ready, but other callbacks run/);
+    const group = page.locator(".bubble", { hasText: "Redis 127.0.0.1:6379" });
+    await group.focus();
+    await page.keyboard.press("Enter");
+    assert.equal(await page.locator(".bubble").count(), 2);
+    assert.equal(await page.locator("#wait-places tbody tr").count(), 2);
+    await page.locator("#wait-places").getByText("await get to 127.0.0.1:6379").click();
+    await page.locator(".wait-details").getByText("1,236 waits").waitFor();
+    assert.match(await hash(page), /wait=2/);
+    await page.goBack();
+    assert.equal(await page.locator(".wait-details").count(), 0);
+    await page.goForward();
+    await page.locator(".wait-details").waitFor();
+    await page.locator(".wait-crumbs").getByRole("button", { name: "all" }).click();
+    await page.getByLabel("search places, hosts, packages").fill("readFile");
+    assert.equal(await page.locator("#wait-places tbody tr").count(), 1);
+    assert.match(await page.locator(".bubble").getAttribute("aria-label"), /held the loop 1\.84\u00a0s/);
+    const chart = page.locator(".in-flight svg");
+    await chart.scrollIntoViewIfNeeded();
+    const box = await chart.boundingBox();
+    await page.mouse.move(box.x + 400, box.y + 40);
+    await page.mouse.down();
+    await page.mouse.move(box.x + 700, box.y + 40);
+    await page.mouse.up();
+    assert.match(await hash(page), /t=3\d\.\d+-3\d\.\d+/);
+  }));
+
+test("ten thousand places are filtered and drawn", () =>
+  reading("huge", async (page) => {
+    await page.locator("#waiting").scrollIntoViewIfNeeded();
+    assert.match(await page.locator(".wait-places").textContent(), /show 100 more/);
+    await page.getByLabel("search places, hosts, packages").fill("step77 ");
+    assert.ok((await page.locator("#wait-places tbody tr").count()) > 0);
+  }));
+
 test("a hidden category melts into its callers", () =>
   reading("usual", async (page) => {
     const before = await firstFunction(page);

@@ -42,6 +42,8 @@ export interface ViewState {
   /** Whether the selected function's details and source are shown. */
   details: "open" | "closed";
   search: string;
+  /** Place of waiting that is looked at; -1 = none. */
+  waitSite: number;
   hiddenCategories: readonly string[];
   hiddenPackages: readonly string[];
   colourBy: "category" | "package";
@@ -69,6 +71,7 @@ export const INITIAL: ViewState = {
   selected: -1,
   details: "open",
   search: "",
+  waitSite: -1,
   hiddenCategories: HIDDEN_AT_FIRST,
   hiddenPackages: [],
   colourBy: "category",
@@ -97,7 +100,7 @@ interface Key {
   read(text: string): Partial<ViewState> | undefined;
 }
 
-const whole = (name: "zoomStack" | "sandwich" | "selected"): Key => ({
+const whole = (name: "zoomStack" | "sandwich" | "selected" | "waitSite"): Key => ({
   write: (state) => (state[name] < 0 ? "" : String(state[name])),
   read: (text) => {
     const n = index(text);
@@ -158,6 +161,7 @@ const KEYS: Record<string, Key> = {
   of: whole("sandwich"),
   fn: whole("selected"),
   details: choice("details", ["open", "closed"]),
+  wait: whole("waitSite"),
   q: {
     write: ({ search }) => encodeURIComponent(search),
     read: (text) => ({ search: decodeURIComponent(text) }),

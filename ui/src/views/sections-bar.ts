@@ -7,6 +7,8 @@ import { fill, h } from "./dom.ts";
 const SECTIONS: readonly [string, string][] = [
   ["cpu", S.cpu],
   ["event-loop", S.eventLoop],
+
+  ["waiting", S.waiting],
   ["counters", S.counters],
   ["load", S.load],
   ["native", S.native],
@@ -28,8 +30,9 @@ export function sectionsBar({ store, report }: Context): HTMLElement {
   store.onChange(show);
   show();
   const isRecording = report.files.length === 0;
+  const optional: Record<string, unknown> = { native: report.native, waiting: report.requests };
   const has = (id: string) =>
-    id === "cpu" || id === "measured" || (isRecording && (id !== "native" || report.native !== null));
+    id === "cpu" || id === "measured" || (isRecording && (!(id in optional) || Boolean(optional[id])));
   const shown = SECTIONS.filter(([id]) => has(id));
   const links = shown.map(([id, name]) =>
     h(

@@ -38,6 +38,7 @@ test("every part of the state survives the hash", () => {
     open: [0, 2],
     theme: "dark" as const,
     latencyScale: "linear" as const,
+    waitSite: 7,
     lang: "zh" as const,
   };
   assert.deepEqual(readHash(`#${writeHash(state)}`), state);
