@@ -425,7 +425,7 @@ export const ZH: Partial<Words> = {
   rowKind: { running: "自身代码在执行", queued: "已就绪，但在执行其他回调", sending: "发送响应", rest: "其他位置" },
   timeGoesTo: "时间用于",
   difference: "差值",
-  slowBecause: (more, part, name) => `慢请求比典型请求多用 ${more}；其中 ${part}：${name}`,
+  slowBecause: (more, part, name) => `慢请求比典型请求多用 ${more}。差别最大的是：${name}，+${part}`,
   slowAlike: "慢请求并不比典型请求更久。",
   underWay: "进行中的操作",
   underWayNote: "请求所等待的操作，同时进行的平均数，已按全部请求放大 · 拖动选择区间",

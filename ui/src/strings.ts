@@ -502,7 +502,7 @@ const ENGLISH = {
   timeGoesTo: "time goes to",
   difference: "difference",
   slowBecause: (more: string, part: string, name: string) =>
-    `Slow requests take ${more} longer than typical ones; ${part} of it: ${name}`,
+    `Slow requests take ${more} longer than typical ones. What they have most more of: ${name}, +${part}`,
   slowAlike: "Slow requests take no longer than typical ones.",
   underWay: "Under way",
   underWayNote:

@@ -73,13 +73,14 @@ export interface SiteFilter {
   text: string;
 }
 
-/** Indices of the places that a filter keeps; every word of the text must occur in what names them. */
+/** Indices of the places that a filter keeps, those where nothing waited left out; every word of the text must occur in what names them. */
 export function filterSites(sites: readonly AsyncSite[], filter: SiteFilter): number[] {
   const wanted = filter.text.toLowerCase().split(/\s+/).filter(Boolean);
   return sites
     .map((_, at) => at)
     .filter((at) => {
       const site = sites[at];
+      if (site.n === 0 && site.blocked_ms === 0) return false;
       if (!filter.families.has(familyOf(site.kind)) || !filter.parties.has(site.party)) return false;
       const text = `${site.name} ${site.kind} ${site.remote ?? ""} ${site.file} ${site.package ?? ""}`.toLowerCase();
       return wanted.every((word) => text.includes(word));

@@ -161,3 +161,9 @@ test("circles do not overlap, stay in the box, and have areas in the ratio of th
   assert.ok(Math.abs((first.r / second.r) ** 2 - 2) < 1e-6);
   assert.deepEqual(packBubbles([0, 0], 900, 360), []);
 });
+
+test("a place where nothing waited is not listed", () => {
+  const all = { families: new Set(FAMILIES), parties: new Set(PARTIES), text: "" };
+  const sites = [site("client", "nobody", 0, { n: 0 }), site("fs", "held", 0, { n: 0, blocked_ms: 30 }), SITES[2]];
+  assert.deepEqual(filterSites(sites, all), [1, 2]);
+});
