@@ -410,7 +410,7 @@ test("a request's time is told by path, over time, and by place, from bubbles do
 test("ten thousand places are filtered and drawn", () =>
   reading("huge", async (page) => {
     await page.locator("#waiting").scrollIntoViewIfNeeded();
-    assert.match(await page.locator(".wait-places").textContent(), /show 100 more/);
+    await page.locator(".wait-places").getByText("show 100 more").waitFor();
     await page.getByLabel("search places, hosts, packages").fill("step77 ");
     assert.ok((await page.locator("#wait-places tbody tr").count()) > 0);
   }));

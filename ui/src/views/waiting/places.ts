@@ -15,12 +15,23 @@ const MORE_ROWS = 100;
 const groupName = ({ kind, remote }: { kind: WaitKind; remote: string | null }): string =>
   remote === null ? WAIT_NAME[kind] : `${WAIT_NAME[kind]} ${remote}`;
 
+/** Draws itself when it comes into view or is printed: with thousands of places that takes a while. */
 export function places(context: Context, { sites }: RequestsData): HTMLElement {
-  return new Places(context, sites).element;
+  const frame = h("div", { class: "wait-places" });
+  const draw = () => {
+    observer.disconnect();
+    if (frame.childElementCount === 0) frame.append(...new Places(context, sites).parts);
+  };
+  const observer = new IntersectionObserver((seen) => seen.some((entry) => entry.isIntersecting) && draw(), {
+    rootMargin: "400px",
+  });
+  observer.observe(frame);
+  addEventListener("beforeprint", draw);
+  return frame;
 }
 
 class Places {
-  readonly element: HTMLElement;
+  readonly parts: HTMLElement[];
   private readonly families = new Set<Family>(FAMILIES);
   private readonly parties = new Set<Party>(PARTIES);
   private text = "";
@@ -36,9 +47,7 @@ class Places {
     private readonly context: Context,
     private readonly sites: readonly AsyncSite[],
   ) {
-    this.element = h(
-      "div",
-      { class: "wait-places" },
+    this.parts = [
       h("h3", {}, S.waitPlaces),
       this.filters(),
       this.crumbs,
@@ -46,7 +55,7 @@ class Places {
       note(S.bubblesNote),
       this.details,
       this.rows,
-    );
+    ];
     this.follow();
     context.store.onChange((before, after) => before.waitSite !== after.waitSite && this.follow());
     let width = 0;
