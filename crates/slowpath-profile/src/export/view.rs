@@ -76,12 +76,17 @@ pub(super) struct Stretch {
 impl<'a> View<'a> {
     /// Selects from `profile`.
     pub fn new(profile: &'a Profile, selection: &Selection) -> Self {
-        let all = if selection.native { &profile.native } else { &profile.threads };
-        let is_wanted = |thread: &&ThreadSamples| {
+        let all: Vec<&ThreadSamples> = match (selection.native, &selection.windows) {
+            (true, _) => profile.native.iter().collect(),
+            (false, None) => profile.threads.iter().collect(),
+            // Samples of the async phase are apart, for they are dearer; where intervals are chosen they count like others.
+            (false, Some(_)) => profile.threads.iter().chain(&profile.async_threads).collect(),
+        };
+        let is_wanted = |thread: &&&ThreadSamples| {
             selection.threads.is_empty() || selection.threads.contains(&(thread.pid, thread.thread))
         };
         let view = |samples: &'a ThreadSamples| ThreadView { samples, rows: rows(samples, selection) };
-        let threads: Vec<_> = all.iter().filter(is_wanted).map(view).collect();
+        let threads: Vec<_> = all.iter().filter(is_wanted).map(|samples| view(samples)).collect();
         let threads: Vec<_> = threads.into_iter().filter(|thread| thread.rows().next().is_some()).collect();
         let is_whole = !selection.native && selection.windows.is_none() && threads.len() == all.len();
         Self { profile, threads, is_whole }

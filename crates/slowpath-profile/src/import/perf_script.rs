@@ -283,22 +283,29 @@ fn without_offset(symbol: &[u8]) -> &[u8] {
 #[derive(Default)]
 struct Frames {
     rows: Vec<(FunctionId, Option<Tier>)>,
-    modules: FxHashMap<Box<[u8]>, u32>,
-    /// By module: symbol to row.
-    symbols: Vec<FxHashMap<Box<[u8]>, u32>>,
-    /// The module asked for last: neighbouring frames tend to be of one.
-    last_module: Box<[u8]>,
-    last_index: Option<u32>,
+    modules: Vec<Module>,
+    index_of: FxHashMap<Box<[u8]>, usize>,
+    /// Index of the module asked for last: neighbouring frames tend to be of one.
+    last: usize,
 }
+
+/// A binary, and its symbols with their rows.
+struct Module {
+    name: Box<[u8]>,
+    symbols: FxHashMap<Box<[u8]>, u32>,
+}
+
+/// Most of the frames are of the few modules that come first, which are found faster by looking than by hashing.
+const FEW: usize = 6;
 
 impl Frames {
     #[inline]
     fn get(&mut self, profile: &mut Profile, symbol: &[u8], module: &[u8]) -> u32 {
-        let in_module = match self.last_index {
-            Some(index) if *self.last_module == *module => index,
-            _ => self.module(module),
-        };
-        let symbols = &mut self.symbols[in_module as usize];
+        let is_last = self.modules.get(self.last).is_some_and(|last| *last.name == *module);
+        if !is_last {
+            self.last = self.module(module);
+        }
+        let symbols = &mut self.modules[self.last].symbols;
         if let Some(row) = symbols.get(symbol) {
             return *row;
         }
@@ -310,16 +317,19 @@ impl Frames {
         row
     }
 
-    fn module(&mut self, module: &[u8]) -> u32 {
-        let known = self.modules.get(module).copied();
-        let index = known.unwrap_or_else(|| {
-            let index = self.symbols.len() as u32;
-            self.symbols.push(FxHashMap::default());
-            self.modules.insert(module.into(), index);
-            index
-        });
-        self.last_module = module.into();
-        self.last_index = Some(index);
+    #[inline]
+    fn module(&mut self, name: &[u8]) -> usize {
+        let early = self.modules.iter().take(FEW).position(|module| *module.name == *name);
+        early.unwrap_or_else(|| self.late_module(name))
+    }
+
+    fn late_module(&mut self, name: &[u8]) -> usize {
+        if let Some(index) = self.index_of.get(name) {
+            return *index;
+        }
+        let index = self.modules.len();
+        self.modules.push(Module { name: name.into(), symbols: FxHashMap::default() });
+        self.index_of.insert(name.into(), index);
         index
     }
 }

@@ -156,6 +156,12 @@ fn threads_and_intervals_are_chosen() {
         rows[0].iter().map(|(_, weight, places)| (*weight, places.len())).collect::<Vec<_>>(),
         [(10, 2)]
     );
+    let mut with_async = two_threads();
+    with_async.async_threads = with_async.threads.split_off(1);
+    let whole = View::new(&with_async, &Selection::default()).busiest_first();
+    assert_eq!(whole.len(), 1, "the async phase costs more, so it counts only where it is chosen");
+    let of_phase = Selection { windows: Some(vec![(start, start + Nanos(100))]), ..Selection::default() };
+    assert_eq!(View::new(&with_async, &of_phase).busiest_first().len(), 2);
     let nothing = Selection { threads: vec![(8, 0)], ..Selection::default() };
     assert!(View::new(&profile, &nothing).is_empty());
     let busiest = View::new(&profile, &Selection::default()).busiest_first();
