@@ -72,13 +72,17 @@ struct Reader {
     /// By process: mappings by their start, with the index of their path.
     maps: FxHashMap<u32, BTreeMap<u64, (Map, u32)>>,
     paths: Vec<String>,
-    path_index: FxHashMap<Box<[u8]>, u32>,
+    index_of_path: FxHashMap<Box<[u8]>, u32>,
     comms: FxHashMap<(u32, u32), String>,
     places: Vec<CodePlace>,
     place_index: FxHashMap<CodePlace, u32>,
     /// Stacks of places as a prefix tree: parent, place.
     nodes: Vec<(Option<u32>, u32)>,
     node_index: FxHashMap<(Option<u32>, u32), u32>,
+    /// The sample before as `(place, node)`, outermost first: most call chains begin as their predecessor.
+    path: Vec<(u32, u32)>,
+    /// By process and address, as long as no mapping changes.
+    known_places: FxHashMap<(u32, u64), u32>,
     /// By thread: the node of each sample.
     samples: Vec<Vec<u32>>,
     /// Address of the kernel's first symbol while it was recorded.
@@ -97,7 +101,8 @@ impl Reader {
             }
             return;
         }
-        let path = self.path(path);
+        let path = self.path_index(path);
+        self.known_places.clear();
         let maps = self.maps.entry(pid).or_default();
         // What was there before is gone where the new one lies.
         let covered: Vec<u64> = maps.range(map.start..map.end).map(|(start, _)| *start).collect();
@@ -121,13 +126,13 @@ impl Reader {
         maps.insert(map.start, (map, path));
     }
 
-    fn path(&mut self, path: &[u8]) -> u32 {
-        if let Some(index) = self.path_index.get(path) {
+    fn path_index(&mut self, path: &[u8]) -> u32 {
+        if let Some(index) = self.index_of_path.get(path) {
             return *index;
         }
         let index = self.paths.len() as u32;
         self.paths.push(String::from_utf8_lossy(path).into_owned());
-        self.path_index.insert(path.into(), index);
+        self.index_of_path.insert(path.into(), index);
         index
     }
 
@@ -136,6 +141,7 @@ impl Reader {
             && !self.maps.contains_key(&pid)
             && let Some(maps) = self.maps.get(&parent).cloned()
         {
+            self.known_places.clear();
             self.maps.insert(pid, maps);
         }
     }
@@ -168,16 +174,22 @@ impl Reader {
             chain.push(self.place(sample.pid, sample.ip, sample.is_kernel));
         }
         self.n_memory_stacks += u64::from(event.copies_stacks());
-        let mut node = None;
+        let mut depth = 0;
         for place in chain.iter().rev() {
-            let next = self.nodes.len() as u32;
-            let id = *self.node_index.entry((node, *place)).or_insert(next);
-            if id == next {
-                self.nodes.push((node, *place));
+            if self.path.get(depth).is_none_or(|(known, _)| known != place) {
+                self.path.truncate(depth);
+                let parent = self.path.last().map(|(_, node)| *node);
+                let next = self.nodes.len() as u32;
+                let node = *self.node_index.entry((parent, *place)).or_insert(next);
+                if node == next {
+                    self.nodes.push((parent, *place));
+                }
+                self.path.push((*place, node));
             }
-            node = Some(id);
+            depth += 1;
         }
-        let Some(node) = node else { return };
+        self.path.truncate(depth);
+        let Some((_, node)) = self.path.last().copied() else { return };
         let index = self.content.thread(sample.pid, sample.tid);
         self.samples.resize_with(self.content.threads.len(), Vec::new);
         self.samples[index].push(node);
@@ -188,6 +200,11 @@ impl Reader {
     }
 
     fn place(&mut self, pid: u32, address: u64, is_kernel: bool) -> u32 {
+        // The kernel is the same in every process.
+        let key = (if is_kernel { 0 } else { pid }, address);
+        if let Some(known) = self.known_places.get(&key) {
+            return *known;
+        }
         let place = if is_kernel {
             CodePlace::Kernel(address)
         } else {
@@ -204,6 +221,7 @@ impl Reader {
         if index == next {
             self.places.push(place);
         }
+        self.known_places.insert(key, index);
         index
     }
 
