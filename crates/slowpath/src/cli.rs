@@ -1,6 +1,6 @@
 //! The command line. Only shapes and help texts; what they mean is in the command's own file.
 
-use crate::clinic_commands::{ClinicOptions, DOCTOR_EXAMPLES, FLAME_EXAMPLES};
+use crate::clinic_commands::{BUBBLE_EXAMPLES, ClinicOptions, DOCTOR_EXAMPLES, FLAME_EXAMPLES};
 use crate::durations::parse_duration;
 use crate::load::{
     CheckOptions, LoadCommandOptions, MergeOptions, PacingOptions, RequestOptions, TransportOptions,
@@ -47,6 +47,9 @@ pub(crate) enum Command {
     /// Judge a program by its event loop, garbage collection and CPU use, until Ctrl-C or its end
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(ClinicOptions),
+    /// Record what a program's requests wait for, until Ctrl-C or its end
+    #[command(after_help = BUBBLE_EXAMPLES)]
+    Bubble(ClinicOptions),
     /// Drive HTTP load at a server that runs already, as autocannon does
     Load(LoadCommandOptions),
     /// Merge the results of several `slowpath load` into one

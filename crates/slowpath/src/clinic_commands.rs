@@ -1,4 +1,4 @@
-//! `slowpath flame` and `slowpath doctor`: one question each, asked as Clinic.js and 0x are asked. They record from the
+//! `slowpath flame`, `slowpath doctor` and `slowpath bubble`: one question each, asked as Clinic.js and 0x are asked. They record from the
 //! target's start until Ctrl-C or its end, with whatever traffic there is; with `--load` they drive it as `run` does.
 
 use crate::cli::{LoadOptions, OutputOptions, SessionOptions};
@@ -39,10 +39,22 @@ Says whether the main thread was busy, held up, or waiting, how it spent its tim
 
 Exit codes: 0 when you or the program ended it in order, 3 when it crashed or ended with a code of its own.";
 
-/// Phase of a recording without load.
-const PHASE: &str = "cpu";
+pub(crate) const BUBBLE_EXAMPLES: &str = "\
+Examples:
+  slowpath bubble -- node app.js
+      Use the service as it is used; Ctrl-C ends the recording, stops the service and writes the report.
+  slowpath bubble --load http://127.0.0.1:3000/ -c 50 -d 20 -- node server.js
+      Drive load for 20 seconds once the port is listened on.
 
-/// Options of `slowpath flame` and `slowpath doctor`.
+Follows a share of the requests from head to last byte: what they waited for and where in the code, what slow ones wait for that typical ones do not, operations under way over time. The section `Waiting` of the report has the bubbles.
+
+Exit codes: 0 when you or the program ended it in order, 3 when it crashed or ended with a code of its own.";
+
+/// Phase of a recording without load, unless the question is what was waited for.
+const CPU: &str = "cpu";
+const ASYNC: &str = "async";
+
+/// Options of `slowpath flame`, `slowpath doctor` and `slowpath bubble`.
 #[derive(Debug, Clone, Args)]
 #[command(
     mut_arg("url", |url| url.long("load").alias("url").help(
@@ -76,16 +88,26 @@ pub(crate) struct ClinicOptions {
 
 /// Runs `slowpath flame`.
 pub(crate) fn flame(options: ClinicOptions) -> anyhow::Result<ExitCode> {
-    run(options, Some(PHASE), Summary::HottestFunctions)
+    run(options, CPU, Some(CPU), Summary::HottestFunctions)
 }
 
 /// Runs `slowpath doctor`.
 pub(crate) fn doctor(options: ClinicOptions) -> anyhow::Result<ExitCode> {
-    run(options, None, Summary::Vitals)
+    run(options, CPU, None, Summary::Vitals)
 }
 
-/// `only` is the one phase under load; without it those of `run`.
-fn run(mut options: ClinicOptions, only: Option<&str>, summary: Summary) -> anyhow::Result<ExitCode> {
+/// Runs `slowpath bubble`.
+pub(crate) fn bubble(options: ClinicOptions) -> anyhow::Result<ExitCode> {
+    run(options, ASYNC, Some(ASYNC), Summary::Waits)
+}
+
+/// `alone` is the phase without load, `only` the one under load; without it those of `run`.
+fn run(
+    mut options: ClinicOptions,
+    alone: &str,
+    only: Option<&str>,
+    summary: Summary,
+) -> anyhow::Result<ExitCode> {
     if options.command.is_empty() {
         return Err(usage(
             "no command to run",
@@ -97,7 +119,7 @@ fn run(mut options: ClinicOptions, only: Option<&str>, summary: Summary) -> anyh
         options.output.out = Some(out_dir::new_below(parent, &title, Timestamp::now()));
     }
     let load = request_plan(&options.load)?;
-    let (phases, ending) = phases(&options, only)?;
+    let (phases, ending) = phases(&options, alone, only)?;
     let prepared = Prepared {
         target: LaunchPlan { command: options.command, env: Vec::new(), cwd: None },
         project: None,
@@ -111,7 +133,11 @@ fn run(mut options: ClinicOptions, only: Option<&str>, summary: Summary) -> anyh
     run_by_options(prepared, &options.session, &options.output)
 }
 
-fn phases(options: &ClinicOptions, only: Option<&str>) -> anyhow::Result<(Vec<PhasePlan>, Ending)> {
+fn phases(
+    options: &ClinicOptions,
+    alone: &str,
+    only: Option<&str>,
+) -> anyhow::Result<(Vec<PhasePlan>, Ending)> {
     let (LoadOptions { url, duration, .. }, session) = (&options.load, &options.session);
     let planned = session.phases.as_deref();
     if url.is_some() {
@@ -126,7 +152,7 @@ fn phases(options: &ClinicOptions, only: Option<&str>) -> anyhow::Result<(Vec<Ph
         ));
     }
     let seconds = duration.map_or(0.0, |limit| limit.as_secs_f64());
-    Ok((vec![PhasePlan { name: PHASE.into(), seconds }], Ending::Open(*duration)))
+    Ok((vec![PhasePlan { name: alone.into(), seconds }], Ending::Open(*duration)))
 }
 
 #[cfg(test)]
@@ -149,17 +175,17 @@ mod tests {
     fn without_load_it_records_one_phase_until_somebody_ends_it() {
         let check = |options: &str, seconds: f64, ending: Ending| {
             let cpu = PhasePlan { name: "cpu".into(), seconds };
-            assert_eq!(phases(&parse(options), Some("cpu")).unwrap(), (vec![cpu], ending), "{options}");
+            assert_eq!(phases(&parse(options), CPU, Some(CPU)).unwrap(), (vec![cpu], ending), "{options}");
         };
         check("", 0.0, Ending::Open(None));
         check("-d 5", 5.0, Ending::Open(Some(Duration::from_secs(5))));
-        assert!(phases(&parse("--only baseline"), Some("cpu")).is_err());
+        assert!(phases(&parse("--only baseline"), CPU, Some(CPU)).is_err());
     }
 
     #[test]
     fn with_load_it_has_the_phases_of_its_question() {
         let names = |options: &str, only: Option<&str>| {
-            let (phases, ending) = phases(&parse(options), only).unwrap();
+            let (phases, ending) = phases(&parse(options), CPU, only).unwrap();
             assert_eq!(ending, Ending::LastPhase);
             phases.into_iter().map(|phase| phase.name).collect::<Vec<_>>().join(" ")
         };

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         cli::Command::Run(options) => run_command::run(&options),
         cli::Command::Flame(options) => clinic_commands::flame(options),
         cli::Command::Doctor(options) => clinic_commands::doctor(options),
+        cli::Command::Bubble(options) => clinic_commands::bubble(options),
         cli::Command::Demo(options) => demo::run(&options),
         cli::Command::Load(options) => load::run(&options),
         cli::Command::Merge(options) => load::run_merge(&options),

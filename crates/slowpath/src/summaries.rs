@@ -1,9 +1,13 @@
-//! What a command says besides the verdict when it has ended: the hottest functions, or how the main thread was.
+//! What a command says besides the verdict when it has ended: the hottest functions, how the main thread was, or
+//! what requests waited for.
 
 use slowpath_report::{FunctionData, ReportData, StallData};
 
 /// Functions shown.
 const MAX_FUNCTIONS: usize = 5;
+
+/// Places of waiting shown.
+const MAX_WAITS: usize = 5;
 
 /// What the closing lines say besides the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +18,8 @@ pub(crate) enum Summary {
     HottestFunctions,
     /// Event loop, garbage collection and CPU.
     Vitals,
+    /// What requests waited for.
+    Waits,
 }
 
 impl Summary {
@@ -23,6 +29,7 @@ impl Summary {
             Self::Verdict => Vec::new(),
             Self::HottestFunctions => hottest_functions(report),
             Self::Vitals => vitals(report),
+            Self::Waits => waits(report),
         };
         if !lines.is_empty() {
             lines.insert(0, String::new());
@@ -49,6 +56,26 @@ fn hottest_functions(report: &ReportData) -> Vec<String> {
     if !lines.is_empty() {
         lines.insert(0, format!("  {:>8}  {:>8}  hottest functions", "own time", "total"));
     }
+    lines
+}
+
+fn waits(report: &ReportData) -> Vec<String> {
+    let Some(requests) = &report.requests else {
+        return vec!["  no request was followed: nothing says what they waited for".into()];
+    };
+    let sites = requests.sites.iter().filter(|site| site.held_up_ms > 0.0).take(MAX_WAITS);
+    let rows = sites.map(|site| {
+        let each = site.waited_ms / site.n.max(1) as f64;
+        format!("  {:>8}  {:>8}  {}", seconds(site.held_up_ms / 1e3), seconds(each / 1e3), site.name)
+    });
+    let mut lines: Vec<String> = rows.collect();
+    lines.insert(
+        0,
+        format!(
+            "  {:>8}  {:>8}  what {} of {} requests waited for",
+            "held up", "a wait", requests.n_followed, requests.n_requests
+        ),
+    );
     lines
 }
 
@@ -142,6 +169,12 @@ mod tests {
         ];
         assert_eq!(Summary::HottestFunctions.lines(&report), expected);
         assert!(Summary::HottestFunctions.lines(&ReportData::default()).is_empty());
+    }
+
+    #[test]
+    fn without_followed_requests_it_is_said() {
+        let lines = Summary::Waits.lines(&ReportData::default());
+        assert_eq!(lines, ["", "  no request was followed: nothing says what they waited for"]);
     }
 
     #[test]

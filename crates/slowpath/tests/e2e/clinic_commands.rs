@@ -1,4 +1,4 @@
-//! `slowpath flame` and `slowpath doctor`: record until a person or the program ends it, and leave the program's own
+//! `slowpath flame`, `slowpath doctor` and `slowpath bubble`: record until a person or the program ends it, and leave the program's own
 //! output and end as they are.
 
 use crate::fixtures::{app, get, planted};
@@ -95,6 +95,22 @@ fn flame_drives_load_when_told_to() {
     let phases = report.json["timeline"]["phases"].as_array().expect("a list");
     let names: Vec<_> = phases.iter().map(|phase| phase["name"].as_str().expect("a name")).collect();
     assert_eq!(names, ["warm-up", "cpu"]);
+}
+
+#[test]
+fn bubble_names_what_requests_wait_for() {
+    let port = crate::fixtures::free_port();
+    let invocation = Invocation::recording("bubble").cwd(app("plain")).env("PORT", port.to_string());
+    let invocation =
+        invocation.arg("--load").arg(format!("http://127.0.0.1:{port}/")).args(["-c", "4", "-d", "5"]);
+    let finished = invocation.target(["node", "waiting.js"]).finish().expect_code(0);
+    let requests = &finished.report().json["requests"];
+    assert_eq!(requests["sites"][0]["kind"], "http", "{requests}");
+    assert_eq!(requests["sites"][0]["file"], "waiting.js");
+    let slow = &requests["all"]["slow"];
+    assert!(slow["mean_ms"].as_f64().is_some_and(|ms| ms >= 150.0), "the upstream takes that long: {slow}");
+    assert!(finished.stderr.contains("requests waited for"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("(waiting.js:"), "{}", finished.stderr);
 }
 
 #[test]
