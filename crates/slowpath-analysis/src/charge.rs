@@ -5,13 +5,17 @@
 //! a name of its own, or too small to matter, is folded into the application function that nearly always calls it, so
 //! that a cost spread over closures and small helpers shows where a person would look for it. What has no application
 //! function on its stack stays visible as [`Unowned`].
+//!
+//! V8 samples the wall clock: a thread that loses its CPU gets its next sample when it runs again, and that whole gap would
+//! be charged to what it ran last, most often the system call that woke another thread. So no sample counts for more than a
+//! few intervals; what that takes away is spread over all.
 
 use crate::app_tree::AppTree;
 use crate::async_ops::Owners;
 use crate::stack_class::{Doing, StackClasses};
 use crate::threads::ServingThread;
 use slowpath_profile::classify::Category;
-use slowpath_profile::tables::{FunctionId, Profile, StackId};
+use slowpath_profile::tables::{FunctionId, Profile, StackId, ThreadSamples, Timing, WeightUnit};
 use slowpath_profile::{Nanos, SECOND};
 use std::collections::BTreeMap;
 
@@ -20,6 +24,10 @@ const GC_CHARGE_WINDOW: Nanos = Nanos(20_000_000);
 
 /// Blocks that time is cut into, at most; they are a second long in any run shorter than an hour.
 const MAX_BLOCKS: u64 = 3600;
+
+/// Longest time that one sample stands for, in sampling intervals. Under load the distance of samples varies by a factor of
+/// two; beyond three the thread had no CPU, or the sampler had none, and neither says what the thread ran.
+const MAX_INTERVALS: u64 = 3;
 
 /// Time charged to one application function.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +52,9 @@ pub struct AppFunction {
     pub folded: Vec<(FunctionId, f64)>,
     /// Time of it that was in calls that block by nature.
     pub in_sync_calls: Nanos,
+    /// Time of it in Node's own HTTP, stream and socket code below it: what requests and answers cost in any service.
+    /// Connecting, TLS and name look-ups are not among it.
+    pub in_exchange: Nanos,
 }
 
 /// Time in one synchronous call, by the application function that makes it.
@@ -118,6 +129,7 @@ impl Charges {
         let tree =
             AppTree::of(profile, samples.iter().filter_map(|sample| Some((sample.stack?, sample.duration))));
         let into = tree.folds(profile, busy);
+        let exchanges = exchanging_stacks(profile);
         let mut functions: BTreeMap<FunctionId, FunctionSum> = BTreeMap::new();
         let mut sync_calls: BTreeMap<(FunctionId, Option<FunctionId>), (Vec<u64>, u64)> = BTreeMap::new();
         let mut unowned: BTreeMap<String, u64> = BTreeMap::new();
@@ -145,6 +157,9 @@ impl Charges {
             *charged = *charged + Nanos(sample.duration);
             let sum = functions.entry(into[&owner]).or_default();
             sum.add(profile, owner, into[&owner], sample);
+            if sample.doing != Doing::Gc && sample.stack.is_some_and(|stack| exchanges[stack.0 as usize]) {
+                sum.in_exchange += sample.duration;
+            }
         }
         let share = |time: u64| time as f64 / busy as f64;
         let mut functions: Vec<_> = functions
@@ -188,6 +203,7 @@ pub(crate) fn charged_samples(
 ) -> (Vec<Charged>, Vec<u64>) {
     let mut charged = Vec::new();
     let mut blocks: Vec<u64> = Vec::new();
+    let mut busy = 0;
     let starts = serving.iter().filter_map(|thread| profile.threads[thread.index].start.first());
     let origin = starts.min().copied().unwrap_or_default();
     let ends = serving.iter().filter_map(|thread| profile.threads[thread.index].start.last());
@@ -195,6 +211,7 @@ pub(crate) fn charged_samples(
     let block_length = SECOND.max(span.0 / MAX_BLOCKS);
     for thread in serving {
         let samples = &profile.threads[thread.index];
+        let longest = longest_duration(profile, samples);
         let mut before: Option<(Nanos, StackId)> = None;
         for ((start, duration), stack) in samples.start.iter().zip(&samples.duration).zip(&samples.stack) {
             let doing = classes.doing[stack.0 as usize];
@@ -206,7 +223,9 @@ pub(crate) fn charged_samples(
             if block >= blocks.len() {
                 blocks.resize(block + 1, 0);
             }
-            blocks[block] += duration.0;
+            let counted = duration.0.min(longest);
+            busy += duration.0;
+            blocks[block] += counted;
             let payer = if doing == Doing::Gc {
                 before.filter(|(at, _)| start.since(*at) <= GC_CHARGE_WINDOW).map(|(_, stack)| stack)
             } else {
@@ -221,14 +240,71 @@ pub(crate) fn charged_samples(
             }
             charged.push(Charged {
                 block,
-                duration: duration.0,
+                duration: counted,
                 stack: payer,
                 owner: payer.and_then(|payer| classes.owner[payer.0 as usize]),
                 doing,
             });
         }
     }
+    spread(&mut charged, &mut blocks, busy);
     (charged, blocks)
+}
+
+/// Returns the longest time that a sample of a thread stands for.
+fn longest_duration(profile: &Profile, samples: &ThreadSamples) -> u64 {
+    let is_timed = profile.unit == WeightUnit::Nanoseconds && samples.timing == Timing::Recorded;
+    match samples.effective_interval() {
+        Some(interval) if is_timed && interval.0 > 0 => interval.0.saturating_mul(MAX_INTERVALS),
+        _ => u64::MAX,
+    }
+}
+
+/// Makes the samples add up to `busy` again, each by the same factor.
+fn spread(charged: &mut [Charged], blocks: &mut [u64], busy: u64) {
+    let counted: u64 = blocks.iter().sum();
+    if counted == busy || counted == 0 {
+        return;
+    }
+    let factor = busy as f64 / counted as f64;
+    blocks.fill(0);
+    for sample in charged {
+        sample.duration = (sample.duration as f64 * factor) as u64;
+        blocks[sample.block] += sample.duration;
+    }
+}
+
+/// Node's own code for requests and answers.
+const EXCHANGE_MODULES: &[&str] = &[
+    "node:_http",
+    "node:http",
+    "node:net",
+    "node:internal/http",
+    "node:internal/stream_base_commons",
+    "node:internal/streams/",
+    "node:stream",
+    "node:internal/deps/undici",
+];
+
+/// Native work that belongs to connections rather than to what is exchanged over them.
+const OF_CONNECTIONS: &[&str] = &["connect/close", "TLS", "dns"];
+
+/// Returns for each stack whether Node's HTTP or socket code runs below the nearest application function.
+fn exchanging_stacks(profile: &Profile) -> Vec<bool> {
+    let stacks = &profile.stacks;
+    let mut exchanges: Vec<bool> = Vec::with_capacity(stacks.len());
+    for (parent, function) in stacks.parent.iter().zip(&stacks.function) {
+        let function = profile.functions.get(*function);
+        let inherited = parent.is_some_and(|parent| exchanges[parent.0 as usize]);
+        let is_exchange = || EXCHANGE_MODULES.iter().any(|module| function.file.starts_with(module));
+        exchanges.push(match function.category {
+            Category::App => false,
+            Category::Node => inherited || is_exchange(),
+            _ if function.kind.is_some_and(|kind| OF_CONNECTIONS.contains(&kind)) => false,
+            _ => inherited,
+        });
+    }
+    exchanges
 }
 
 /// Whether what runs is likely what fills the heap: code of the application and its dependencies, and built-ins that they
@@ -272,6 +348,7 @@ struct FunctionSum {
     own_code: u64,
     n_samples: u64,
     in_sync_calls: u64,
+    in_exchange: u64,
     spent_in: BTreeMap<String, u64>,
     folded: BTreeMap<FunctionId, u64>,
 }
@@ -325,6 +402,7 @@ impl FunctionSum {
             callers: by_share(callers, |time| time as f64 / below),
             folded: by_share(self.folded, share),
             in_sync_calls: Nanos(self.in_sync_calls),
+            in_exchange: Nanos(self.in_exchange),
         }
     }
 }
@@ -408,6 +486,7 @@ mod tests {
             "native" => (Category::Native, ""),
             "dep" => (Category::Dependency, "node_modules/d/d.js"),
             "fs" => (Category::Node, "node:fs"),
+            "net" => (Category::Node, "node:net"),
             "gc" => (Category::Gc, ""),
             "idle" => (Category::Idle, ""),
             _ => (Category::App, "app.js"),
@@ -468,6 +547,26 @@ mod tests {
     #[test]
     fn functions_that_call_each_other_keep_all_their_time() {
         check("even;odd;even;odd 10\nodd;even 10", &[("even", 10), ("odd", 10)]);
+    }
+
+    #[test]
+    fn a_thread_that_lost_its_cpu_does_not_charge_the_gap_to_what_it_ran_last() {
+        let mut profile = profile("work 80\nsend 20");
+        let samples = &mut profile.threads[0];
+        samples.duration[99] = Nanos(10 * SECOND);
+        let charges = Charges::of(&profile, &serving_threads(&profile));
+        let work = &charges.functions[0];
+        assert_eq!(profile.functions.get(work.function).name, "work");
+        assert!((work.share - 80.0 / 102.0).abs() < 1e-6, "{}", work.share);
+        let whole: u64 = profile.threads[0].duration.iter().map(|duration| duration.0).sum();
+        assert!(charges.busy.0.abs_diff(whole) < 1000, "the gap is spread over all");
+    }
+
+    #[test]
+    fn what_answering_costs_in_any_service_is_told_apart() {
+        let profile = profile("a;net:write;native:writev 30\na;native:parse 10\na 60");
+        let charges = Charges::of(&profile, &serving_threads(&profile));
+        assert_eq!(charges.functions[0].in_exchange, Nanos(3 * SECOND));
     }
 
     #[test]

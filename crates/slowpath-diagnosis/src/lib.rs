@@ -4,6 +4,8 @@ mod checklist;
 mod checkpoints;
 mod finding;
 mod gain;
+mod line_work;
+mod merge;
 mod native_verdict;
 mod overlap;
 mod packs;
@@ -48,10 +50,15 @@ pub struct Diagnosis {
     pub refuted: Vec<String>,
 }
 
-/// Runs every rule, ranks the findings by predicted gain and concludes.
+/// Runs every rule, lets one finding stand for each time and place, ranks by predicted gain and concludes.
 pub fn diagnose(facts: Facts<'_>) -> Diagnosis {
-    let found: Vec<Finding> = RULES.iter().flat_map(|rule| (rule.check)(facts)).collect();
-    let mut findings = overlap::settle(facts, found);
+    let all: Vec<Finding> = ranked(RULES.iter().flat_map(|rule| (rule.check)(facts)).collect());
+    let findings = ranked(merge::merge(overlap::settle(facts, all.clone())));
+    let verdict = verdict::conclude(facts, &findings, &all);
+    Diagnosis { verdict, findings, refuted: verdict::refuted(facts) }
+}
+
+fn ranked(mut findings: Vec<Finding>) -> Vec<Finding> {
     let gain = |finding: &Finding| finding.predicted_gain.as_ref().map_or(1.0, |gain| gain.throughput);
     findings.sort_by(|a, b| {
         (b.severity.cmp(&a.severity))
@@ -59,6 +66,5 @@ pub fn diagnose(facts: Facts<'_>) -> Diagnosis {
             .then(b.share.unwrap_or(0.0).total_cmp(&a.share.unwrap_or(0.0)))
             .then(a.title.cmp(&b.title))
     });
-    let verdict = verdict::conclude(facts, &findings);
-    Diagnosis { verdict, findings, refuted: verdict::refuted(facts) }
+    findings
 }

@@ -96,10 +96,10 @@ pub(crate) fn verdict(
     Verdict { class, sentence: sentence.into(), detail: detail.into() }
 }
 
-pub(crate) fn conclude(facts: Facts<'_>, findings: &[Finding]) -> Verdict {
+/// Concludes from the findings that stand, and from `all` that there were before those of one place were merged.
+pub(crate) fn conclude(facts: Facts<'_>, findings: &[Finding], all: &[Finding]) -> Verdict {
     let measurements = facts.measurements;
-    if let Some(hang) = findings.iter().find(|f| f.rule == "event-loop-stall" && f.title.contains("hangs in"))
-    {
+    if let Some(hang) = all.iter().find(|f| f.rule == "event-loop-stall" && f.title.contains("hangs in")) {
         let place =
             hang.location.as_ref().map_or(String::new(), |location| format!(" ({})", place_of(location)));
         return verdict(
@@ -125,9 +125,9 @@ pub(crate) fn conclude(facts: Facts<'_>, findings: &[Finding]) -> Verdict {
         return verdict(VerdictClass::Starved, sentence, numbers);
     }
     if split.utilisation() >= SATURATED {
-        return saturated(facts, split, findings, numbers);
+        return saturated(facts, split, findings, all, numbers);
     }
-    if let Some(verdict) = delayed(facts, split, findings, &numbers) {
+    if let Some(verdict) = delayed(facts, split, all, &numbers) {
         return verdict;
     }
     let idle = percent(split.share(SplitClass::Idle));
@@ -222,9 +222,15 @@ fn died(facts: Facts<'_>) -> Option<String> {
     (phases.outcome == Outcome::TargetDied).then(|| phases.detail.clone())
 }
 
-fn saturated(facts: Facts<'_>, split: &Split, findings: &[Finding], numbers: String) -> Verdict {
+fn saturated(
+    facts: Facts<'_>,
+    split: &Split,
+    findings: &[Finding],
+    all: &[Finding],
+    numbers: String,
+) -> Verdict {
     let busy = percent(split.utilisation());
-    let top = |rules: &[&str]| findings.iter().find(|finding| rules.contains(&finding.rule));
+    let top = |rules: &[&str]| all.iter().find(|finding| rules.contains(&finding.rule));
     let gc = split.share_of_busy(SplitClass::Gc);
     if gc >= DOMINANT {
         let whom = top(&["gc-pressure"]).and_then(|finding| finding.location.as_ref());

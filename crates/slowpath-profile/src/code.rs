@@ -254,6 +254,30 @@ impl<'a> Script<'a> {
         })
     }
 
+    /// Returns the names that are called in the part of a line (from 0) that belongs to a function, `None` where that part
+    /// has a loop, or letters that are not ASCII: columns then are not bytes.
+    pub(crate) fn calls_on_line(&self, id: RangeId, line: u32) -> Option<Vec<&'a str>> {
+        let function = &self.functions[id.0];
+        let (start, _) = self.line_range(line)?;
+        let text = self.line_text(line);
+        let within = |offset: u32| (offset.saturating_sub(start) as usize).min(text.len());
+        let part = text.is_ascii().then(|| &text[within(function.start)..within(function.end)])?;
+        let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '$';
+        let mut calls = Vec::new();
+        for (at, _) in part.match_indices('(') {
+            let before = part[..at].trim_end();
+            let word = &before[before.rfind(|c| !is_letter(c)).map_or(0, |last| last + 1)..];
+            match word {
+                "for" | "while" => return None,
+                // Parentheses of an expression, of parameters, of a condition.
+                "" | "if" | "return" | "await" | "function" | "async" | "typeof" | "switch" | "catch" => {}
+                name if name == function.name => {}
+                name => calls.push(name),
+            }
+        }
+        Some(calls)
+    }
+
     /// Returns a frame for a function that no stack shows, as V8 would name it.
     pub fn frame_of(&self, id: RangeId, url: &str) -> CallFrame<'static> {
         let function = &self.functions[id.0];

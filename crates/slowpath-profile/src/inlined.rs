@@ -11,6 +11,9 @@
 //!         line  5:  90 ticks    handle > mix   90      mix is lines 4 to 9 of the file
 //! ```
 //!
+//! A line that only calls one function may get the inlined time as well, on its own line. Where that is most of a node's time,
+//! which a mere call cannot take, it goes to the function called.
+//!
 //! Where each function begins and ends comes from the recording's sources. Which function a line belongs to is only
 //! believed if that function is called, directly or through others, by the one that V8 names.
 
@@ -130,6 +133,34 @@ impl<'a> Inlining<'a> {
         // No sample shows the call: V8 may have inlined it from the start. Then the text must.
         self.add_calls_of_text(named);
         self.path_to_line(named, &url, line)
+    }
+
+    /// Returns the function that a line calls, where it does nothing else that could take time: `select: (chat) =>
+    /// pool.select(chat)`. V8 may give such a line all the time of what it inlined there. Only a callee that other
+    /// samples show is believed.
+    pub(crate) fn only_callee(&self, frame: &CallFrame<'_>, line: u32) -> Option<CallFrame<'a>> {
+        let named = *self.index_of.get(frame)?;
+        let own = self.ranges[named as usize]?;
+        let calls = self.code.script(&frame.url)?.calls_on_line(own, line.checked_sub(1)?)?;
+        let [name] = calls[..] else { return None };
+        let callees = self.callees.get(&named)?.iter().copied();
+        let mut of_that_name = callees.filter(|callee| {
+            let frame = &self.frames[*callee as usize];
+            let bare = frame.function_name.rsplit(['.', ' ']).next().unwrap_or_default();
+            bare == name && self.ranges[*callee as usize].is_some()
+        });
+        let callee = of_that_name.next().filter(|_| of_that_name.next().is_none())?;
+        Some(self.frames[callee as usize].clone())
+    }
+
+    /// Whether a line (from 1) has any part of a function; true where that is not known.
+    pub(crate) fn has_line(&self, frame: &CallFrame<'_>, line: u32) -> bool {
+        let script = self.code.script(&frame.url);
+        let range = self.index_of.get(frame).and_then(|index| self.ranges[*index as usize]);
+        match (script, range) {
+            (Some(script), Some(range)) => line > 0 && script.touches(range, line - 1),
+            _ => true,
+        }
     }
 
     /// Adds what the text says of calls, of every script that can be reached from `from`: a function calls those whose

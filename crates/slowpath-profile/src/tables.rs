@@ -379,15 +379,31 @@ impl Profile {
         naming: &mut Naming<'_>,
     ) -> HashMap<u32, Leaf> {
         let mut leaves: HashMap<u32, Leaf> = HashMap::new();
+        let mut ticks_of_node: HashMap<u32, u64> = HashMap::new();
+        let mut ticks_of_line: HashMap<(u32, u32), u64> = HashMap::new();
+        for (node, line, ticks) in &segment.lines {
+            *ticks_of_node.entry(*node).or_default() += u64::from(*ticks);
+            *ticks_of_line.entry((*node, *line)).or_default() += u64::from(*ticks);
+        }
         for (node, line, ticks) in &segment.lines {
             let Some(mut stack) = stack_of[*node as usize] else { continue };
             let mut frame = &segment.nodes[*node as usize].1;
-            let chain = naming.inlining.chain(frame, *line).unwrap_or_default();
+            let is_most = 2 * ticks_of_line[&(*node, *line)] > ticks_of_node[node];
+            let inlining = &mut naming.inlining;
+            let chain = inlining.chain(frame, *line).or_else(|| {
+                let callee = inlining.only_callee(frame, *line).filter(|_| is_most)?;
+                Some(vec![callee])
+            });
+            let chain = chain.unwrap_or_default();
             for inlined in &chain {
                 stack = self.add_frame(scope, naming, inlined, Some(stack));
                 frame = inlined;
             }
             leaves.entry(*node).or_default().add(stack, u64::from(*ticks));
+            if !chain.is_empty() && !naming.inlining.has_line(frame, *line) {
+                // The line is that of the call, not one of the function that ran.
+                continue;
+            }
             let function = self.stacks.function[stack.0 as usize];
             let has_map = naming.code.original_frame(frame).is_some();
             let original = naming.code.original_line(&frame.url, *line).map(|(_, line)| line);

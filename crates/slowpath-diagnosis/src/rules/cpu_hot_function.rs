@@ -44,7 +44,8 @@ On a full thread, requests queue behind it: throughput is bounded by its cost, a
 who wait.",
         how_recognised: "\
 Every CPU sample is charged to the nearest application function on its stack, whatever leaf it ended in; closures and
-small helpers are folded into the function that calls them. Fires from 10 % of busy time and 5 % of wall time on, with at
+small helpers are folded into the function that calls them. Time below it in Node's own HTTP and socket code is not counted:
+answering costs that in any service. Fires from 10 % of busy time and 5 % of wall time on, with at
 least 30 samples, where the predicted gain is at least 1.05× (1.1× on a thread that is not full).",
         lookalikes: "\
 A function that only waits (it is not on a CPU: not sampled). A synchronous call (`sync-fs` and its neighbours say so).
@@ -84,17 +85,27 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
 fn is_hot(facts: Facts<'_>, function: &AppFunction) -> bool {
     let utilisation = facts.measurements.split.as_ref().map_or(0.0, slowpath_analysis::Split::utilisation);
     let in_sync_calls = function.in_sync_calls.0 as f64 / function.charged.0.max(1) as f64;
-    function.share >= MIN_SHARE
-        && function.share * utilisation >= MIN_SHARE_OF_WALL
+    let share = function.share * removable(function);
+    share >= MIN_SHARE
+        && share * utilisation >= MIN_SHARE_OF_WALL
         && function.n_samples >= MIN_SAMPLES
         && in_sync_calls < MOSTLY_SYNC_CALLS
+}
+
+/// Returns the part of a function's time that is not in Node's HTTP and socket code: a lean service has most of its time
+/// there, below whatever function answers.
+fn removable(function: &AppFunction) -> f64 {
+    1.0 - function.in_exchange.0 as f64 / function.charged.0.max(1) as f64
 }
 
 fn finding(facts: Facts<'_>, hot: &AppFunction) -> Finding {
     let function = facts.profile.functions.get(hot.function);
     let name = function_name(function);
-    let predicted_gain = gain::of_removing(facts, hot.share, hot.share_interval);
-    let (confidence, confidence_why) = Confidence::of_share(hot.share, hot.share_interval, hot.n_samples);
+    let removable = removable(hot);
+    let share = hot.share * removable;
+    let interval = (hot.share_interval.0 * removable, hot.share_interval.1 * removable);
+    let predicted_gain = gain::of_removing(facts, share, interval);
+    let (confidence, confidence_why) = Confidence::of_share(share, interval, hot.n_samples);
     let severity = Severity::of_gain(predicted_gain.map_or(1.0, |gain| gain.throughput));
     let mut advice = format!("Look at {name} in {}", place(function));
     if let Some((label, share)) = hot.spent_in.first().filter(|(_, share)| *share > hot.share / 3.0) {
@@ -114,11 +125,11 @@ fn finding(facts: Facts<'_>, hot: &AppFunction) -> Finding {
     }
     Finding {
         rule: RULE.id,
-        title: format!("{name} takes {} of the busy time", percent(hot.share)),
+        title: format!("{name} takes {} of the busy time", percent(share)),
         severity,
         confidence,
         confidence_why,
-        share: Some(hot.share),
+        share: Some(share),
         share_of: "busy main-thread time",
         predicted_gain,
         location: Some(Location::of(function, facts.process_running(hot.function))),
@@ -169,6 +180,14 @@ fn evidence(facts: Facts<'_>, hot: &AppFunction) -> Vec<Evidence> {
     }
     for (label, share) in hot.spent_in.iter().filter(|(_, share)| *share >= MIN_PART) {
         rows.push(cpu(format!("{} below it in {label}", percent(*share)), *share, "share", None));
+    }
+    let in_exchange = hot.share * (1.0 - removable(hot));
+    if in_exchange >= MIN_PART {
+        let text = format!(
+            "{} more below it in Node's HTTP and sockets, which answering costs in any service; not counted here",
+            percent(in_exchange)
+        );
+        rows.push(cpu(text, in_exchange, "share", None));
     }
     for (folded, share) in hot.folded.iter().filter(|(_, share)| *share >= MIN_PART) {
         let helper = functions.get(*folded);

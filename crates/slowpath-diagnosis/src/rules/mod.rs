@@ -12,13 +12,16 @@ mod expensive_construction_per_request;
 mod gc_pressure;
 mod hot_code;
 mod json_churn;
+mod list_work;
 mod module_load_at_runtime;
 mod per_chunk_work_in_stream;
+mod quadratic_work;
 mod redis_blocking_command;
 mod redis_chatter;
 mod redis_large_values;
 mod regex_backtracking;
 mod regex_recompiled;
+mod sort_or_scan_per_request;
 mod string_concat_growth;
 mod sync_call;
 mod sync_child_process;
@@ -27,6 +30,7 @@ mod sync_fs;
 mod sync_logging;
 mod timer_storm;
 mod tiny_writes;
+mod wasm_hot;
 
 pub use documentation::{Documentation, Example, rules_docs};
 
@@ -79,6 +83,9 @@ pub static RULES: &[Rule] = &[
     sync_logging::RULE,
     timer_storm::RULE,
     tiny_writes::RULE,
+    quadratic_work::RULE,
+    sort_or_scan_per_request::RULE,
+    wasm_hot::RULE,
     cpu_hot_function::RULE,
     cpu_hot_dependency::RULE,
     gc_pressure::RULE,

@@ -7,7 +7,7 @@ use crate::drawing::Drawing;
 #[test]
 fn collections_are_blamed_on_the_function_that_ran_before_them() {
     let drawing = Drawing::of(&format!("handle@3;concat@30 8\ngc 45\n{}", flat(9))).load(100, 150.0);
-    let found = check(&drawing, "gc", &["cpu-hot-function concat app.js:30", "gc-pressure concat app.js:30"]);
+    let found = check(&drawing, "gc", &["gc-pressure concat app.js:30"]);
     assert!(found.sentence().contains("caused by concat() at app.js:30"), "{}", found.sentence());
     assert!(!found.refutes("garbage collection"), "{:?}", found.diagnosis.refuted);
 }

@@ -100,3 +100,38 @@ fn the_code_around_hot_lines_is_kept() {
     assert_eq!((excerpt.file.as_str(), excerpt.first_line), ("a.js", 94));
     assert_eq!(excerpt.lines[6..9], ["function late() {", "  return 1;", "}"]);
 }
+
+/// `route` is lines 1 to 3 and only calls `pick`, which is lines 4 to 8; `parse` (9 to 11) works itself.
+const WRAPPED: &str = "\
+function route(chat) {
+  return { at: pick(chat.user).length };
+}
+function pick(user) {
+  let n = 0;
+  for (const c of user) n += c.length;
+  return user;
+}
+function parse(text) {
+  return JSON.parse(text).map(pick);
+}
+";
+
+const PICK: &str = "pick a.js 4 14";
+
+fn wrapped(stacks: &[DrawnStack<'_>]) -> Vec<String> {
+    samples(&profile(vec![script("a.js", WRAPPED)], stacks))
+}
+
+#[test]
+fn a_line_that_only_calls_passes_most_of_a_nodes_time_on_to_what_it_calls() {
+    let route = "route a.js 1 15";
+    let found = wrapped(&[(&[route], &[(2, 60)]), (&[route, PICK], &[(6, 40)])]);
+    assert_eq!(found, ["route@a.js:1 > pick@a.js:4: 100"]);
+}
+
+#[test]
+fn a_line_that_works_itself_keeps_its_time() {
+    let parse = "parse a.js 9 15";
+    let found = wrapped(&[(&[parse], &[(10, 60)]), (&[parse, PICK], &[(6, 40)])]);
+    assert_eq!(found, ["parse@a.js:9: 60", "parse@a.js:9 > pick@a.js:4: 40"]);
+}
