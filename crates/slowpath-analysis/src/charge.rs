@@ -554,7 +554,7 @@ mod tests {
         let mut profile = profile("work 80\nsend 20");
         let samples = &mut profile.threads[0];
         samples.duration[99] = Nanos(10 * SECOND);
-        let charges = Charges::of(&profile, &serving_threads(&profile));
+        let charges = Charges::of(&profile, &serving_threads(&profile), &Owners::default());
         let work = &charges.functions[0];
         assert_eq!(profile.functions.get(work.function).name, "work");
         assert!((work.share - 80.0 / 102.0).abs() < 1e-6, "{}", work.share);
@@ -565,7 +565,7 @@ mod tests {
     #[test]
     fn what_answering_costs_in_any_service_is_told_apart() {
         let profile = profile("a;net:write;native:writev 30\na;native:parse 10\na 60");
-        let charges = Charges::of(&profile, &serving_threads(&profile));
+        let charges = Charges::of(&profile, &serving_threads(&profile), &Owners::default());
         assert_eq!(charges.functions[0].in_exchange, Nanos(3 * SECOND));
     }
 
