@@ -58,6 +58,8 @@ function wrapHttp(tally, patches) {
     const reused = request.reusedSocket || used.has(request.socket);
     used.add(request.socket);
     if (reused) tally.add(tally.counter('http.reused', host));
+    const { statusCode } = response;
+    if (statusCode === 429 || statusCode >= 500) tally.add(tally.counter('http.error', host));
     if (!request.shouldKeepAlive) tally.add(tally.counter('http.closed_by_us', host));
     else if (/^close$/i.test(response.headers.connection ?? '')) tally.add(tally.counter('http.closed_by_server', host));
   });

@@ -48,11 +48,17 @@ function counterRow(context: Context, row: CounterRow): HTMLTableRowElement {
     h("th", { scope: "row" }, kindName(row.kind), row.key === "" ? null : h("code", {}, ` ${keepStart(row.key, 48)}`)),
     h("td", { class: "figure" }, row.per_request === null ? "–" : significant(row.per_request)),
     h("td", { class: "figure" }, count(row.n)),
-    h("td", { class: "figure" }, row.bytes > 0 ? bytes(row.bytes / row.n) : "–"),
+    h("td", { class: "figure" }, sizeOf(row)),
     h("td", { class: "figure" }, row.ms > 0 ? milliseconds(row.ms) : "–"),
     h("td", { class: "figure" }, row.share_of_busy === null ? "–" : percent(row.share_of_busy)),
     h("td", {}, ...places),
   );
+}
+
+/** What a write to Redis carries is counted in commands. */
+function sizeOf(row: CounterRow): string {
+  if (row.bytes === 0) return "–";
+  return row.kind === "redis.write" ? S.commandsEach(significant(row.bytes / row.n)) : bytes(row.bytes / row.n);
 }
 
 function place({ showFunction }: Context, row: CounterRow, at: CounterPlace): HTMLElement {

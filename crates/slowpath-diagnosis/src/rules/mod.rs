@@ -21,6 +21,7 @@ mod redis_chatter;
 mod redis_large_values;
 mod regex_backtracking;
 mod regex_recompiled;
+mod retry_storm;
 mod sort_or_scan_per_request;
 mod string_concat_growth;
 mod sync_call;
@@ -77,6 +78,7 @@ pub static RULES: &[Rule] = &[
     redis_blocking_command::RULE,
     redis_chatter::RULE,
     redis_large_values::RULE,
+    retry_storm::RULE,
     regex_backtracking::RULE,
     regex_recompiled::RULE,
     string_concat_growth::RULE,

@@ -185,6 +185,18 @@ fn connections_per_request_are_churn_unless_they_are_kept() {
 }
 
 #[test]
+fn requests_sent_again_after_errors_are_a_retry_storm() {
+    let drawing = |sent: f64, failed: f64| {
+        let drawing = Drawing::of(&spread()).load(100, 5.0);
+        let drawing = drawing.counts(("http.request", "up:80"), sent, 0.0, 0.0, "ask@20");
+        drawing.counts(("http.error", "up:80"), failed, 0.0, 0.0, "")
+    };
+    check(&drawing(3.0, 2.0), "healthy", &["retry-storm ask app.js:20"]);
+    check(&drawing(3.0, 0.1), "healthy", &[]);
+    check(&drawing(1.0, 0.5), "healthy", &[]);
+}
+
+#[test]
 fn redis_commands_one_at_a_time_are_chatter_and_a_pipeline_is_not() {
     let drawing = |writes: f64| {
         let drawing = Drawing::of(&spread()).load(100, 5.0);

@@ -29,7 +29,10 @@ fn check(program: &str, rule: &str, function: &str) {
 fn check_with(program: &str, rule: &str, function: &str, redis_port: Option<u16>) {
     let sick = run(program, "", redis_port);
     sick.blames(rule, &planted("plain", program, function));
-    assert_eq!(sick.json["findings"][0]["rule"], rule, "another finding is first:\n{}", sick.summary());
+    // Others on this machine are not the program's doing.
+    let findings = sick.json["findings"].as_array().expect("a list");
+    let first = findings.iter().find(|finding| finding["rule"] != "cpu-starved").expect("it was just found");
+    assert_eq!(first["rule"], rule, "another finding is first:\n{}", sick.summary());
     let healthy = run(program, "1", redis_port);
     assert!(healthy.findings(rule).is_empty(), "`{rule}` fires on the twin:\n{}", healthy.summary());
 }
