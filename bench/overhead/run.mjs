@@ -1,6 +1,6 @@
 // What recording costs the target: the demo service bare, under slowpath's phases, under `node --cpu-prof` and under 0x.
 //
-// usage: node bench/overhead/run.mjs [ROUNDS] [SECONDS] [ARM…]      arms: baseline cpu cpu-prof 0x
+// usage: node bench/overhead/run.mjs [ROUNDS] [SECONDS] [ARM…]      arms: baseline cpu counters calls cpu-prof 0x
 //
 // Each round runs every arm between two bare runs; a ratio is taken against the mean of those two neighbours. The
 // target is pinned to core 0, everything else to core 1. CPU is that of the target's process with all its threads, the
@@ -25,6 +25,8 @@ const CONNECTIONS = "50";
 const arms = {
   baseline: (out) => slowpathArm(out, "baseline"),
   cpu: (out) => slowpathArm(out, "cpu"),
+  counters: (out) => slowpathArm(out, "counters"),
+  calls: (out) => slowpathArm(out, "calls"),
   "cpu-prof": (out) => ["taskset", "-c", "0", "node", "--cpu-prof", `--cpu-prof-dir=${out}`, "src/server.js"],
   "0x": (out) => {
     const zerox = join(import.meta.dirname, "node_modules/.bin/0x");

@@ -300,6 +300,11 @@ impl<'a> Script<'a> {
         self.functions.iter().enumerate().map(|(index, function)| (RangeId(index), function.name.as_str()))
     }
 
+    /// Returns the name of a function, as V8 gave it.
+    pub fn name_of(&self, id: RangeId) -> &str {
+        &self.functions[id.0].name
+    }
+
     /// Returns each function with its start and end in UTF-16 units, the whole script left out.
     pub fn ranges(&self) -> impl Iterator<Item = (RangeId, (u32, u32))> {
         let ranges = self.functions.iter().enumerate();

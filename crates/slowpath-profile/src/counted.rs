@@ -2,7 +2,7 @@
 //! functions were called.
 
 use crate::classify::{AppScope, Category, classify};
-use crate::code::Code;
+use crate::code::{Code, Script};
 use crate::import::cpuprofile::CallFrame;
 use crate::recording::{CallSite, Recording, SiteFrame};
 use crate::tables::{Function, FunctionId, Profile, function_of};
@@ -74,10 +74,22 @@ impl Profile {
         let (line, column) = (line.saturating_sub(1), column.saturating_sub(1));
         let original = code.original(url, line, column);
         let call_line = original.as_ref().map_or(line, |original| original.line) + 1;
+        let own_name = last_word(name);
         if let Some(script) = code.script(url)
             && let Some(range) = script.function_at(line, column)
+            && last_word(script.name_of(range)) == own_name
         {
             let declared = script.frame_of(range, url);
+            let declared = code.original_frame(&declared).unwrap_or(declared);
+            return (self.known_or_new(function_of(scope, &declared, None)), call_line);
+        }
+        // V8 forgets functions that ran long ago, such as what set a service up: the text still has their declaration.
+        if let Some(script) = code.script(url)
+            && let Some((line, column)) = declaration_of(script, own_name, line)
+        {
+            let (line_number, column_number) = (i64::from(line), i64::from(column));
+            let (function_name, url) = (name.as_str().into(), url.as_str().into());
+            let declared = CallFrame { function_name, url, line_number, column_number };
             let declared = code.original_frame(&declared).unwrap_or(declared);
             return (self.known_or_new(function_of(scope, &declared, None)), call_line);
         }
@@ -137,5 +149,64 @@ impl Profile {
                 self.function_calls.push(FunctionCalls { pid, function, n: *n, ms });
             }
         }
+    }
+}
+
+/// V8 writes `get size`, `Store.get` or `async f`: the last word is the function's own name.
+fn last_word(name: &str) -> &str {
+    name.rsplit(['.', ' ']).next().unwrap_or(name)
+}
+
+/// Returns where the function `name` that a line stands in is declared: line and column of its parameters, from 0. Looks for the last
+/// line before that reads like a declaration.
+fn declaration_of(script: &Script<'_>, name: &str, line: u32) -> Option<(u32, u32)> {
+    if name.is_empty() {
+        return None;
+    }
+    let declared = (0..=line).rev().find_map(|line| {
+        let text = script.line(line + 1)?;
+        let at = text.match_indices(name).map(|(at, _)| at).find(|at| declares(text, *at, name.len()))?;
+        let column = text[..at + name.len()].encode_utf16().count() as u32;
+        Some((line, column))
+    });
+    declared
+}
+
+/// Whether the word at a byte offset of a line is a function's name where that is declared, and not where it is called.
+fn declares(text: &str, at: usize, length: usize) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    let (before, after) = (&text[..at], text[at + length..].trim_start());
+    if before.ends_with(is_part) || text[at + length..].starts_with(is_part) {
+        return false;
+    }
+    let words = before.trim_end();
+    let is_keyword = words.ends_with("function") || words.ends_with("function*");
+    let is_assigned = after.starts_with('=') && !after.starts_with("==") && after.contains(['(', '>']);
+    let is_property = after.starts_with(':') && after.contains(['(', '>']);
+    let is_method = (words.is_empty() || words.ends_with("async") || words.ends_with("static"))
+        && after.starts_with('(')
+        && text.trim_end().ends_with('{');
+    is_keyword || is_assigned || is_property || is_method
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::Source;
+
+    #[test]
+    fn a_declaration_is_told_from_a_call() {
+        let text = "watch();\nfunction watch(list) {\n  for (const x of list) every(x);\n}\nclass Pool {\n  \
+                    async pick(id) {\n    return watch(id);\n  }\n}\nconst every = (x) => watch(x);\nevery(1);";
+        let sources = [Source { url: "a.js".into(), text: text.into(), ..Source::default() }];
+        let code = Code::of(&sources);
+        let script = code.script("a.js").unwrap();
+        let line_of = |name: &str, call: u32| declaration_of(script, name, call).map(|(line, _)| line);
+        assert_eq!(line_of("watch", 2), Some(1));
+        assert_eq!(line_of("pick", 6), Some(5));
+        assert_eq!(line_of("every", 10), Some(9));
+        assert_eq!(line_of("watch", 0), None);
+        assert_eq!(line_of("absent", 10), None);
+        assert_eq!(line_of("", 10), None);
     }
 }
