@@ -163,13 +163,12 @@ fn declaration_of(script: &Script<'_>, name: &str, line: u32) -> Option<(u32, u3
     if name.is_empty() {
         return None;
     }
-    let declared = (0..=line).rev().find_map(|line| {
+    (0..=line).rev().find_map(|line| {
         let text = script.line(line + 1)?;
         let at = text.match_indices(name).map(|(at, _)| at).find(|at| declares(text, *at, name.len()))?;
         let column = text[..at + name.len()].encode_utf16().count() as u32;
         Some((line, column))
-    });
-    declared
+    })
 }
 
 /// Whether the word at a byte offset of a line is a function's name where that is declared, and not where it is called.
