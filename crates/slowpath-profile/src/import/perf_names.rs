@@ -135,11 +135,7 @@ impl PlaceNames {
             return;
         }
         let text = std::fs::read_to_string("/proc/kallsyms").unwrap_or_default();
-        let lies_there = |base: u64| {
-            let named = name_in_kallsyms(&text, &[base]);
-            // The recorded place is that of the kernel's first symbol.
-            matches!(named[0], Some("_text" | "_stext" | "startup_64"))
-        };
+        let lies_there = |base: u64| text_begins_at(&text, base);
         let is_same = base.is_none_or(|base| base == 0 || lies_there(base));
         let addresses = distinct(wanted);
         let found = if is_same { name_in_kallsyms(&text, &addresses) } else { vec![None; addresses.len()] };
@@ -156,6 +152,16 @@ impl PlaceNames {
             self.notes.push(format!("kernel functions have no names: {why}"));
         }
     }
+}
+
+/// Whether the kernel's text begins at `base`, by the text of `/proc/kallsyms`, where other symbols may lie there as well.
+fn text_begins_at(kallsyms: &str, base: u64) -> bool {
+    let is_begin = |line: &str| {
+        let mut words = line.split_ascii_whitespace();
+        let address = words.next().and_then(|word| u64::from_str_radix(word, 16).ok());
+        address == Some(base) && matches!(words.nth(1), Some("_text" | "_stext" | "startup_64"))
+    };
+    kallsyms.lines().any(is_begin)
 }
 
 fn distinct(wanted: &[(u64, usize)]) -> Vec<u64> {
@@ -184,4 +190,17 @@ fn elf_codes(
 /// Whether reading comes to an end soon: no device, no pipe, not huge.
 fn is_plain_file(file: &File) -> bool {
     file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= MAX_BINARY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_is_known_by_where_its_text_begins() {
+        let text = "ffffffff81000000 T srso_alias_untrain_ret\nffffffff81000000 T _stext\nffffffff81000100 t do_work\n";
+        assert!(text_begins_at(text, 0xffff_ffff_8100_0000));
+        assert!(!text_begins_at(text, 0xffff_ffff_8100_0100));
+        assert!(!text_begins_at("", 0));
+    }
 }
