@@ -10,15 +10,19 @@ use slowpath_profile::tables::FunctionId;
 pub(super) struct HotLine<'a> {
     pub(super) line: u32,
     pub(super) text: &'a str,
-    /// Share of busy time; lines share out what is the function's own code, built-ins that it calls included.
+    /// Share of busy time: the line's part of all that is charged to the function.
     pub(super) share: f64,
-    pub(super) n_samples: u64,
 }
 
 /// Returns the lines of a function whose text the report has, hottest first.
 pub(super) fn hot_lines<'a>(facts: Facts<'a>, function: FunctionId) -> Vec<HotLine<'a>> {
     let profile = facts.profile;
-    let busy = facts.measurements.charges.n_busy_samples.max(1) as f64;
+    // Line samples are of the function's own code; collections and native code below it are shared out like them.
+    let charges = &facts.measurements.charges;
+    let charged = charges.charged_unfolded.get(&function).map_or(0, |time| time.0);
+    let charged = charged as f64 / charges.busy.0.max(1) as f64;
+    let all: u64 =
+        profile.line_ticks.iter().filter(|((id, _), _)| *id == function).map(|(_, ticks)| ticks).sum();
     let file = &profile.functions.get(function).file;
     let of_function = profile.line_ticks.iter().filter(|((id, _), _)| *id == function);
     let mut lines: Vec<HotLine<'a>> = of_function
@@ -28,7 +32,7 @@ pub(super) fn hot_lines<'a>(facts: Facts<'a>, function: FunctionId) -> Vec<HotLi
                     && (excerpt.first_line..excerpt.first_line + excerpt.lines.len() as u32).contains(line)
             })?;
             let text = excerpt.lines[(line - excerpt.first_line) as usize].trim();
-            Some(HotLine { line: *line, text, share: *ticks as f64 / busy, n_samples: *ticks })
+            Some(HotLine { line: *line, text, share: charged * *ticks as f64 / all.max(1) as f64 })
         })
         .collect();
     lines.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.line.cmp(&b.line)));
