@@ -20,6 +20,8 @@ pub(crate) struct Row {
     predicted: Option<f64>,
     measured: Option<f64>,
     measured_cpu: Option<f64>,
+    /// Share of the time that the thread waited for a CPU: with much of it, throughput is that of the machine.
+    run_queue: f64,
     false_alarms: Vec<String>,
     is_healthy: bool,
     about: String,
@@ -76,6 +78,7 @@ impl Row {
             n_causes: (n_found, expected.causes.len()),
             predicted: (!is_healthy).then(|| 1.0 / (1.0 - parts.min(0.95))),
             measured: ratio(&["load", "requests_per_second"], false),
+            run_queue: planted.report["split"]["run_queue"].as_f64().unwrap_or(0.0),
             measured_cpu: ratio(&["load", "cpu_ms_per_request"], true),
             false_alarms: false_alarms.iter().map(in_short).collect(),
             is_healthy,
@@ -141,15 +144,21 @@ fn factor(factor: Option<f64>) -> String {
     factor.map_or("–".into(), |factor| format!("{factor:.2}×"))
 }
 
+/// What the columns are.
+const EXPLANATION: &str = "Predicted and measured are factors on requests per second when the cause is gone: what slowpath says of the \
+    program, and the twin's throughput over the program's. *By CPU* is the same of CPU time per request, which a crowded machine \
+    disturbs less. *Waited for a CPU* is the share of the time that the main thread was ready and had none: with much of it, \
+    throughput says more of the machine than of the program.";
+
 /// Prints the table, and writes it into `folder` where one is given.
 pub(crate) fn write_table(rows: &[Row], folder: Option<&Path>) -> Result<()> {
     let date = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
-    let mut table = format!("# Scoreboard of {date}\n\n{}\n\n", totals(rows));
-    table.push_str("| program | first finding | right? | place? | causes found | predicted | measured | by CPU | within 30 %? | false alarms |\n");
-    table.push_str("|---|---|---|---|---|---|---|---|---|---|\n");
+    let mut table = format!("# Scoreboard of {date}\n\n{}\n\n{EXPLANATION}\n\n", totals(rows));
+    table.push_str("| program | first finding | right? | place? | causes found | predicted | measured | by CPU | within 30 %? | waited for a CPU | false alarms |\n");
+    table.push_str("|---|---|---|---|---|---|---|---|---|---|---|\n");
     for row in rows {
         table.push_str(&format!(
-            "| {} | {} | {} | {} | {} of {} | {} | {} | {} | {} | {} |\n",
+            "| {} | {} | {} | {} | {} of {} | {} | {} | {} | {} | {:.0} % | {} |\n",
             row.name,
             row.first,
             mark(row.is_first_right),
@@ -160,6 +169,7 @@ pub(crate) fn write_table(rows: &[Row], folder: Option<&Path>) -> Result<()> {
             factor(row.measured),
             factor(row.measured_cpu),
             mark(row.is_gain_right()),
+            row.run_queue * 100.0,
             if row.false_alarms.is_empty() { "none".into() } else { row.false_alarms.join("; ") }
         ));
     }
