@@ -32,16 +32,18 @@ pub(crate) struct SoFar {
     pub(crate) last: Option<Interval>,
 }
 
-/// Drives a load and returns what it did. `goes_on` is asked every few milliseconds whether the
-/// server that was started for it still runs.
-pub(crate) fn drive(
-    plan: LoadPlan,
-    limits: Limits,
-    stop: &StopRequests,
-    results: SharedResults,
-    live: &mut LiveView,
-    goes_on: &mut dyn FnMut() -> bool,
-) -> anyhow::Result<Measured> {
+/// A load under way.
+pub(crate) struct Running {
+    handle: LoadHandle,
+    so_far: Arc<Mutex<SoFar>>,
+    started: Timestamp,
+    begin: Instant,
+    /// How long the last answers of a schedule that is over may take.
+    drain: Duration,
+}
+
+/// Starts a load; what it measures also goes to `results`.
+pub(crate) fn start(plan: LoadPlan, results: SharedResults) -> anyhow::Result<Running> {
     let so_far = Arc::new(Mutex::new(SoFar::default()));
     let drain = match plan.pacing {
         // Requests under way are cut off, as everybody does.
@@ -63,45 +65,55 @@ pub(crate) fn drive(
     let started = Timestamp::now();
     let begin = Instant::now();
     let handle = slowpath_load::start(plan, on_interval).map_err(|error| load_error(&error))?;
-    let ended = watch(&handle, begin, limits, drain, stop, &so_far, live, goes_on);
-    let totals = handle.stop();
-    let seconds = std::mem::take(&mut lock(&so_far).seconds);
-    Ok(Measured { whole: totals.whole, seconds, started, ended })
+    Ok(Running { handle, so_far, started, begin, drain })
 }
 
-#[expect(clippy::too_many_arguments, reason = "they are the parts of one loop")]
-fn watch(
-    handle: &LoadHandle,
-    begin: Instant,
-    limits: Limits,
-    drain: Duration,
-    stop: &StopRequests,
-    so_far: &Mutex<SoFar>,
-    live: &mut LiveView,
-    goes_on: &mut dyn FnMut() -> bool,
-) -> Ended {
-    let end = limits.duration.map(|duration| begin + duration + drain);
-    loop {
-        let pause = end.map_or(POLL, |end| POLL.min(end.saturating_duration_since(Instant::now())));
-        if handle.wait(pause) {
-            return Ended::Complete;
-        }
-        if stop.stop() {
-            return Ended::Interrupted;
-        }
-        if end.is_some_and(|end| Instant::now() >= end) {
-            return Ended::Complete;
-        }
-        {
-            let so_far = lock(so_far);
-            let failed = so_far.whole.as_ref().map_or(0, n_failed);
-            if limits.bailout.is_some_and(|limit| failed >= limit) {
-                return Ended::Bailout;
+impl Running {
+    /// Drives it to its end and returns what it did. `goes_on` is asked every few milliseconds whether the server that was
+    /// started for it still runs.
+    pub(crate) fn finish(
+        self,
+        limits: Limits,
+        stop: &StopRequests,
+        live: &mut LiveView,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Measured {
+        let ended = self.watch(limits, stop, live, goes_on);
+        let totals = self.handle.stop();
+        let seconds = std::mem::take(&mut lock(&self.so_far).seconds);
+        Measured { whole: totals.whole, seconds, started: self.started, ended }
+    }
+
+    fn watch(
+        &self,
+        limits: Limits,
+        stop: &StopRequests,
+        live: &mut LiveView,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Ended {
+        let end = limits.duration.map(|duration| self.begin + duration + self.drain);
+        loop {
+            let pause = end.map_or(POLL, |end| POLL.min(end.saturating_duration_since(Instant::now())));
+            if self.handle.wait(pause) {
+                return Ended::Complete;
             }
-            live.draw(&so_far, begin.elapsed());
-        }
-        if !goes_on() {
-            return Ended::ServerDied;
+            if stop.stop() {
+                return Ended::Interrupted;
+            }
+            if end.is_some_and(|end| Instant::now() >= end) {
+                return Ended::Complete;
+            }
+            {
+                let so_far = lock(&self.so_far);
+                let failed = so_far.whole.as_ref().map_or(0, n_failed);
+                if limits.bailout.is_some_and(|limit| failed >= limit) {
+                    return Ended::Bailout;
+                }
+                live.draw(&so_far, self.begin.elapsed());
+            }
+            if !goes_on() {
+                return Ended::ServerDied;
+            }
         }
     }
 }

@@ -70,11 +70,14 @@ impl LoadReport {
         if self.measured.nothing_succeeded() {
             let url = self.settings.urls.first().map_or("the target", String::as_str);
             let samples = self.measured.whole.error_samples.join("; ");
-            return Err(explained(
-                ExitCode::TargetFailed,
-                format!("no request to {url} succeeded: {samples}"),
-                "check that the server runs, and the URL, the headers and the body",
-            ));
+            let problem = if samples.is_empty() {
+                let seconds = units::seconds(self.measured.wall_s());
+                format!("{url} answered no request within {seconds}")
+            } else {
+                format!("no request to {url} succeeded: {samples}")
+            };
+            let hint = "check that the server runs, and the URL, the headers and the body";
+            return Err(explained(ExitCode::TargetFailed, problem, hint));
         }
         let is_crossed = self.verdicts.iter().any(|verdict| verdict.is_crossed);
         Ok(if is_crossed { ExitCode::ThresholdCrossed } else { ExitCode::Done })

@@ -1,6 +1,6 @@
 //! `slowpath load`: checks everything that can be wrong, drives the load, says what it did.
 
-use super::drive::{Limits, drive};
+use super::drive::{Limits, start};
 use super::live::LiveView;
 use super::measured::Measured;
 use super::options::{LoadCommandOptions, LoadSubcommand, PartOptions};
@@ -56,7 +56,8 @@ pub(crate) fn run(options: &LoadCommandOptions) -> anyhow::Result<ExitCode> {
         server = Some(started);
     }
     let settings = settings(options, &plan);
-    let mut load = Load { options, settings, shard, stop: &stop, server: server.as_mut(), results };
+    let mut load =
+        Load { options, settings, shard, stop: &stop, server: server.as_mut(), results, is_announced: false };
     let outcome = load.run(&plan, warm_up, start_at);
     let mut death = Ok(());
     if let Some(server) = &mut server {
@@ -84,7 +85,9 @@ pub(crate) struct Load<'a> {
     shard: Shard,
     pub(crate) stop: &'a StopRequests,
     server: Option<&'a mut Server>,
-    pub(crate) results: SharedResults,
+    results: SharedResults,
+    /// Whether it was said what is driven.
+    is_announced: bool,
 }
 
 impl Load<'_> {
@@ -96,9 +99,6 @@ impl Load<'_> {
         start_at: Option<Timestamp>,
     ) -> anyhow::Result<(LoadReport, anyhow::Result<()>)> {
         let n_rates = self.options.amount.sweep;
-        if self.options.results.shows_tables() {
-            eprintln!("{}", tables::opening(&self.settings, n_rates, Ink::for_stderr()));
-        }
         for warning in &plan.warnings {
             eprintln!("warning: {warning}");
         }
@@ -134,14 +134,18 @@ impl Load<'_> {
         what: &str,
         results: SharedResults,
     ) -> anyhow::Result<Measured> {
+        let (duration, amount) = (plan.duration, plan.plan.amount);
+        let running = start(plan.plan, results)?;
+        // Only now: a mistake that shows at the start is all that is to be said.
+        if self.options.results.shows_tables() && !std::mem::replace(&mut self.is_announced, true) {
+            let n_rates = self.options.amount.sweep;
+            eprintln!("{}", tables::opening(&self.settings, n_rates, Ink::for_stderr()));
+        }
         let is_wanted = !self.options.no_progress && self.options.results.shows_tables();
         // A server's output and the view would garble each other: the output waits until the view is gone.
         let is_live = is_wanted && LiveView::is_possible();
-        let mut live = if is_live {
-            LiveView::on(&self.settings, what, plan.duration, plan.plan.amount)
-        } else {
-            LiveView::off()
-        };
+        let mut live =
+            if is_live { LiveView::on(&self.settings, what, duration, amount) } else { LiveView::off() };
         let server = &mut self.server;
         let mut goes_on = || {
             let Some(server) = server else { return true };
@@ -150,12 +154,12 @@ impl Load<'_> {
             }
             server.check_alive().is_ok()
         };
-        let measured = drive(plan.plan, limits, self.stop, results, &mut live, &mut goes_on);
+        let measured = running.finish(limits, self.stop, &mut live, &mut goes_on);
         drop(live);
         if let Some(server) = &mut self.server {
             server.pass_output();
         }
-        measured
+        Ok(measured)
     }
 
     /// The load before the load.
@@ -184,6 +188,10 @@ impl Load<'_> {
                 "warning: the start at {start} is {} ago; starting now",
                 super::units::seconds(late.as_secs_f64())
             );
+        }
+        if late.is_negative() && self.options.results.shows_tables() {
+            let left = super::units::seconds(-late.as_secs_f64());
+            eprintln!("starts at {}, in {left}", start.strftime("%Y-%m-%d %H:%M:%S UTC"));
         }
         while let left = start.duration_since(Timestamp::now())
             && left.is_positive()

@@ -55,8 +55,11 @@ pub(crate) fn share(part: f64, whole: f64) -> String {
     }
 }
 
-/// Returns a duration given in seconds, as `10 s`, `1.5 s` or `2 min 5 s`.
+/// Returns a duration given in seconds, as `300 ms`, `10 s`, `1.5 s` or `2 min 5 s`.
 pub(crate) fn seconds(seconds: f64) -> String {
+    if seconds < 0.95 {
+        return format!("{:.0} ms", seconds * 1e3);
+    }
     if seconds < 119.95 {
         let text = format!("{seconds:.1}");
         return format!("{} s", text.strip_suffix(".0").unwrap_or(&text));
@@ -107,6 +110,7 @@ mod tests {
         check(rate(12_345.4), "12,345");
         check(rate(0.5), "0.50");
         check(seconds(10.0), "10 s");
+        check(seconds(0.3), "300 ms");
         check(seconds(1.52), "1.5 s");
         check(seconds(125.0), "2 min 5 s");
         check(seconds(3600.0), "1 h");

@@ -90,6 +90,12 @@ fn pid_of(child: &Child) -> Pid {
     Pid::from_raw(child.id() as i32).expect("a process has an id")
 }
 
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
 /// A directory of the test's own.
 pub(crate) fn scratch() -> TempDir {
     tempfile::Builder::new().prefix("load-").tempdir().expect("a temporary directory")

@@ -37,6 +37,7 @@ fn nothing_that_succeeds_is_a_failure_of_the_target() {
     assert_eq!(errors.code, Some(3), "{}", errors.stderr);
     let silent = load(["-d", "0.3", "-c", "2", &server.url("/never")]);
     assert_eq!(silent.code, Some(3), "{}", silent.stderr);
+    assert!(silent.stderr.contains("/never answered no request within "), "{}", silent.stderr);
 }
 
 #[test]
@@ -130,13 +131,13 @@ fn a_port_that_a_stranger_holds_is_refused() {
 #[test]
 fn a_sweep_finds_a_knee() {
     let server = Server::start();
-    let json = load_json(["--sweep=2", "-d", "0.3", "-c", "4", &server.url("/sleep/5")]);
+    let json = load_json(["--sweep=2", "-d", "1", "-c", "4", &server.url("/sleep/5")]);
     let sweep = &json["slowpath"]["sweep"];
     let points = sweep["points"].as_array().unwrap();
     let kinds: Vec<&str> = points.iter().map(|point| point["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds[..3], ["synchronous", "saturation", "rate"], "{sweep}");
-    let rate = |point: &Value| point["achieved"].as_f64().unwrap();
-    assert!(rate(&points[1]) > 2.0 * rate(&points[0]), "four connections do more than one: {sweep}");
+    let offered = points[2]["offered"].as_f64().unwrap();
+    assert!(offered > 0.0 && offered < points[1]["achieved"].as_f64().unwrap(), "{sweep}");
 }
 
 /// Returns what a page was given.

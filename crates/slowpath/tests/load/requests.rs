@@ -1,6 +1,6 @@
 //! What is sent, and when.
 
-use crate::harness::{load_json, scratch};
+use crate::harness::{free_port, load, load_json, scratch};
 use crate::server::Server;
 use std::collections::BTreeSet;
 
@@ -90,4 +90,39 @@ fn streams_of_a_model_are_measured() {
     assert_eq!(stream["ttft"]["count"], 20);
     assert!(stream["itl"]["count"].as_u64() > stream["ttft"]["count"].as_u64());
     assert_eq!(json["slowpath"]["goodput"]["share"], 1.0);
+}
+
+#[test]
+fn certificates_are_checked_unless_they_need_not_be() {
+    let slowpath = crate::harness::binary();
+    let dir = scratch();
+    // The mock writes its certificate before it listens.
+    let certificate = dir.path().join("mock.pem");
+    let (slowpath, certificate) = (slowpath.to_str().unwrap(), certificate.to_str().unwrap());
+    let port = free_port();
+    let url = format!("https://localhost:{port}/v1/models");
+    let port = port.to_string();
+    let server = [
+        "-a",
+        "12",
+        "-c",
+        "2",
+        "--on-port",
+        &url,
+        "--",
+        slowpath,
+        "mock",
+        "--tls",
+        "--tls-cert-out",
+        certificate,
+        "--port",
+        &port,
+    ];
+    for options in [&["--ca", certificate][..], &["--insecure"]] {
+        let json = load_json(options.iter().chain(&server));
+        assert_eq!((&json["2xx"], &json["url"]), (&12.into(), &url.as_str().into()), "{options:?}");
+    }
+    let distrusted = load(server);
+    assert_eq!(distrusted.code, Some(3), "{}", distrusted.stderr);
+    assert!(distrusted.stderr.contains("succeeded: tls: "), "{}", distrusted.stderr);
 }
