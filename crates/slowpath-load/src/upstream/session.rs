@@ -27,6 +27,9 @@ const LINGER_NS: u64 = NS_PER_S;
 /// An empty buffer larger than this is given back, so that idle connections stay small.
 const KEPT_BUFFER_BYTES: usize = 16 * 1024;
 
+/// So many requests or reads of one connection, and the others have their turn.
+const MAX_STEPS: u32 = 64;
+
 /// What the server has to do after a session was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
@@ -50,7 +53,7 @@ enum Ending {
     /// After the output, once the client has stopped sending or [`LINGER_NS`] are over.
     Refuses,
     /// The output is gone; what the client sends is thrown away.
-    Lingers,
+    Lingers { until_ns: u64 },
 }
 
 /// Whom the connection serves, which its first request tells.
@@ -76,8 +79,9 @@ pub(super) struct Session {
     reader: RequestReader,
     /// The answer under way.
     call: Option<Box<Call>>,
-    /// Bytes that wait for the client to read.
+    /// Bytes for the client, of which the first `n_sent` have gone already.
     output: Vec<u8>,
+    n_sent: usize,
     ending: Ending,
     purpose: Purpose,
     /// The era of the counters in which it was opened.
@@ -105,6 +109,7 @@ impl Session {
             reader: RequestReader::new(),
             call: None,
             output: Vec::new(),
+            n_sent: 0,
             ending: Ending::None,
             purpose: Purpose::Unknown,
             era,
@@ -127,9 +132,13 @@ impl Session {
             if self.flush(around).is_err() {
                 return Next::Close;
             }
-            if self.output.len() < MAX_WAITING_BYTES {
-                self.is_stalled = false;
-                return self.on_due(around);
+            if self.output.len() >= MAX_WAITING_BYTES {
+                return Next::Wait;
+            }
+            self.is_stalled = false;
+            if let Some(call) = &self.call {
+                // What fell due while the client read nothing is not late on this side.
+                return Next::DueAt { at_ns: call.due_ns.max(around.now_ns) };
             }
         }
         self.advance(around)
@@ -138,8 +147,15 @@ impl Session {
     /// The time has come for the next piece of the answer, or for the end of lingering.
     pub(super) fn on_due(&mut self, around: &mut Surroundings<'_>) -> Next {
         let Some(call) = &mut self.call else {
-            return if self.ending == Ending::Lingers { Next::Close } else { Next::Wait };
+            return match self.ending {
+                Ending::Lingers { until_ns } if until_ns <= around.now_ns => Next::Close,
+                _ => self.advance(around),
+            };
         };
+        // This is the turn that it gave to others before the answer began, whose own time is to come.
+        if call.due_ns > around.now_ns {
+            return Next::Wait;
+        }
         match call.write_due(around.now_ns, &mut self.output, around.counters) {
             Progress::Done(then) => {
                 self.end_call(then, around.counters);
@@ -170,12 +186,9 @@ impl Session {
 
     /// Goes on with whatever can go on: reads, starts on requests up to the first that needs time, writes.
     fn advance(&mut self, around: &mut Surroundings<'_>) -> Next {
-        loop {
-            if self.ending == Ending::Lingers {
-                while self.receive(around) {
-                    self.reader = RequestReader::new();
-                }
-                return if self.peer == Peer::Left { Next::Close } else { Next::Wait };
+        for _ in 0..MAX_STEPS {
+            if let Ending::Lingers { until_ns } = self.ending {
+                return self.discard_input(until_ns, around);
             }
             if self.ending != Ending::None || self.output.len() >= MAX_WAITING_BYTES {
                 if self.flush(around).is_err() {
@@ -214,6 +227,18 @@ impl Session {
                 }
             }
         }
+        if self.flush(around).is_err() { Next::Close } else { Next::DueAt { at_ns: around.now_ns } }
+    }
+
+    /// Throws away what comes after a refused request.
+    fn discard_input(&mut self, until_ns: u64, around: &mut Surroundings<'_>) -> Next {
+        for _ in 0..MAX_STEPS {
+            if !self.receive(around) {
+                return if self.peer == Peer::Left { Next::Close } else { Next::DueAt { at_ns: until_ns } };
+            }
+            self.reader = RequestReader::new();
+        }
+        Next::DueAt { at_ns: around.now_ns }
     }
 
     /// An answer is under way and has its next call scheduled. Looks whether the client still waits for it; its next
@@ -285,12 +310,10 @@ impl Session {
             Ending::BreaksOff => return Next::Close,
             Ending::Refuses => {
                 self.transport.say_goodbye(around.counters);
-                self.ending = Ending::Lingers;
+                let until_ns = around.now_ns + LINGER_NS;
+                self.ending = Ending::Lingers { until_ns };
                 self.is_readable = true;
-                return match self.advance(around) {
-                    Next::Close => Next::Close,
-                    _ => Next::DueAt { at_ns: around.now_ns + LINGER_NS },
-                };
+                return self.discard_input(until_ns, around);
             }
             _ => self.transport.say_goodbye(around.counters),
         }
@@ -327,8 +350,12 @@ impl Session {
         if self.output.is_empty() && !self.transport.has_unsent() {
             return Ok(());
         }
-        let n_taken = self.transport.send(&self.output, around.counters)?;
-        self.output.drain(..n_taken);
+        self.n_sent += self.transport.send(&self.output[self.n_sent..], around.counters)?;
+        // Not each time: what is left of a large answer would be moved again and again.
+        if self.n_sent * 2 >= self.output.len() {
+            self.output.drain(..self.n_sent);
+            self.n_sent = 0;
+        }
         if self.output.is_empty() && self.output.capacity() > KEPT_BUFFER_BYTES {
             self.output = Vec::new();
         }

@@ -119,6 +119,30 @@ fn answers_pipelined_requests_in_order_and_knows_chunked_bodies() {
 }
 
 #[test]
+fn six_hundred_pipelined_requests_are_all_answered_although_others_get_turns_between() {
+    let upstream = mock(json!({"ttft": "0", "itl": "0"}));
+    let chat = "POST /v1/chat/completions HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}";
+    let mut text = "GET /v1/models HTTP/1.1\r\n\r\n".repeat(300) + &chat.repeat(300);
+    text.push_str(&request("GET", "/nothing", ""));
+    let answer = talk(&upstream, text);
+    assert_eq!((answer.matches("\"list\"").count(), answer.matches("chat.completion").count()), (300, 300));
+    assert!(answer.contains("404 Not Found"));
+}
+
+#[test]
+fn a_refused_client_that_never_stops_sending_is_cut_off() {
+    let upstream = mock(json!({}));
+    let mut stream = connect(&upstream);
+    stream.write_all(b"nonsense\r\n\r\n").unwrap();
+    let bytes = vec![b'x'; 64 * 1024];
+    let give_up = Instant::now() + Duration::from_secs(20);
+    while stream.write_all(&bytes).is_ok() {
+        assert!(Instant::now() < give_up, "it is read for ever");
+    }
+    wait_for(&upstream, |seen| seen["open_connections"] == 0);
+}
+
+#[test]
 fn http_1_0_gets_no_chunks_and_keeps_alive_where_asked() {
     let upstream = mock(json!({}));
     let stream = "POST /v1/chat/completions HTTP/1.0\r\nContent-Length: 15\r\n\r\n{\"stream\":true}";
