@@ -3,6 +3,7 @@
 //! Needs Rust and Node.js. Everything else (npm packages, cargo tools) it fetches with their own clients.
 
 mod checks;
+mod nightly;
 mod scoreboard;
 mod scoreboard_table;
 mod setup;
@@ -20,6 +21,7 @@ cargo xtask COMMAND
   scoreboard [NAME...]  run the programs with a planted cause and their healthy twins, and say how often slowpath is right
   rules-docs    write docs/rules from the rules' own documentation
   e2e [FILTER]  only the end-to-end tests
+  nightly [S]   every fuzz target for S seconds, or 60; needs cargo-fuzz
 ";
 
 fn main() -> Result<()> {
@@ -32,6 +34,7 @@ fn main() -> Result<()> {
         "setup" => setup::everything(),
         "scoreboard" => scoreboard::run(rest),
         "rules-docs" => rules_docs(),
+        "nightly" => nightly::fuzz(rest),
         "e2e" => checks::end_to_end(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
