@@ -3,8 +3,9 @@
 //
 // usage: node bench/load/run.mjs [ROUNDS] [SECONDS] [CASE…]     cases: get-50 get-1000 post-50 post-1000 sse-100
 //
-// Needs nginx, wrk (apt), autocannon (`npm ci` here) and oha (cargo; `OHA=path`); a tool that is missing is left out. What
-// was done is counted by the server (nginx's stub_status, the mock's counters), the same way for every tool.
+// Needs a release build of slowpath, nginx, wrk (apt), autocannon (`npm ci` here) and oha (cargo; `OHA=path`); a tool that
+// is missing is left out. What was done is counted by the server (nginx's stub_status, the mock's counters), the same way for
+// every tool.
 
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -15,7 +16,7 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, "../..");
-const slowpath = join(root, "target/release/slowpath");
+const slowpath = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "release/slowpath");
 const autocannon = join(import.meta.dirname, "node_modules/autocannon/autocannon.js");
 const oha = process.env.OHA ?? onPath("oha");
 const [rounds = "5", seconds = "4", ...chosen] = process.argv.slice(2);
@@ -141,12 +142,16 @@ try {
   rmSync(work, { recursive: true, force: true });
 }
 console.log(`${new Date().toISOString().slice(0, 10)}, ${rounds} rounds of ${seconds} s, medians (lowest to highest)\n`);
-console.log("| case | tool | CPU µs | user µs | a second | RSS MB |\n|---|---|---|---|---|---|");
+console.log("| case | tool | CPU µs | to wrk's | user µs | a second | RSS MB |\n|---|---|---|---|---|---|---|");
 for (const [key, rows] of results) {
   const [name, tool] = key.split(" ");
   const of = (field) => rows.map((row) => row[field]);
   const [low, high] = [Math.min(...of("total")), Math.max(...of("total"))].map((n) => n.toFixed(1));
   const cells = [median(of("total")).toFixed(2), `(${low}–${high})`].join(" ");
+  // Within a round: the machine drifts from one to the next.
+  const wrk = results.get(`${name} wrk`);
+  const ratio = wrk ? median(rows.map((row, round) => row.total / wrk[round].total)).toFixed(2) : "–";
   const rate = Math.round(median(of("rate"))).toLocaleString("en");
-  console.log(`| ${name} | ${tool} | ${cells} | ${median(of("user")).toFixed(2)} | ${rate} | ${median(of("rss")).toFixed(1)} |`);
+  const last = [median(of("user")).toFixed(2), rate, median(of("rss")).toFixed(1)].join(" | ");
+  console.log(`| ${name} | ${tool} | ${cells} | ${ratio} | ${last} |`);
 }
