@@ -12,6 +12,7 @@ mod listeners;
 mod machine;
 mod native;
 mod output;
+mod output_log;
 mod proc_fs;
 mod redact;
 mod run_dir;
@@ -31,6 +32,7 @@ pub use native::{
     JIT_NODE_OPTIONS, Lack, NativeError, NativeRecorder, Privileges, Recorded, remove_jit_files,
 };
 pub use output::OutputFollower;
+pub use output_log::{holder_of, redact_output_log};
 pub use redact::{redact_args, redact_text, redact_url};
 pub use run_dir::RunDir;
 pub use running::RunningProcess;

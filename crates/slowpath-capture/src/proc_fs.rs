@@ -6,6 +6,7 @@ use slowpath_profile::Nanos;
 use slowpath_profile::recording::{CgroupSample, MachineCpu, ProcessSample, TaskSample};
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Clock tick of `/proc/*/stat`: the kernel's `USER_HZ` is 100 on every Linux architecture that Node runs on.
@@ -146,6 +147,15 @@ pub(crate) fn socket_inodes(pid: u32) -> Vec<u64> {
     links
         .filter_map(|link| link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok())
         .collect()
+}
+
+/// Tells whether a process has the file with this metadata open.
+pub(crate) fn has_open(pid: u32, file: &fs::Metadata) -> bool {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
+    let is_it = |open: fs::Metadata| (open.dev(), open.ino()) == (file.dev(), file.ino());
+    entries.flatten().any(|entry| fs::metadata(entry.path()).is_ok_and(is_it))
 }
 
 /// Returns all process ids.

@@ -12,8 +12,11 @@ const SECRET_NAMES: &[&str] =
 /// Prefixes of well-known API keys and tokens.
 const SECRET_PREFIXES: &[&str] = &[
     "sk-",
+    "sk_",
     "pk-",
+    "pk_",
     "rk-",
+    "rk_",
     "ghp_",
     "gho_",
     "github_pat_",

@@ -4,9 +4,26 @@
 /// What stands in place of a secret.
 const REDACTED: &str = "[redacted]";
 
-/// Beginnings of well-known key formats (OpenAI, Anthropic, Stripe, GitHub, Google, Slack, AWS, JWT).
-const KEY_PREFIXES: [&str; 12] =
-    ["sk-", "sk_", "pk_", "rk_", "ghp_", "gho_", "github_pat_", "AIza", "xoxb-", "xoxp-", "AKIA", "eyJ"];
+/// Beginnings of well-known key formats (OpenAI, Anthropic, Stripe, GitHub, GitLab, Google, Slack, AWS, Hugging Face, JWT).
+const KEY_PREFIXES: [&str; 17] = [
+    "sk-",
+    "sk_",
+    "pk-",
+    "pk_",
+    "rk-",
+    "rk_",
+    "ghp_",
+    "gho_",
+    "github_pat_",
+    "glpat-",
+    "AIza",
+    "ya29.",
+    "xoxb-",
+    "xoxp-",
+    "AKIA",
+    "hf_",
+    "eyJ",
+];
 
 /// Names after which a value follows that must not be shown; compared in lower case with `-` and `_` removed.
 const SECRET_NAMES: [&str; 15] = [

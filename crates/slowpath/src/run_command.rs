@@ -11,7 +11,9 @@ use crate::terminal::{Talk, Terminal, print_conclusion, print_report_path};
 use crate::{config, out_dir, phase_plan, project, session, viewer};
 use anyhow::Context as _;
 use jiff::Timestamp;
-use slowpath_capture::{CpuSampling, LaunchPlan, describe_machine, now, redact_args, redact_url};
+use slowpath_capture::{
+    CpuSampling, LaunchPlan, describe_machine, now, redact_args, redact_output_log, redact_url,
+};
 use slowpath_load::{LoadPlan, Url};
 use slowpath_profile::Recording;
 use slowpath_profile::recording::{
@@ -109,7 +111,10 @@ pub(crate) fn run_prepared(
     let dir = layout.dir.clone();
     let summary = prepared.summary;
     let plan = plan(layout, prepared);
-    let outcome = match session::run(&plan, &stop_requests, &mut terminal) {
+    let outcome = session::run(&plan, &stop_requests, &mut terminal);
+    // Nobody writes to them any more.
+    Layout::new(&dir).output_logs().iter().for_each(|path| redact_output_log(path));
+    let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
             remove_if_empty(&dir);
@@ -130,7 +135,6 @@ fn conclude(
     output: &OutputOptions,
     summary: Summary,
 ) -> anyhow::Result<ExitCode> {
-    redact_output_logs(dir);
     let recording = Recording::open(dir)?;
     let report = Report::of(&recording);
     let files = write_report(&report, dir)?;
@@ -172,26 +176,6 @@ fn conclude(
 fn answered_only_errors(report: &ReportData) -> bool {
     let n_requests: u64 = report.load_phases.iter().map(|phase| phase.requests).sum();
     report.load.as_ref().is_some_and(|load| n_requests == 0 && load.errors.values().sum::<u64>() > 0)
-}
-
-/// Takes secrets out of the target's output now that nobody writes to it any more.
-fn redact_output_logs(dir: &Path) {
-    let layout = Layout::new(dir);
-    for path in [layout.stdout_log(), layout.stderr_log()] {
-        let Ok(bytes) = std::fs::read(&path) else { continue };
-        let text = String::from_utf8_lossy(&bytes);
-        let redacted = slowpath_capture::redact_text(&text);
-        if redacted != text {
-            let temporary = path.with_extension("tmp");
-            let written =
-                std::fs::write(&temporary, redacted).and_then(|()| std::fs::rename(&temporary, &path));
-            if written.is_err() {
-                // Rather no output than a secret.
-                let _ = std::fs::remove_file(&temporary);
-                let _ = std::fs::remove_file(&path);
-            }
-        }
-    }
 }
 
 /// Removes the directory of a session that never began, so that a mistake leaves nothing behind.

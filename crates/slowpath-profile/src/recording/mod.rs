@@ -124,4 +124,9 @@ impl Layout {
     pub fn stderr_log(&self) -> PathBuf {
         self.dir.join("stderr.log")
     }
+
+    /// Returns the paths of both files of the target's output.
+    pub fn output_logs(&self) -> [PathBuf; 2] {
+        [self.stdout_log(), self.stderr_log()]
+    }
 }

@@ -146,6 +146,22 @@ fn a_killed_slowpath_leaves_the_target_serving_and_a_readable_recording() {
 }
 
 #[test]
+fn secrets_that_a_killed_slowpath_left_go_when_the_recording_is_reported() {
+    let key = "sk-live0123456789abcdefgh";
+    let run = Invocation::run().cwd(app("plain")).load("/", "60").env("UPSTREAM_API_KEY", key);
+    let mut running = run.target(["node", "prints-secret.js"]).start();
+    let target = running.wait_until_ready();
+    kill(running.pid(), Signal::KILL);
+    let finished = running.wait();
+    let early = rebuild(&finished.out()).expect_code(0);
+    assert!(early.stderr.contains("stdout.log` open: what it printed stays as it is"), "{}", early.stderr);
+    kill(target, Signal::KILL);
+    wait_until("the target has ended", || !is_alive(target));
+    rebuild(&finished.out()).expect_code(0);
+    finished.report().expect_nowhere(key);
+}
+
+#[test]
 fn an_endless_loop_is_named_and_the_run_ends() {
     let report = plain("endless-loop.js", "8").finish().expect_code(0).report();
     let planted = planted("plain", "endless-loop.js", "spin");
