@@ -17,8 +17,15 @@ export interface LoadPage {
   rates: RateRow[];
   streams: Streams | null;
   goodput: { objectives: string; requests_per_second: number; share: number } | null;
-  /** Of an open load: what was sent late, and what could not be sent at all. */
-  schedule: { late: number; late_share: number; dropped: number; dropped_share: number } | null;
+  /** Of an open load: what was sent late, what could not be sent at all, and what had no answer in the end. */
+  schedule: {
+    late: number;
+    late_share: number;
+    dropped: number;
+    dropped_share: number;
+    unfinished: number;
+    unfinished_share: number;
+  } | null;
   status: { status: number; count: number; share: number }[];
   /** Most frequent class first. The sample is the first failure of the class, "" if none was kept. */
   errors: { class: ErrorClass; count: number; share: number; sample: string }[];

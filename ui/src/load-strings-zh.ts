@@ -69,6 +69,8 @@ export const LOAD_ZH: Partial<LoadWords> = {
   lateNote: "比应发时刻晚 1 ms 以上",
   dropped: "从未发送",
   droppedNote: "在结束前到期，但没有空闲连接",
+  unfinished: "未完成",
+  unfinishedNote: "已发出，但在等待最后响应的时间结束时仍没有响应",
   tokens: "输出 token/秒",
   goodput: "有效吞吐",
   goodputNote: (share, objectives) => `全部请求的 ${share} 达到 ${objectives}`,

@@ -78,6 +78,8 @@ const ENGLISH = {
   lateNote: "more than 1 ms after their time",
   dropped: "never sent",
   droppedNote: "due before the end, and no connection was free",
+  unfinished: "unfinished",
+  unfinishedNote: "sent and not answered when the wait for the last answers was over",
   tokens: "output tokens/s",
   goodput: "goodput",
   goodputNote: (share: string, objectives: string) => `${share} of all requests met ${objectives}`,

@@ -18,6 +18,8 @@ const POLL: Duration = Duration::from_millis(5);
 pub(crate) struct Limits {
     /// After this long.
     pub(crate) duration: Option<Duration>,
+    /// An open load goes on for so long after that, until the last answer.
+    pub(crate) drain: Duration,
     /// When this many requests have failed; looked at once a second.
     pub(crate) bailout: Option<u64>,
 }
@@ -38,19 +40,14 @@ pub(crate) struct Running {
     so_far: Arc<Mutex<SoFar>>,
     started: Timestamp,
     begin: Instant,
-    /// How long the last answers of a schedule that is over may take.
-    drain: Duration,
+    /// Whether requests start on a schedule.
+    is_open: bool,
 }
 
 /// Starts a load; what it measures also goes to `results`.
 pub(crate) fn start(plan: LoadPlan, results: SharedResults) -> anyhow::Result<Running> {
     let so_far = Arc::new(Mutex::new(SoFar::default()));
-    let drain = match plan.pacing {
-        // Requests under way are cut off, as everybody does.
-        Pacing::Closed => Duration::ZERO,
-        // Those that are due are answered or fail: leaving out the slow ones would flatter the server.
-        Pacing::Open { .. } => plan.timeout.max(plan.total_timeout.unwrap_or_default()),
-    };
+    let is_open = plan.pacing != Pacing::Closed;
     let collect = Arc::clone(&so_far);
     let on_interval = move |interval: Interval| {
         results.push(&interval);
@@ -65,7 +62,7 @@ pub(crate) fn start(plan: LoadPlan, results: SharedResults) -> anyhow::Result<Ru
     let started = Timestamp::now();
     let begin = Instant::now();
     let handle = slowpath_load::start(plan, on_interval).map_err(|error| load_error(&error))?;
-    Ok(Running { handle, so_far, started, begin, drain })
+    Ok(Running { handle, so_far, started, begin, is_open })
 }
 
 impl Running {
@@ -91,7 +88,8 @@ impl Running {
         live: &mut LiveView,
         goes_on: &mut dyn FnMut() -> bool,
     ) -> Ended {
-        let end = limits.duration.map(|duration| self.begin + duration + self.drain);
+        let drain = if self.is_open { limits.drain } else { Duration::ZERO };
+        let end = limits.duration.map(|duration| self.begin + duration + drain);
         loop {
             let pause = end.map_or(POLL, |end| POLL.min(end.saturating_duration_since(Instant::now())));
             if self.handle.wait(pause) {

@@ -92,6 +92,11 @@ impl Measured {
         self.whole.n_requests + n_failed(&self.whole)
     }
 
+    /// Requests of an open load that were due: those that ended, those under way at the end, and those that were never sent.
+    pub(crate) fn n_due(&self) -> u64 {
+        self.n_ended() + self.whole.n_unfinished + self.whole.n_dropped
+    }
+
     /// Whether requests were made and none of them succeeded; one that a person cut off might have.
     pub(crate) fn nothing_succeeded(&self) -> bool {
         let is_cut_off = self.whole.n_unfinished > 0 && self.ended != Ended::Interrupted;

@@ -82,8 +82,8 @@ pub(crate) struct AmountOptions {
     /// How long the load runs (30, 30s, 1m) [default: 10 s, or as long as --stages]
     #[arg(short, long, value_parser = parse_duration, value_name = "TIME")]
     pub(crate) duration: Option<Duration>,
-    /// End after this many requests instead
-    #[arg(short, long, value_name = "N", value_parser = parse_count, conflicts_with = "duration")]
+    /// End after this many requests instead, however long that takes
+    #[arg(short, long, value_name = "N", value_parser = parse_count)]
     pub(crate) amount: Option<u64>,
     /// Requests under way at once on one connection
     #[arg(short, long, default_value = "1", value_name = "N", value_parser = parse_small_count)]
@@ -91,6 +91,9 @@ pub(crate) struct AmountOptions {
     /// Threads of the load generator
     #[arg(short, long, default_value = "1", value_name = "N", value_parser = parse_threads)]
     pub(crate) workers: u32,
+    /// How long answers to what was due are awaited after the end of a schedule (-R, --stages, --sweep); `0` for not at all [default: 1 s]
+    #[arg(long, value_parser = parse_duration, value_name = "TIME")]
+    pub(crate) drain: Option<Duration>,
     /// Run a load before, and leave it out of the results: `-W [ -c 1 -d 2 ]`
     #[arg(short = 'W', long, value_name = "[ -c N -d TIME ]", num_args = 1.., value_terminator = "]", allow_hyphen_values = true)]
     pub(crate) warmup: Option<Vec<String>>,

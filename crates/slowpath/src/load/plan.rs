@@ -1,5 +1,6 @@
 //! Turns options into the load generator's plan; every mistake is an error before anything starts.
 
+use super::drive::Limits;
 use super::options::LoadCommandOptions;
 use super::request_options::{
     ArrivalOption, CheckOptions, PacingOptions, RequestOptions, TransportOptions, When,
@@ -17,14 +18,28 @@ use std::time::Duration;
 /// How long a load runs where nothing says so, as in autocannon.
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 
+/// How long answers are awaited after the end of a schedule where nothing says so. Cutting the last requests off at once, as
+/// wrk2 does, leaves out just those that a stalled server keeps waiting; waiting for all of them, a server that does not keep
+/// up would never let the load end. A second is what most services answer in.
+const DEFAULT_DRAIN: Duration = Duration::from_secs(1);
+
 /// A plan, and when to end it.
 #[derive(Debug, Clone)]
 pub(crate) struct TimedPlan {
     pub(crate) plan: LoadPlan,
     /// `None` where the plan itself ends.
     pub(crate) duration: Option<Duration>,
+    /// How long answers are awaited after that, if requests start on a schedule.
+    pub(crate) drain: Duration,
     /// What of the options could not be followed.
     pub(crate) warnings: Vec<String>,
+}
+
+impl TimedPlan {
+    /// When the load ends.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { duration: self.duration, drain: self.drain, bailout: None }
+    }
 }
 
 /// Returns the plan of a load towards `urls`; `shard` is the part that this process drives.
@@ -55,21 +70,36 @@ pub(crate) fn timed_plan(
     plan.threads = amount.workers;
     plan.shard = shard;
     plan.transport.unix_socket.clone_from(&options.compatibility.socket_path);
-    let warnings = apply_requests(&options.requests, &mut plan)?;
+    let mut warnings = apply_requests(&options.requests, &mut plan)?;
     apply_transport(&options.transport, &mut plan);
     apply_checks(&options.checks, &mut plan)?;
     let mut pace = options.pacing.clone();
     if let Some(rate) = options.compatibility.connection_rate {
         pace.rate = Some(rate * f64::from(amount.connections));
     }
-    let unlimited = amount.amount.is_some();
-    let duration = amount.duration.or((!unlimited && pace.stages.is_none()).then_some(DEFAULT_DURATION));
+    let duration = if let Some(n) = amount.amount {
+        if amount.duration.is_some() {
+            warnings.push(format!(
+                "`-d` does not count beside `-a`, as in autocannon; `-O {n}` ends at whichever comes first"
+            ));
+        }
+        None
+    } else {
+        amount.duration.or(pace.stages.is_none().then_some(DEFAULT_DURATION))
+    };
     let duration = apply_pacing(&pace, duration, &mut plan)?;
     if duration == Some(Duration::ZERO) {
         return Err(usage("a load of no time", "pass a duration such as `-d 10`"));
     }
     plan.validate().map_err(|error| load_error(&error))?;
-    Ok(TimedPlan { plan, duration, warnings })
+    if amount.drain.is_some() && plan.pacing == Pacing::Closed && amount.sweep.is_none() {
+        return Err(usage(
+            "`--drain` is for loads on a schedule: without one, requests under way are cut off at the end",
+            "leave it out, or pass a rate such as `-R 500`",
+        ));
+    }
+    let drain = amount.drain.unwrap_or(DEFAULT_DRAIN);
+    Ok(TimedPlan { plan, duration, drain, warnings })
 }
 
 /// Sets when requests start. Returns how long that goes on: `duration`, or the length of the stages.

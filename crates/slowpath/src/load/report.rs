@@ -1,6 +1,6 @@
 //! Everything that is said of a load at its end, whichever way: tables, JSON, thresholds, exit code.
 
-use super::measured::Measured;
+use super::measured::{Ended, Measured};
 use super::results::Shards;
 use super::self_check::SelfCheck;
 use super::settings::Settings;
@@ -8,6 +8,9 @@ use super::sweep::Sweep;
 use super::threshold::{Threshold, Verdict};
 use super::units;
 use crate::exit_code::{ExitCode, explained};
+
+/// From this share of due requests without an answer on, the p99.9 that is shown without being asked for may be another's.
+const MAX_UNANSWERED: f64 = 0.001;
 
 /// A measured load and what is to be said of it.
 #[derive(Debug)]
@@ -53,6 +56,7 @@ impl LoadReport {
             units::share(check.cpu_share, 1.0)
         ));
         }
+        warnings.extend(self.unanswered());
         if let Some(little) = check.little.filter(|little| !little.is_kept()) {
             warnings.push(format!(
             "the numbers disagree by {}: {:.1} requests were under way on average, but rate times mean latency is {:.1} \
@@ -63,6 +67,24 @@ impl LoadReport {
         ));
         }
         warnings
+    }
+
+    /// Says that latencies are missing which would be among the longest.
+    fn unanswered(&self) -> Option<String> {
+        let whole = &self.measured.whole;
+        let n = (whole.n_unfinished + whole.n_dropped) as f64;
+        let due = self.measured.n_due() as f64;
+        let is_told =
+            self.settings.is_open() && self.measured.ended == Ended::Complete && n > MAX_UNANSWERED * due;
+        let drain_s = self.settings.drain_s?;
+        let when = if drain_s > 0.0 { format!("{} after", units::seconds(drain_s)) } else { "at".to_owned() };
+        is_told.then(|| {
+            format!(
+                "{} of the requests that were due had no answer {when} the end of the schedule, and no latency \
+                 here has them, though theirs are the longest; `--drain` sets how long answers are awaited",
+                units::share(n, due)
+            )
+        })
     }
 
     /// Returns how the program ends: nothing succeeded, a threshold was crossed, or done.

@@ -10,7 +10,7 @@ fn what_is_written_is_read_back() {
     let path = dir.path().join("a.json");
     let head = samples::head("one", 0, 1, "2026-11-23T08:00:00Z");
     let measured = samples::measured(&[samples::streaming_second(5), samples::second(6)]);
-    let point = SweepPoint::of(Step::Rate { offered: 9.5 }, &measured);
+    let point = SweepPoint::of(Step::Rate { offered: 9.5 }, None, &measured);
     let sweep = Sweep::of(vec![point]);
 
     let mut writer = ResultsWriter::create(&path).unwrap();

@@ -110,7 +110,7 @@ impl Load<'_> {
             let (measured, sweep) = sweep_run::run(self, plan, n_rates)?;
             (measured, Some(sweep))
         } else {
-            let limits = Limits { duration: plan.duration, bailout: self.options.amount.bailout };
+            let limits = Limits { bailout: self.options.amount.bailout, ..plan.limits() };
             (self.drive(plan.clone(), limits, "")?, None)
         };
         let written = self.results.finish(&measured.whole, measured.ended, sweep.as_ref());
@@ -176,7 +176,7 @@ impl Load<'_> {
         }
         plan.plan.amount = None;
         plan.duration = Some(duration);
-        let limits = Limits { duration: Some(duration), bailout: None };
+        let limits = plan.limits();
         self.drive_into(plan, limits, "warm-up: ", SharedResults::default())
     }
 
@@ -237,6 +237,7 @@ fn settings(options: &LoadCommandOptions, plan: &TimedPlan) -> Settings {
         connections: options.amount.connections,
         amount: options.amount.amount.or(options.compatibility.max_overall_requests),
         duration: plan.duration,
+        drain: (plan.plan.pacing != Pacing::Closed || options.amount.sweep.is_some()).then_some(plan.drain),
     };
     Settings::of(&plan.plan, whole)
 }

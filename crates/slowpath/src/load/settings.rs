@@ -34,6 +34,9 @@ pub(crate) struct Settings {
     pub(crate) amount: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) duration_s: Option<f64>,
+    /// Only where requests start on a schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) drain_s: Option<f64>,
     pub(crate) timeout_s: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) timeout_total_s: Option<f64>,
@@ -95,6 +98,7 @@ pub(crate) struct WholeLoad {
     pub(crate) connections: u32,
     pub(crate) amount: Option<u64>,
     pub(crate) duration: Option<Duration>,
+    pub(crate) drain: Option<Duration>,
 }
 
 impl Settings {
@@ -116,6 +120,7 @@ impl Settings {
             pace: Pace::of(&plan.pacing),
             amount: whole.amount,
             duration_s: whole.duration.map(|duration| duration.as_secs_f64()),
+            drain_s: whole.drain.map(|drain| drain.as_secs_f64()),
             timeout_s: plan.timeout.as_secs_f64(),
             timeout_total_s: plan.total_timeout.map(|timeout| timeout.as_secs_f64()),
             expected_statuses: plan.checks.statuses.clone(),

@@ -6,6 +6,7 @@
 use super::measured::{Measured, n_failed};
 use serde::{Deserialize, Serialize};
 use slowpath_load::Interval;
+use std::time::Duration;
 
 /// A rate is kept up with if at least this share of it is achieved: below, requests queue without end, and latency says
 /// only how long the step was.
@@ -13,6 +14,9 @@ const KEEPS_UP: f64 = 0.95;
 
 /// From here on the one connection is close enough to saturation that the rates begin below it.
 const NEAR_SATURATION: f64 = 0.8;
+
+/// Intervals are cut at most this far from where they should be; on a busy machine, some milliseconds.
+const CUT_JITTER_S: f64 = 0.05;
 
 /// How many requests a second one step asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -53,13 +57,17 @@ pub(crate) struct Sweep {
 }
 
 impl SweepPoint {
-    pub(crate) fn of(step: Step, measured: &Measured) -> Self {
+    /// Sums up a step that took `duration`.
+    pub(crate) fn of(step: Step, duration: Option<Duration>, measured: &Measured) -> Self {
         let latency = &measured.whole.latency;
-        let achieved = measured.requests_per_second();
-        let keeps_up = match step {
-            // Until the last answer: what had to queue shows as time.
-            Step::Rate { offered } => achieved >= KEEPS_UP * offered,
-            Step::Synchronous | Step::Saturation => measured.whole.n_requests > 0,
+        let (achieved, keeps_up) = match step {
+            Step::Rate { offered } => {
+                let achieved = settled_rate(measured, duration);
+                (achieved, achieved >= KEEPS_UP * offered)
+            }
+            Step::Synchronous | Step::Saturation => {
+                (measured.requests_per_second(), measured.whole.n_requests > 0)
+            }
         };
         Self {
             step,
@@ -77,6 +85,22 @@ impl SweepPoint {
     pub(crate) fn is_over_saturated(&self) -> bool {
         matches!(self.step, Step::Rate { .. }) && !self.keeps_up
     }
+}
+
+/// Returns how many requests per second succeeded in the second half of a schedule of this length: at its beginning the first
+/// answers are still to come, and after its end nothing is sent. A server that keeps up answers then as many as it is sent, however
+/// long each takes; one that does not, as many as it can.
+fn settled_rate(measured: &Measured, schedule: Option<Duration>) -> f64 {
+    let schedule_s = schedule.map_or(f64::INFINITY, |length| length.as_secs_f64());
+    let begin_ns = measured.whole.start_ns;
+    let since_begin_s = |ns: u64| ns.saturating_sub(begin_ns) as f64 / 1e9;
+    let settled = measured.seconds.iter().filter(|second| {
+        let start_s = since_begin_s(second.start_ns);
+        start_s >= schedule_s / 2.0 - CUT_JITTER_S && start_s + second.length_s <= schedule_s + CUT_JITTER_S
+    });
+    let (n_requests, length_s) =
+        settled.fold((0, 0.0), |(n, length_s), second| (n + second.n_requests, length_s + second.length_s));
+    if length_s > 0.0 { n_requests as f64 / length_s } else { measured.requests_per_second() }
 }
 
 /// Such numbers survive JSON exactly.
@@ -122,7 +146,7 @@ fn knee_of(points: &[SweepPoint]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::measured::Ended;
+    use super::super::measured::{Ended, Second};
     use super::*;
     use jiff::Timestamp;
 
@@ -133,7 +157,7 @@ mod tests {
         whole.n_requests = achieved;
         let measured =
             Measured { whole, seconds: Vec::new(), started: Timestamp::UNIX_EPOCH, ended: Ended::Complete };
-        SweepPoint::of(step, &measured)
+        SweepPoint::of(step, None, &measured)
     }
 
     fn rate(offered: u32, achieved: u64, mean_us: u64) -> SweepPoint {
@@ -166,6 +190,30 @@ mod tests {
         ]);
         assert_eq!(sweep.knee, Some(3));
         assert!(sweep.points[4].is_over_saturated() && !sweep.points[1].is_over_saturated());
+    }
+
+    /// A step of 10 s at 100 requests/s whose answers begin `first_s` into it and then come at `answered` per second.
+    fn slow(first_s: u64, answered: u64) -> SweepPoint {
+        let begin = 7_000_000_000;
+        let mut whole = Interval::empty(begin, begin + 11_000_000_000);
+        let seconds = (0..11).map(|k| {
+            let start = begin + k * 1_000_000_000;
+            let mut interval = Interval::empty(start, start + 1_000_000_000);
+            interval.n_requests = if k < first_s { 0 } else { answered };
+            interval.latency.record_n(first_s * 1_000_000, interval.n_requests).unwrap();
+            whole.merge(&interval);
+            Second::of(&interval)
+        });
+        let seconds = seconds.collect();
+        let measured = Measured { whole, seconds, started: Timestamp::UNIX_EPOCH, ended: Ended::Complete };
+        SweepPoint::of(Step::Rate { offered: 100.0 }, Some(Duration::from_secs(10)), &measured)
+    }
+
+    #[test]
+    fn answers_that_take_half_a_step_are_no_sign_of_saturation() {
+        let patient = slow(5, 100);
+        assert!(patient.keeps_up && patient.achieved.total_cmp(&100.0).is_eq(), "{patient:?}");
+        assert!(slow(5, 94).is_over_saturated());
     }
 
     #[test]

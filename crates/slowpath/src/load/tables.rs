@@ -154,8 +154,9 @@ fn rates(report: &LoadReport, ink: Ink) -> String {
         let ended = measured.n_ended() as f64;
         let part = |n: u64, of: f64| [units::count(n), units::share(n as f64, of)];
         text += &(row(ink, "late", &part(whole.n_late, ended)) + "\n");
-        let due = ended + whole.n_dropped as f64;
+        let due = measured.n_due() as f64;
         text += &(row(ink, "dropped", &part(whole.n_dropped, due)) + "\n");
+        text += &(row(ink, "unfinished", &part(whole.n_unfinished, due)) + "\n");
     }
     let share = units::share(report.check.cpu_share, 1.0);
     text + &text_row(ink, "generator", &format!("{share} of a CPU, its busiest thread in its busiest second"))
@@ -265,6 +266,10 @@ fn sum(report: &LoadReport) -> String {
     let n_failed = n_failed(whole);
     if n_failed > 0 {
         text += &format!(", {} failed", units::count(n_failed));
+    }
+    // An open load has them in a table.
+    if whole.n_unfinished > 0 && !report.settings.is_open() {
+        text += &format!(", {} cut off at the end", units::count(whole.n_unfinished));
     }
     match report.measured.ended {
         Ended::Complete => {}

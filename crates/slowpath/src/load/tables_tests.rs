@@ -60,7 +60,7 @@ fn a_sweep() {
         interval.latency.clear();
         interval.latency.record_n(mean_us, achieved).unwrap();
         interval.n_requests = achieved;
-        SweepPoint::of(step, &samples::measured(&[interval]))
+        SweepPoint::of(step, None, &samples::measured(&[interval]))
     };
     let rate = |offered: u32| Step::Rate { offered: f64::from(offered) };
     report.sweep = Some(Sweep::of(vec![

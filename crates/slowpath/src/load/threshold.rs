@@ -46,6 +46,7 @@ enum Metric {
     Goodput,
     Late,
     Dropped,
+    Unfinished,
 }
 
 /// A series of times that a load records.
@@ -121,7 +122,7 @@ impl Series {
 
 const METRICS: &str = "one of p50, p99.9, avg, min, max (of the latency), ttft.p95 and the like (latency, uncorrected, \
      first-byte, ttfb, ttft, ttfo, tpot, itl, e2el), rps, requests, errors, errors.CLASS, status.5xx, status.429, \
-     goodput, tokens, late, dropped";
+     goodput, tokens, late, dropped, unfinished";
 
 /// Parses `METRIC OP LIMIT`, for clap.
 pub(crate) fn parse_threshold(text: &str) -> Result<Threshold, String> {
@@ -158,6 +159,7 @@ fn parse_metric(name: &str) -> Option<Metric> {
         ("goodput", None) => Some(Metric::Goodput),
         ("late", None) => Some(Metric::Late),
         ("dropped", None) => Some(Metric::Dropped),
+        ("unfinished", None) => Some(Metric::Unfinished),
         ("errors", None) => Some(Metric::Errors(None)),
         ("errors", Some(class)) => {
             let class = ErrorClass::ALL.into_iter().find(|known| known.as_str() == class)?;
@@ -200,9 +202,7 @@ fn parse_limit(text: &str, metric: Metric, name: &str) -> Result<(f64, Unit), St
         ("s", _) if is_time => Ok((number * 1e6, Unit::Time)),
         ("", _) if is_time => Err(format!("`{name}` is a time: write its unit, as in `{name}>{text}ms`")),
         (_, _) if is_time => Err(format!("`{unit}` is no unit of time: write us, ms or s")),
-        ("%", Metric::Errors(_) | Metric::Status(_) | Metric::Goodput | Metric::Late | Metric::Dropped) => {
-            Ok((number / 100.0, Unit::Share))
-        }
+        ("%", _) if metric.has_share() => Ok((number / 100.0, Unit::Share)),
         ("%", _) => Err(format!("`{name}` has no share: write a number")),
         ("" | "k" | "m", _) => {
             let factor = match unit {
@@ -214,6 +214,21 @@ fn parse_limit(text: &str, metric: Metric, name: &str) -> Result<(f64, Unit), St
             Ok((number * factor, if is_rate { Unit::PerSecond } else { Unit::Number }))
         }
         (_, _) => Err(format!("`{unit}` is no unit of `{name}`: write a number or a share such as `1%`")),
+    }
+}
+
+impl Metric {
+    /// Whether it counts requests, so that it may be their share.
+    fn has_share(self) -> bool {
+        match self {
+            Self::Errors(_)
+            | Self::Status(_)
+            | Self::Goodput
+            | Self::Late
+            | Self::Dropped
+            | Self::Unfinished => true,
+            Self::Time(..) | Self::Requests | Self::RequestRate | Self::TokenRate => false,
+        }
     }
 }
 
@@ -258,7 +273,8 @@ impl Threshold {
             Metric::Goodput if self.unit == Unit::Share => part(whole.n_good, ended),
             Metric::Goodput => Some(whole.n_good as f64 / measured.wall_s()),
             Metric::Late => part(whole.n_late, ended),
-            Metric::Dropped => part(whole.n_dropped, ended + whole.n_dropped as f64),
+            Metric::Dropped => part(whole.n_dropped, measured.n_due() as f64),
+            Metric::Unfinished => part(whole.n_unfinished, measured.n_due() as f64),
         }
     }
 

@@ -17,6 +17,7 @@ fn measured() -> Measured {
     whole.errors = BTreeMap::from([(ErrorClass::Status, 3), (ErrorClass::Timeout, 7)]);
     whole.status = BTreeMap::from([(200, 997), (429, 1), (503, 2)]);
     whole.n_late = 10;
+    whole.n_unfinished = 1000;
     let mut stream = StreamStats::empty();
     stream.ttft.record(250_000).unwrap();
     stream.n_output_tokens = 4000;
@@ -56,6 +57,7 @@ fn is_crossed_exactly_where_it_says() {
     check("tokens<2k", "2,000/s", false);
     check("late>1%", "1.00 %", false);
     check("dropped>0", "0", false);
+    check("unfinished>=50%", "50.0 %", true);
     check("itl.p99>=50ms", "not measured", true);
 }
 

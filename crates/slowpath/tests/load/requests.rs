@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 #[test]
 fn an_open_load_sends_its_schedule_whole() {
     let server = Server::start();
-    let json = load_json(["-R", "200", "-d", "0.5", "-c", "10", &server.url("/sleep/20")]);
+    let json = load_json(["-R", "200", "-d", "0.5", "--drain", "30s", "-c", "10", &server.url("/sleep/20")]);
     assert_eq!((&json["2xx"], server.requests().len()), (&100.into(), 100));
     let ours = &json["slowpath"];
     assert_eq!((&ours["dropped"], &ours["pace"]["mode"]), (&0.into(), &"open".into()));
@@ -17,9 +17,23 @@ fn an_open_load_sends_its_schedule_whole() {
 }
 
 #[test]
+fn an_open_load_ends_soon_after_its_schedule_and_counts_what_has_no_answer() {
+    let server = Server::start();
+    let url = server.url("/never");
+    let silent = load(["-j", "-R", "200", "-d", "0.5", "-c", "2", "--drain", "100ms", "-t", "60", &url]);
+    assert_eq!(silent.code, Some(3), "{}", silent.stderr);
+    let json: serde_json::Value = serde_json::from_str(&silent.stdout).expect("JSON");
+    let ours = &json["slowpath"];
+    assert_eq!((&ours["unfinished"], &ours["dropped"], &ours["failed"]), (&2.into(), &98.into(), &0.into()));
+    let kept = load(["-d", "1", "--drain", "1s", &server.url("/")]);
+    assert_eq!(kept.code, Some(2), "{}", kept.stderr);
+}
+
+#[test]
 fn stages_bring_the_area_under_their_rates() {
     let server = Server::start();
-    let json = load_json(["--stages", "0:0,500ms:400,1s:400", "-c", "10", &server.url("/")]);
+    let json =
+        load_json(["--stages", "0:0,500ms:400,1s:400", "--drain", "30s", "-c", "10", &server.url("/")]);
     assert_eq!(json["2xx"], 300);
 }
 

@@ -35,6 +35,8 @@ function facts({ schedule, streams, goodput }: LoadPage): HTMLElement {
   if (schedule) {
     list.push([L.late, `${count(schedule.late)}, ${finePercent(schedule.late_share)}: ${L.lateNote}`]);
     list.push([L.dropped, `${count(schedule.dropped)}, ${finePercent(schedule.dropped_share)}: ${L.droppedNote}`]);
+    const unfinished = `${count(schedule.unfinished)}, ${finePercent(schedule.unfinished_share)}`;
+    list.push([L.unfinished, `${unfinished}: ${L.unfinishedNote}`]);
   }
   if (goodput) {
     const { requests_per_second, share, objectives } = goodput;

@@ -149,6 +149,9 @@ pub(super) struct Schedule {
     pub(super) dropped: u64,
     /// Of the requests that were due.
     pub(super) dropped_share: f64,
+    pub(super) unfinished: u64,
+    /// Of the requests that were due.
+    pub(super) unfinished_share: f64,
 }
 
 #[derive(Debug, Serialize)]

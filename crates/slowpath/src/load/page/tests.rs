@@ -30,7 +30,7 @@ fn failed() -> LoadReport {
 }
 
 fn sweep() -> LoadReport {
-    let point = |step: Step, k: u64| SweepPoint::of(step, &measured(&[second(k)]));
+    let point = |step: Step, k: u64| SweepPoint::of(step, None, &measured(&[second(k)]));
     let points = vec![
         point(Step::Synchronous, 0),
         point(Step::Saturation, 1),

@@ -63,7 +63,7 @@ pub(super) fn verdict(report: &LoadReport) -> Sentences {
     if whole.n_dropped > 0 {
         details.push(format!(
             "{} of the requests that were due could not be sent: the server did not keep up with the schedule",
-            units::share(whole.n_dropped as f64, (measured.n_ended() + whole.n_dropped) as f64)
+            units::share(whole.n_dropped as f64, measured.n_due() as f64)
         ));
     }
     details.extend(ending(measured.ended).map(str::to_owned));
@@ -152,6 +152,9 @@ pub(super) fn settings(report: &LoadReport) -> Vec<(&'static str, String)> {
         let of_each = if report.sweep.is_some() { " for each step" } else { "" };
         facts.push(("duration", units::seconds(seconds) + of_each));
     }
+    if let Some(seconds) = settings.drain_s {
+        facts.push(("last answers", format!("awaited for {} at most", units::seconds(seconds))));
+    }
     let total = settings.timeout_total_s.map(|total| format!(", {} in all", units::seconds(total)));
     let timeout =
         format!("{} without a byte{}", units::seconds(settings.timeout_s), total.unwrap_or_default());
@@ -179,7 +182,7 @@ pub(super) fn settings(report: &LoadReport) -> Vec<(&'static str, String)> {
             units::bytes(whole.bytes_out as f64)
         ),
     ));
-    if whole.n_unfinished > 0 {
+    if whole.n_unfinished > 0 && !settings.is_open() {
         facts.push((
             "cut off",
             format!("{} at the end, in no number here", tables::plural(whole.n_unfinished, "request")),
