@@ -81,14 +81,20 @@ impl LoadPage {
 struct Shown<'a> {
     interval: &'a Interval,
     of: String,
+    /// What a step of a sweep says of its rate, its last answers left out.
+    achieved: Option<f64>,
 }
 
 impl<'a> Shown<'a> {
     fn of(report: &'a LoadReport) -> Self {
         let point = report.sweep.as_ref().and_then(|sweep| sweep.knee_point().or(sweep.points.last()));
         match point {
-            Some(point) => Self { interval: &point.totals, of: words::step(point, report.sweep.as_ref()) },
-            None => Self { interval: &report.measured.whole, of: String::new() },
+            Some(point) => Self {
+                interval: &point.totals,
+                of: words::step(point, report.sweep.as_ref()),
+                achieved: Some(point.achieved),
+            },
+            None => Self { interval: &report.measured.whole, of: String::new(), achieved: None },
         }
     }
 
@@ -99,7 +105,7 @@ impl<'a> Shown<'a> {
         Totals {
             of: self.of.clone(),
             requests: interval.n_requests,
-            requests_per_second: thousandths(interval.n_requests as f64 / wall_s),
+            requests_per_second: thousandths(self.achieved.unwrap_or(interval.n_requests as f64 / wall_s)),
             failed,
             failed_share: share(failed, interval.n_requests + failed),
             bytes_per_second: (interval.bytes_in as f64 / wall_s).round(),
