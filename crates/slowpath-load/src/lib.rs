@@ -56,6 +56,8 @@ mod schedule;
 mod socket;
 mod source_text;
 mod stages;
+#[cfg(test)]
+mod stalling_server_tests;
 pub mod stream;
 mod tally;
 mod target;
