@@ -8,12 +8,17 @@
 
 const SECOND = 6;
 
+const { performance } = require('perf_hooks');
+
 const { env } = process;
+const { nodeTiming } = performance;
 
 const CONTROL_MS = 100;
 const WRITE_MS = 1000;
-/** Share of the thread's time that taking and reading stacks may take; with what collecting them costs it is twice that. */
-const MAX_SPENT = 0.06;
+/** Share of the thread's busy time that following may take; with what collecting the stacks costs it is twice that. */
+const MAX_SPENT = 0.05;
+/** Share of all its time that following may take besides: of a thread that idles nobody misses it. */
+const MAX_SPENT_OF_ALL = 0.003;
 /** What one record costs, with the callbacks that it is made of, ms. */
 const RECORD_MS = 0.004;
 /** Records a second: at 30 to 60 bytes each on the disk some 10 MB a minute at the very most. */
@@ -34,6 +39,7 @@ class Sampling {
     this.spentMs = 0;
     this.nRecords = 0;
     this.controlledAt = t;
+    this.idleMs = nodeTiming.idleTime;
     // Since the last record:
     this.nSeen = 0;
     this.nTaken = 0;
@@ -83,7 +89,7 @@ class Sampling {
   poolTaskEnds(t) {
     this.poolTime(t);
     this.nPoolTasks += 1;
-    if (this.nInPool > 0) this.nInPool -= 1; // It may have begun before the recorder.
+    this.nInPool -= 1;
   }
 
   /** @param {number} t */
@@ -104,7 +110,11 @@ class Sampling {
   /** Follows fewer requests at once when that takes too much, and slowly more when it takes little. @param {number} ms @param {number} t */
   control(ms, t) {
     this.spentMs += this.nRecords * RECORD_MS;
-    const spent = Math.max(this.spentMs / ms / MAX_SPENT, (this.nRecords * 1000) / ms / MAX_RECORDS_PER_S);
+    const idleMs = nodeTiming.idleTime;
+    const busyMs = Math.max(0, ms - (idleMs - this.idleMs));
+    this.idleMs = idleMs;
+    const allowedMs = MAX_SPENT * busyMs + MAX_SPENT_OF_ALL * ms;
+    const spent = Math.max(this.spentMs / allowedMs, (this.nRecords * 1000) / ms / MAX_RECORDS_PER_S);
     const factor = spent > 1 ? Math.max(1 / spent, 0.2) * 0.9 : spent < 0.7 ? 1.25 : 1;
     this.share = Math.min(1, Math.max(LEAST_SHARE, this.share * factor));
     this.allSpentMs += this.spentMs;

@@ -28,7 +28,7 @@ const { Sampling } = require('./async-sampling.cjs');
 
 /** @typedef {InstanceType<typeof import('./async-ring.cjs').AsyncRing>} AsyncRing */
 /** @typedef {{ stack?: unknown }} Trace */
-/** @typedef {{ request: Followed, madeAt: number, trace: Trace | null, site: number, maker: Made | null, depth: number }} Made a resource of a followed request */
+/** @typedef {{ request: Followed, madeAt: number, trace: Trace | null, site: number, maker: Made | null, depth: number, wasCalled: boolean }} Made a resource of a followed request */
 
 const { setImmediate } = globalThis;
 const now = performance.now.bind(performance);
@@ -38,6 +38,8 @@ const REQUEST = 2;
 const SLICE = 3;
 const END = 4;
 const RUN = 5;
+/** A slice that begins with what has been called back before. */
+const SLICE_AGAIN = 7;
 
 /** Resources that are known at once; a wait during which more are made loses its request, unless that is followed. */
 const PLACES = 1 << 19;
@@ -74,6 +76,7 @@ class Followed {
     this.sliceEnd = startedAt;
     this.ranMs = 0;
     this.since = 0;
+    this.isAgain = false;
     this.queuedMs = 0;
     this.site = UNKNOWN;
     this.source = 0;
@@ -89,9 +92,10 @@ class AsyncRecorder {
   constructor(ring, offsetMs) {
     this.ring = ring;
     this.offsetMs = offsetMs;
+    // First: what it writes tells that all numbers begin anew.
+    this.sampling = new Sampling(ring, now());
     this.sites = new Sites(ring);
     this.sources = new Sources(ring);
-    this.sampling = new Sampling(ring, now());
     this.isOn = false;
 
     this.ids = new Int32Array(PLACES);
@@ -208,7 +212,7 @@ class AsyncRecorder {
       if (depth % MAX_MAKERS === 0) this.siteOf(maker);
     }
     const trace = this.sites.take(this.onInit);
-    this.made.set(id, { request, madeAt, trace, site: UNKNOWN, maker: depth > 0 ? maker : null, depth });
+    this.made.set(id, { request, madeAt, trace, site: UNKNOWN, maker: depth > 0 ? maker : null, depth, wasCalled: false });
     request.made.push(id);
     this.sampling.spentMs += now() - madeAt;
   }
@@ -235,13 +239,14 @@ class AsyncRecorder {
         this.requestStack[depth] = this.request;
       }
       const at = id & MASK;
-      if (this.ids[at] !== (id | 0)) this.adopt(id, at);
+      const isSeen = this.ids[at] === (id | 0);
+      if (!isSeen) this.adopt(id, at);
       const type = this.typeOf[at];
       if (depth === 0 && type > TICK) this.beginTurn(id, at, type);
       this.current = id;
       this.currentType = type;
       this.request = this.requestOf[at];
-      if (this.sources.isPoolTask[type]) this.sampling.poolTaskEnds(now());
+      if (isSeen && this.sources.isPoolTask[type]) this.sampling.poolTaskEnds(now());
       if (this.request & 1 || this.running !== null) this.beginRun(id, at, type);
     } catch {
       this.sampling.nFaults += 1;
@@ -341,7 +346,11 @@ class AsyncRecorder {
     this.pauseRun(t);
     if (made === undefined) return;
     if (this.currentType === PROMISE) this.made.delete(id);
-    else made.madeAt = t; // It may be called back again: from now on that is waited for.
+    else {
+      // It may be called back again: from now on that is waited for.
+      made.madeAt = t;
+      made.wasCalled = true;
+    }
   }
 
   /** @param {Followed} request @param {number} t @param {Made | undefined} made */
@@ -377,6 +386,7 @@ class AsyncRecorder {
     request.sliceEnd = t;
     request.ranMs = 0;
     request.since = made ? made.madeAt : 0;
+    request.isAgain = made !== undefined && made.wasCalled;
     request.site = made ? this.siteOf(made) : UNKNOWN;
     request.source = type === QUEUED_REQUEST ? this.sources.ofType[type] : this.via;
     request.queuedMs = this.queuedMs(t);
@@ -402,7 +412,8 @@ class AsyncRecorder {
   writeSlice(request) {
     request.nSlices += 1;
     const { source, sliceStart, sliceEnd, ranMs, since, queuedMs, site, waker } = request;
-    this.push(SLICE + 16 * source, request, sliceStart, sliceEnd, ranMs, since, queuedMs, site + 65536 * waker);
+    const kind = (request.isAgain ? SLICE_AGAIN : SLICE) + 16 * source;
+    this.push(kind, request, sliceStart, sliceEnd, ranMs, since, queuedMs, site + 65536 * waker);
   }
 
   /**
@@ -449,7 +460,8 @@ class AsyncRecorder {
     this.followed[place] = request;
     this.sampling.nFollowed += 1;
     const path = String(incoming.url).split('?', 1)[0].slice(0, MAX_PATH);
-    const text = this.sites.stringify({ request: id, method: String(incoming.method), path });
+    const port = Number(incoming.socket?.localPort) || 0;
+    const text = this.sites.stringify({ request: id, method: String(incoming.method), path, port });
     request.isWhole = this.ring.pushText(text);
     this.push(REQUEST, request, t, t, 0, 0, request.queuedMs, 0);
     this.running = request;

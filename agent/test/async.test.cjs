@@ -53,7 +53,7 @@ function followed(target) {
         else if (text.source !== undefined) sources.set(text.source, text);
         else if (text.request) requests.set(text.request, { ...text, slices: [] });
       } else if (kind === 2) Object.assign(requests.get(id), { start });
-      else if (kind === 3) {
+      else if (kind === 3 || kind === 7) {
         const site = sites.get(h % 65536);
         requests.get(id).slices.push({ start, end, ran: e, since, site, waker: Math.floor(h / 65536), ...sources.get(source) });
       } else if (kind === 4) Object.assign(requests.get(id), { end: start, nSlices: e, status: h });

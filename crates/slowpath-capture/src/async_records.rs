@@ -53,6 +53,7 @@ struct Definition {
     request: Option<u64>,
     method: String,
     path: String,
+    port: u16,
 }
 
 impl AsyncRecords {
@@ -104,11 +105,13 @@ impl AsyncRecords {
             thread,
             method: told.method,
             path: route_of(&told.path),
+            port: told.port,
             status: 0,
             start: Nanos(0),
             end: Nanos(0),
             queued: 0,
             slices: Vec::new(),
+            again: Vec::new(),
             runs: Vec::new(),
         };
         self.open.insert(told.request?, Open { request, n_slices: 0 });
@@ -124,6 +127,7 @@ impl AsyncRecords {
         const END: u64 = 4;
         const RUN: u64 = 5;
         const SECOND: u64 = 6;
+        const SLICE_AGAIN: u64 = 7;
         let [kind, id, start, end, e, f, g, h] = numbers;
         let (kind, source) = (kind as u64 & 15, (kind as u64 >> 4) as u32);
         if kind == SECOND {
@@ -146,12 +150,15 @@ impl AsyncRecords {
         let from_start = |t: Nanos| t.since(request.start).0;
         match kind {
             REQUEST => (request.start, request.queued) = (start, ns(g)),
-            SLICE => {
+            SLICE | SLICE_AGAIN => {
                 open.n_slices += 1;
                 let (site, waker) = (h as u64 as u32 & 0xffff, (h as u64 >> 16) as u32);
                 let since = if is_known { since.0 as i64 - request.start.0 as i64 } else { -1 };
                 let at = from_start(start);
                 if request.slices.len() < MAX_SLICES {
+                    if kind == SLICE_AGAIN {
+                        request.again.push(request.slices.len() as u32);
+                    }
                     let length = end.since(start).0;
                     request.slices.push((at, length, ns(e), since.max(-1), ns(g), site, source, waker));
                 }
@@ -217,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_request_is_written_when_it_has_ended() {
-        let mut payload = text(r#"{"request":7,"method":"GET","path":"/v1/users/81723/x"}"#);
+        let mut payload = text(r#"{"request":7,"method":"GET","path":"/v1/users/81723/x","port":3000}"#);
         payload.extend(record([2.0, 7.0, 10.0, 10.0, 0.0, 0.0, 0.5, 0.0]));
         payload.extend(record([3.0 + 16.0 * 5.0, 7.0, 10.0, 12.0, 1.5, 0.0, 0.0, 0.0]));
         payload.extend(record([3.0 + 16.0 * 6.0, 7.0, 20.0, 21.0, 1.0, 11.0, 0.25, 3.0 + 65536.0 * 9.0]));
@@ -227,6 +234,7 @@ mod tests {
             thread: 0,
             method: "GET".into(),
             path: "/v1/users/:id/x".into(),
+            port: 3000,
             status: 200,
             start: Nanos(1_010_000_000),
             end: Nanos(1_021_000_000),
@@ -235,6 +243,7 @@ mod tests {
                 (0, 2_000_000, 1_500_000, -1, 0, 0, 5, 0),
                 (10_000_000, 1_000_000, 1_000_000, 1_000_000, 250_000, 3, 6, 9),
             ],
+            again: vec![],
             runs: vec![],
         };
         assert_eq!(lines(&payload), [AsyncLine::Request(expected)]);

@@ -3,10 +3,11 @@
 //! Where the main thread is the bottleneck, Amdahl's law on its wall time: removing a part `p` of it lets `1 / (1 − p)`
 //! times as many requests through. Where it is not, a request gets faster only by the part itself, so in a closed loop
 //! throughput rises by `R / (R − p·D)` with mean latency `R` and main-thread time per request `D` (Little's law with a
-//! constant number of requests in flight).
+//! constant number of requests in flight). Where requests were followed, their measured waits are the next limit of a gain.
 
 use crate::Facts;
 use crate::finding::PredictedGain;
+use slowpath_analysis::RowKind;
 
 /// Utilisation from which on the main thread counts as the bottleneck. Below it an M/D/1 queue at this load is shorter
 /// than two requests, so waiting for the thread no longer rules the latency.
@@ -22,6 +23,28 @@ pub(crate) fn of_more_cpu(share: f64) -> PredictedGain {
     PredictedGain { throughput: gain, low: 1.0, high: gain }
 }
 
+/// Predicts the gain of not waiting for `share` of a request's time, in a closed loop whose thread is not saturated: requests
+/// become shorter by it (Little's law), until the thread is full. What the wait was for may take the load less well: so
+/// the lower end is no gain at all.
+pub(crate) fn of_waiting_less(facts: Facts<'_>, share: f64) -> Option<PredictedGain> {
+    let utilisation = facts.measurements.split.as_ref()?.utilisation().clamp(1.0 / MAX_GAIN, 1.0);
+    let gain = (1.0 / (1.0 - share.clamp(0.0, 1.0 - 1.0 / MAX_GAIN))).min(1.0 / utilisation);
+    Some(PredictedGain { throughput: gain, low: 1.0, high: gain })
+}
+
+/// Returns the largest factor on throughput that waits leave room for when `saved_ms` of thread time a request are gone: with so
+/// many requests in flight as there were, none can be shorter than what it waits and computes.
+fn limit_of_waits(facts: Facts<'_>, saved_ms: f64) -> f64 {
+    let measurements = facts.measurements;
+    let (Some(load), Some(followed)) = (&measurements.load, &measurements.async_ops) else {
+        return f64::INFINITY;
+    };
+    let waiting = followed.all.share(|row| matches!(row.kind, RowKind::Waiting(_)));
+    let waiting_ms = waiting * followed.all.mean.as_millis_f64();
+    let computing_ms = load.own.cpu_ms_per_request.map_or(0.0, |cpu_ms| (cpu_ms - saved_ms).max(0.0));
+    (load.own.latency.mean / (waiting_ms + computing_ms).max(f64::MIN_POSITIVE)).max(1.0)
+}
+
 /// Predicts the gain of removing `share` (with its interval) of the busy time of the serving threads.
 pub(crate) fn of_removing(facts: Facts<'_>, share: f64, interval: (f64, f64)) -> Option<PredictedGain> {
     let split = facts.measurements.split.as_ref()?;
@@ -34,7 +57,8 @@ pub(crate) fn of_removing(facts: Facts<'_>, share: f64, interval: (f64, f64)) ->
     let predict = |share: f64| -> Option<f64> {
         let part = (share * utilisation).clamp(0.0, 1.0 - 1.0 / MAX_GAIN);
         if utilisation >= SATURATED {
-            return Some(1.0 / (1.0 - part));
+            let saved_ms = own_cpu_ms(facts) * share;
+            return Some((1.0 / (1.0 - part)).min(limit_of_waits(facts, saved_ms)));
         }
         let own = &facts.measurements.load.as_ref()?.own;
         if own.requests_per_second <= 0.0 {
@@ -47,4 +71,8 @@ pub(crate) fn of_removing(facts: Facts<'_>, share: f64, interval: (f64, f64)) ->
         Some(1.0 / (1.0 - (saved_ms / latency).clamp(0.0, 1.0 - 1.0 / MAX_GAIN)))
     };
     Some(PredictedGain { throughput: predict(share)?, low: predict(interval.0)?, high: predict(interval.1)? })
+}
+
+fn own_cpu_ms(facts: Facts<'_>) -> f64 {
+    facts.measurements.load.as_ref().and_then(|load| load.own.cpu_ms_per_request).unwrap_or(0.0)
 }

@@ -4,10 +4,10 @@
 //! enough? starved? saturated (then by what)? stalls? waiting? Everything else is healthy.
 
 use crate::Facts;
-use crate::finding::{Finding, Location};
+use crate::finding::{Finding, Location, Severity};
 use crate::gain::SATURATED;
 use crate::words::{LONG_LINE, millis, named, percent};
-use slowpath_analysis::{Measurements, NativeMeasure, Outcome, Split, SplitClass};
+use slowpath_analysis::{Measurements, NativeMeasure, Outcome, RowKind, Split, SplitClass};
 
 /// p99 below this is what people commonly ask of an API, ms.
 const GOOD_P99_MS: f64 = 100.0;
@@ -33,6 +33,13 @@ const EXPLAINING: f64 = 0.2;
 
 /// Share of time stalled from which on the event loop is the finding.
 const STALLED: f64 = 0.05;
+
+/// Rules on waits that the service itself can do without.
+const WAIT_RULES: &[&str] =
+    &["lock-held-across-io", "socket-pool-wait", "thread-pool-saturated", "sequential-awaits"];
+
+/// Share of the time of requests from which on a single wait is worth naming in the verdict: more than all of half the others.
+const NAMED_WAIT: f64 = 0.3;
 
 /// A predicted gain below this is not worth a verdict.
 const WORTHWHILE_GAIN: f64 = 1.10;
@@ -131,7 +138,22 @@ pub(crate) fn conclude(facts: Facts<'_>, findings: &[Finding], all: &[Finding]) 
         return verdict;
     }
     let idle = percent(split.share(SplitClass::Idle));
+    let waiting = findings.iter().find(|f| WAIT_RULES.contains(&f.rule) && f.severity >= Severity::Medium);
+    if let Some(finding) = waiting {
+        let sentence =
+            format!("Waiting: the main thread is idle {idle} of the time, yet {}", sentence_of(finding));
+        return verdict(VerdictClass::Waiting, sentence, format!("{numbers}. {}", where_time_goes(facts)));
+    }
     match &measurements.load {
+        Some(load) if load.own.latency.p99 >= GOOD_P99_MS && followed(facts).is_some() => verdict(
+            VerdictClass::Waiting,
+            format!(
+                "Waiting: half of all requests take over {}, and {}; the main thread is idle {idle} of the time",
+                millis(load.own.latency.p50),
+                followed(facts).unwrap_or_default(),
+            ),
+            format!("{numbers}. {}", where_time_goes(facts)),
+        ),
         Some(load) if load.own.latency.p99 >= GOOD_P99_MS => verdict(
             VerdictClass::Waiting,
             format!(
@@ -155,6 +177,30 @@ pub(crate) fn conclude(facts: Facts<'_>, findings: &[Finding], all: &[Finding]) 
             "No load was driven: pass --url to measure latency.",
         ),
     }
+}
+
+/// Says what requests wait for most, where they were followed and waiting takes most of their time.
+fn followed(facts: Facts<'_>) -> Option<String> {
+    let measure = facts.measurements.async_ops.as_ref()?;
+    let row = measure.all.rows.iter().find(|row| row.place.is_some())?;
+    let share = row.mean.as_secs_f64() / measure.all.mean.as_secs_f64();
+    let place = row.place.as_ref().filter(|_| share >= NAMED_WAIT)?;
+    Some(format!("{} of that is: {}", percent(share), place.name()))
+}
+
+/// Returns where the time of requests goes, in shares that add up.
+fn where_time_goes(facts: Facts<'_>) -> String {
+    let Some(measure) = &facts.measurements.async_ops else { return String::new() };
+    let all = &measure.all;
+    let part = |kind: fn(RowKind) -> bool| percent(all.share(|row| kind(row.kind)));
+    format!(
+        "Of the time of {} followed requests: waiting {}, running {}, queued behind others {}, sending {}",
+        measure.n_followed,
+        part(|kind| matches!(kind, RowKind::Waiting(_))),
+        part(|kind| kind == RowKind::Running),
+        part(|kind| kind == RowKind::Queued),
+        part(|kind| kind == RowKind::Sending)
+    )
 }
 
 /// Returns what native stacks say where nothing else was recorded of the process.

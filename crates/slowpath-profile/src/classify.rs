@@ -126,7 +126,7 @@ const AGENT_FILES: &[&str] = &[
 ];
 
 /// The package that slowpath's own code in the target counts as.
-const RECORDER_PACKAGE: &str = "slowpath (recorder)";
+pub const RECORDER_PACKAGE: &str = "slowpath (recorder)";
 
 /// Judges a function by its name and URL as V8 gives them; the package is given for dependencies.
 pub fn classify(scope: &AppScope, name: &str, url: &str) -> (Category, Option<String>) {

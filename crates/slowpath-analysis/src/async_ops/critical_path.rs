@@ -88,11 +88,13 @@ pub(crate) mod tests {
             queued: Nanos(0),
             site: 0,
             source: 0,
+            again: false,
             waker: 0,
         };
         FollowedRequest {
             thread: 0,
             route: "GET /".into(),
+            port: 0,
             status: 200,
             start: Nanos(0),
             end: ms(end),

@@ -87,6 +87,7 @@ impl AsyncMeasure {
         phases: &Phases,
         load: Option<&PhaseLoad>,
     ) -> Option<Self> {
+        let port = driven_port(recording);
         let mut places = Places::default();
         let mut traced = Vec::new();
         for (&pid, log) in &recording.asynchronous {
@@ -94,7 +95,8 @@ impl AsyncMeasure {
             let frames = profile.async_frames.get(&pid).unwrap_or(&none);
             // A slice's site, source and waker tell its place: few differ.
             let mut known: BTreeMap<(u32, u32, bool), usize> = BTreeMap::new();
-            for request in &log.requests {
+            for request in log.requests.iter().filter(|request| port.is_none_or(|port| request.port == port))
+            {
                 let place = |slice: &slowpath_profile::recording::Slice| {
                     *known
                         .entry((slice.site, slice.source, slice.waker != 0))
@@ -105,7 +107,10 @@ impl AsyncMeasure {
             }
         }
         let seconds: Vec<_> = recording.asynchronous.values().flat_map(|log| &log.seconds).copied().collect();
+        // What the target asks itself came to other ports, and is in this sum.
+        let all: usize = recording.asynchronous.values().map(|log| log.requests.len()).sum();
         let n_requests: u64 = seconds.iter().map(|second| second.n_requests).sum();
+        let n_requests = (n_requests as f64 * traced.len() as f64 / all.max(1) as f64).round() as u64;
         if traced.is_empty() {
             return None;
         }
@@ -129,4 +134,23 @@ impl AsyncMeasure {
             outside_ms: load.map(|load| (load.latency.mean - mean_ms).max(0.0)),
         })
     }
+}
+
+/// Returns the port that the load was driven at, where followed requests came to it: a target may ask itself besides.
+fn driven_port(recording: &Recording) -> Option<u16> {
+    let url = &recording.manifest.load.as_ref()?.url;
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?']).next()?;
+    let port = match authority.rsplit_once(':') {
+        Some((_, port)) => port.parse().ok()?,
+        None => {
+            if scheme == "https" {
+                443
+            } else {
+                80
+            }
+        }
+    };
+    let mut requests = recording.asynchronous.values().flat_map(|log| &log.requests);
+    requests.any(|request| request.port == port).then_some(port)
 }

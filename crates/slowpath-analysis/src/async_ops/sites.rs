@@ -21,8 +21,10 @@ pub struct AsyncSite {
     pub n_requests: u64,
     /// Waits.
     pub n: u64,
-    /// Waits in series in one request, at most: each began after the one before had ended.
+    /// Waits in series in one request, at most: each began after the one before had ended. Parts of one answer count once.
     pub max_in_series: u64,
+    /// The same on average over the requests that came by.
+    pub mean_in_series: f64,
     /// Time that requests were held up by it.
     pub held_up: Nanos,
     /// Time that it was under way, also where something slower was waited for besides.
@@ -46,6 +48,7 @@ impl AsyncSite {
             n_requests: 0,
             n: 0,
             max_in_series: 0,
+            mean_in_series: 0.0,
             held_up: Nanos(0),
             waited: Nanos(0),
             longest: Nanos(0),
@@ -78,7 +81,7 @@ pub(super) fn table(traced: &[Traced<'_>], places: &[WaitPlace]) -> Vec<AsyncSit
             site.longest = site.longest.max(waited);
             let (n_in_series, ended) = seen.entry(place).or_insert((0, Nanos(0)));
             if since >= *ended {
-                *n_in_series += 1;
+                *n_in_series += u64::from(!slice.again);
                 *ended = slice.start;
             }
             if slice.waker != 0 {
@@ -92,6 +95,7 @@ pub(super) fn table(traced: &[Traced<'_>], places: &[WaitPlace]) -> Vec<AsyncSit
         for (place, (n_in_series, _)) in seen {
             sites[place].n_requests += 1;
             sites[place].max_in_series = sites[place].max_in_series.max(n_in_series);
+            sites[place].mean_in_series += n_in_series as f64;
         }
         for (part, length) in &traced.parts {
             if let Part::Waiting(slice) = part {
@@ -102,6 +106,9 @@ pub(super) fn table(traced: &[Traced<'_>], places: &[WaitPlace]) -> Vec<AsyncSit
     }
     for (place, wakers) in wakers {
         sites[place].n_wakers = wakers.len() as u64;
+    }
+    for site in &mut sites {
+        site.mean_in_series /= site.n_requests.max(1) as f64;
     }
     sorted(sites, links)
 }

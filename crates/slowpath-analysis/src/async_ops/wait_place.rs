@@ -144,13 +144,19 @@ pub(crate) fn place_of(log: &AsyncLog, frames: &[Function], slice: &Slice) -> Wa
         kind,
         remote,
         call: if kind == WaitKind::Lock && package.is_none() { "another request".into() } else { call },
-        function: place.map_or(String::new(), |place| place.name.clone()),
+        function: place.map_or(String::new(), |place| named_around(place, &site)),
         file: place.map_or(String::new(), |place| place.file.clone()),
         line: place.map_or(0, |place| place.line),
         column: place.map_or(0, |place| place.column),
         is_app: own.is_some(),
         package,
     }
+}
+
+/// Names the function that `place` is in: a closure by the function around it, the next one of its file on the stack.
+fn named_around(place: &Function, site: &[&Function]) -> String {
+    let around = site.iter().find(|frame| frame.file == place.file && frame.name != "(anonymous)");
+    around.map_or_else(|| place.name.clone(), |frame| frame.name.clone())
 }
 
 /// Names a function of Node as programs call it: Node's own helpers behind an API mean nothing to a reader.
@@ -241,7 +247,7 @@ mod tests {
             ..AsyncLog::default()
         };
         let (start, end, ran, queued) = (Nanos(0), Nanos(0), Nanos(0), Nanos(0));
-        let slice = Slice { start, end, ran, queued, since: None, site: 0, source: 0, waker };
+        let slice = Slice { start, end, ran, queued, since: None, site: 0, source: 0, again: false, waker };
         let place = place_of(&log, frames, &slice);
         assert_eq!((place.kind, &*place.name()), (kind, name));
     }

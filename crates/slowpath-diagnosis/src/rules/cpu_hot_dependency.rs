@@ -55,6 +55,8 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         unowned.share >= MIN_SHARE
             && unowned.share * utilisation >= MIN_SHARE_OF_WALL
             && packages.contains(unowned.label.as_str())
+            // What recording costs is told by phase.
+            && unowned.label != slowpath_profile::classify::RECORDER_PACKAGE
     });
     hot.map(|unowned| {
         let package = &unowned.label;

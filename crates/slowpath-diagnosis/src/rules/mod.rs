@@ -13,6 +13,7 @@ mod gc_pressure;
 mod hot_code;
 mod json_churn;
 mod list_work;
+mod lock_held_across_io;
 mod module_load_at_runtime;
 mod per_chunk_work_in_stream;
 mod quadratic_work;
@@ -23,15 +24,20 @@ mod regex_backtracking;
 mod regex_recompiled;
 mod retry_storm;
 mod sort_or_scan_per_request;
+mod sequential_awaits;
+mod slow_upstream;
+mod socket_pool_wait;
 mod string_concat_growth;
 mod sync_call;
 mod sync_child_process;
 mod sync_crypto_or_zlib;
 mod sync_fs;
 mod sync_logging;
+mod thread_pool_saturated;
 mod timer_storm;
 mod tiny_writes;
 mod wasm_hot;
+mod waits;
 
 pub use documentation::{Documentation, Example, rules_docs};
 
@@ -92,6 +98,11 @@ pub static RULES: &[Rule] = &[
     cpu_hot_dependency::RULE,
     gc_pressure::RULE,
     event_loop_stall::RULE,
+    lock_held_across_io::RULE,
+    socket_pool_wait::RULE,
+    thread_pool_saturated::RULE,
+    sequential_awaits::RULE,
+    slow_upstream::RULE,
     cpu_starved::RULE,
 ];
 

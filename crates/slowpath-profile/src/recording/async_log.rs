@@ -86,6 +86,9 @@ pub struct RawRequest {
     pub method: String,
     /// Path without query, parts that look like ids replaced by `:id`.
     pub path: String,
+    /// Port that it came to, 0 where unknown.
+    #[serde(default)]
+    pub port: u16,
     /// Status code.
     pub status: u16,
     /// When its head had been read.
@@ -96,6 +99,9 @@ pub struct RawRequest {
     pub queued: u64,
     /// `[start, length, ran, since, queued, site, source, waker]`, times in ns since `start`; see [`Slice`].
     pub slices: Vec<(u64, u64, u64, i64, u64, u32, u32, u32)>,
+    /// Slices that began with what had been called back before, by index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<u32>,
     /// `[start, length, site]` of long runs, ns since `start`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<(u64, u64, u32)>,
@@ -159,6 +165,8 @@ pub struct FollowedRequest {
     pub thread: u32,
     /// Method and path.
     pub route: String,
+    /// Port that it came to, 0 where unknown.
+    pub port: u16,
     /// Status code.
     pub status: u16,
     /// When its head had been read.
@@ -190,6 +198,8 @@ pub struct Slice {
     pub site: u32,
     /// Index into [`AsyncLog::sources`]: what the turn began with.
     pub source: u32,
+    /// Whether what it began with had been called back before, as a socket is for each part that comes.
+    pub again: bool,
     /// Number of the other request whose code resolved what was awaited, or 0.
     pub waker: u32,
 }
@@ -322,9 +332,15 @@ impl Tables {
                 queued: Nanos(queued),
                 site: site_of(site),
                 source: numbers.sources.get(&source).copied().unwrap_or(0),
+                again: false,
                 waker,
             })
             .collect();
+        for index in &raw.again {
+            if let Some(slice) = slices.get_mut(*index as usize) {
+                slice.again = true;
+            }
+        }
         // Whatever a damaged line says, slices are in order and lie within the request.
         slices.sort_by_key(|slice| slice.start);
         let mut after = raw.start;
@@ -340,6 +356,7 @@ impl Tables {
             .map(|&(start, length, site)| (at(start), at(start.saturating_add(length)), site_of(site)));
         self.log.requests.push(FollowedRequest {
             thread: raw.thread,
+            port: raw.port,
             route: format!("{} {}", raw.method, raw.path),
             status: raw.status,
             start: raw.start,
@@ -389,11 +406,13 @@ mod tests {
             thread: 0,
             method: "GET".into(),
             path: "/x".into(),
+            port: 3000,
             status: 200,
             start: Nanos(1000),
             end: Nanos(2000),
             queued: 5,
             slices: vec![(0, 100, 90, -1, 0, 0, 7, 0), (600, 100, 100, 50, 10, 3, 7, 9)],
+            again: vec![1],
             runs: vec![(600, 80, 3)],
         };
         vec![

@@ -21,3 +21,4 @@ mod processes;
 mod projects;
 mod recorded;
 mod report;
+mod waits;

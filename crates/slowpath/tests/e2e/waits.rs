@@ -1,0 +1,90 @@
+//! Programs whose requests wait: the report says for what, and where in the code, and is silent on the healthy twin.
+
+use crate::fixtures::app;
+use crate::harness::Invocation;
+use crate::patience::undisturbed;
+use crate::recorded::Recorded;
+
+/// A run of a program under `plain` in which requests are followed.
+fn followed(program: &str, fixed: &str) -> Recorded {
+    let run = Invocation::run().cwd(app("plain")).load("/", "8").env("FIXED", fixed);
+    let run = run.args(["-c", "10", "--phases", "async,baseline"]).target(["node", program]);
+    run.finish().expect_code(0).report()
+}
+
+/// Checks that `rule` comes first on a program, in `function`, and not at all on its twin.
+fn check(program: &str, rule: &str, function: &str) -> Recorded {
+    let sick = followed(program, "");
+    sick.expect_clean_load().expect_verdict("waiting").expect_whole_split();
+    let finding = &sick.json["findings"][0];
+    assert_eq!(finding["rule"], rule, "{}", sick.summary());
+    assert_eq!(finding["where"]["file"], program, "{}", sick.summary());
+    let text = std::fs::read_to_string(app("plain").join(program)).expect("the program");
+    let lines: Vec<&str> = text.lines().collect();
+    let declared = lines.iter().position(|line| line.contains(function)).expect("the function") as u64 + 1;
+    let line = finding["where"]["line"].as_u64().expect("a line");
+    assert!(
+        (declared..declared + 8).contains(&line),
+        "line {line} is not in {function}:\n{}",
+        sick.summary()
+    );
+    expect_sums(&sick);
+    let healthy = followed(program, "1");
+    assert!(healthy.findings(rule).is_empty(), "`{rule}` fires on the twin:\n{}", healthy.summary());
+    expect_sums(&healthy);
+    sick
+}
+
+/// Checks that in every group of requests the parts add up to their duration within 1 %.
+fn expect_sums(report: &Recorded) {
+    let requests = &report.json["requests"];
+    let routes = requests["routes"].as_array().expect("routes");
+    for composition in routes.iter().chain([&requests["all"]]) {
+        let rows = composition["rows"].as_array().expect("rows");
+        let sum = |key: &str| rows.iter().map(|row| row[key].as_f64().expect("a number")).sum::<f64>();
+        for (key, whole) in [
+            ("mean_ms", &composition["mean_ms"]),
+            ("typical_ms", &composition["typical"]["mean_ms"]),
+            ("slow_ms", &composition["slow"]["mean_ms"]),
+        ] {
+            let whole = whole.as_f64().expect("a number");
+            assert!((sum(key) - whole).abs() <= 0.01 * whole, "{key}: {} of {whole}", sum(key));
+        }
+    }
+}
+
+#[test]
+fn questions_in_series_are_told_from_questions_together() {
+    undisturbed(|| {
+        check("in-series.js", "sequential-awaits", "function ask(");
+    });
+}
+
+#[test]
+fn an_agent_with_one_socket_is_told_from_a_slow_upstream() {
+    undisturbed(|| {
+        check("one-socket.js", "socket-pool-wait", "function askThroughOneSocket(");
+    });
+}
+
+#[test]
+fn a_lock_held_across_io_makes_requests_wait_for_one_another() {
+    undisturbed(|| {
+        check("mutex.js", "lock-held-across-io", "function exclusively(");
+    });
+}
+
+#[test]
+fn tasks_queue_for_a_thread_pool_that_slow_reads_hold() {
+    undisturbed(|| {
+        check("thread-pool.js", "thread-pool-saturated", "function loadTemplate(");
+    });
+}
+
+#[test]
+fn a_slow_upstream_is_named_by_its_host_and_by_who_asks_it() {
+    undisturbed(|| {
+        let report = check("waiting.js", "slow-upstream", "http.get(");
+        assert!(report.sentence().contains("127.0.0.1:"), "{}", report.sentence());
+    });
+}
