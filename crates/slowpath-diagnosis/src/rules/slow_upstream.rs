@@ -5,6 +5,7 @@ use super::{Breadth, Documentation, Example, Rule};
 use crate::Facts;
 use crate::finding::{Finding, Severity};
 use crate::words::{millis, percent};
+use slowpath_analysis::AsyncMeasure;
 use std::collections::BTreeSet;
 
 /// Share of a request's time from which on a service is what rules its latency: half.
@@ -25,7 +26,7 @@ Requests ask another service (HTTP, Redis, a database) and wait for its answer f
 The latency is the upstream's. More CPU, more processes and faster code of one's own change nothing.",
         how_recognised: "\
 The async phase follows requests and finds on each one's critical path what it waited for. Fires when waits for one host
-take half of the time of requests or more, and 50 ms or more each, while the main thread is not saturated.",
+take half of the time of requests or more, and 50 ms or more an answer, while the main thread is not saturated.",
         lookalikes: "\
 Waiting for a free socket (`socket-pool-wait`) and new connections are counted apart; so is the time that an answer was there but
 the event loop was busy with others.",
@@ -53,7 +54,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         places.filter(|place| place.kind.is_upstream()).filter_map(|place| place.remote.as_ref()).collect();
     let findings = remotes.into_iter().filter_map(|remote| {
         let waits = Waits::of(measure, |place| place.kind.is_upstream() && place.remote.as_ref() == Some(remote));
-        if waits.share < MIN_SHARE || waits.mean_ms < SLOW_MS {
+        if waits.share < MIN_SHARE || waits.mean_ms / n_in_series(measure, remote).max(1.0) < SLOW_MS {
             return None;
         }
         let (confidence, confidence_why) = confidence(measure.n_followed);
@@ -77,4 +78,12 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         Some(waits.finding(facts, measure, said))
     });
     findings.collect()
+}
+
+/// Returns how many questions a request asks `remote` one after the other: many quick answers in series are no slow
+/// upstream.
+fn n_in_series(measure: &AsyncMeasure, remote: &str) -> f64 {
+    let sites = measure.sites.iter().filter(|site| site.place.remote.as_deref() == Some(remote));
+    let n: f64 = sites.map(|site| site.mean_in_series * site.n_requests as f64).sum();
+    n / measure.n_followed.max(1) as f64
 }

@@ -1,5 +1,6 @@
 //! Draws a recording: 33 seconds of a service under load, well unless a method says otherwise.
 
+use slowpath_profile::recording::AsyncLog;
 use slowpath_profile::{Nanos, SECOND};
 
 /// Name, first and last second of each phase.
@@ -65,9 +66,17 @@ pub(crate) struct Drawing {
     pub(crate) counts: Vec<(&'static str, &'static str, f64, f64, f64, &'static str)>,
     /// Functions and their calls per request.
     pub(crate) calls: Vec<(&'static str, f64)>,
+    /// What requests ran and waited for.
+    pub(crate) followed: Option<AsyncLog>,
 }
 
 impl Drawing {
+    /// Requests were followed.
+    pub(crate) fn follows(mut self, log: AsyncLog) -> Self {
+        self.followed = Some(log);
+        self
+    }
+
     /// A main thread with these stacks in each second, 100 requests a second of 5 ms each.
     pub(crate) fn of(stacks: &str) -> Self {
         Self {
@@ -86,6 +95,7 @@ impl Drawing {
             has_system: true,
             counts: Vec::new(),
             calls: Vec::new(),
+            followed: None,
         }
     }
 

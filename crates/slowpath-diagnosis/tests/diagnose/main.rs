@@ -12,4 +12,5 @@ mod processes;
 mod recorded;
 mod stacks;
 mod too_little;
+mod waits;
 mod well_or_waiting;

@@ -34,7 +34,7 @@ impl Drawing {
             processes: processes.map(|pid| (pid, self.process_records())).collect(),
             counters: self.counters(),
             cpu: self.threads.iter().map(|t| ((t.pid, t.id), self.cpu(t))).collect(),
-            asynchronous: BTreeMap::new(),
+            asynchronous: self.followed.iter().map(|log| (PID, log.clone())).collect(),
             sources: Vec::new(),
             native: None,
             damage: Vec::new(),

@@ -1,0 +1,149 @@
+//! Threads with time to spare whose requests wait for something that can be told.
+
+use crate::check::check;
+use crate::drawing::{Drawing, at};
+use slowpath_profile::Nanos;
+use slowpath_profile::recording::{AsyncFrame, AsyncLog, AsyncSecond, AsyncSource, FollowedRequest, Slice};
+
+/// One wait of each request: when it begins and ends, ms; type of the source and its host; whether another request ended
+/// it.
+type Wait = (f64, f64, &'static str, Option<&'static str>, bool);
+
+/// A hundred requests that wait so in `ask` at app.js:12, called from Node's `get`.
+fn requests(duration_ms: f64, waits: &[Wait]) -> AsyncLog {
+    let frame =
+        |name: &str, file: &str, line| AsyncFrame { name: name.into(), file: file.into(), line, column: 3 };
+    let sources = waits.iter().map(|wait| AsyncSource {
+        r#type: wait.2.into(),
+        remote: wait.3.map(Into::into),
+        inbound: false,
+    });
+    let request = |n: u32| {
+        let start = at(13.0 + f64::from(n) * 0.05);
+        let ms = |ms: f64| Nanos(start.0 + (ms * 1e6) as u64);
+        let slice = |begin: f64, since: Option<f64>, source: u32, waker: u32| Slice {
+            start: ms(begin),
+            end: ms(begin + 0.5),
+            ran: Nanos(500_000),
+            since: since.map(ms),
+            queued: Nanos(0),
+            site: u32::from(since.is_some()),
+            source,
+            again: false,
+            waker,
+        };
+        let mut slices = vec![slice(0.0, None, 0, 0)];
+        slices.extend(waits.iter().zip(1_u32..).map(|(wait, index)| {
+            let waker = if wait.4 { n } else { 0 };
+            slice(wait.1, Some(wait.0), index, waker)
+        }));
+        FollowedRequest {
+            thread: 0,
+            route: "GET /".into(),
+            port: 3000,
+            status: 200,
+            start,
+            end: ms(duration_ms),
+            queued: Nanos(0),
+            slices,
+            runs: Vec::new(),
+        }
+    };
+    AsyncLog {
+        frames: vec![frame("get", "node:http", 100), frame("ask", "file:///srv/app.js", 12)],
+        sites: vec![Vec::new(), vec![0, 1]],
+        sources: std::iter::once(AsyncSource::default()).chain(sources).collect(),
+        requests: (1..=100).map(request).collect(),
+        seconds: vec![second(0.0, 0.0, 0)],
+        pool_size: 4,
+    }
+}
+
+fn second(pool_task_ms: f64, pool_full_ms: f64, n_pool_tasks: u64) -> AsyncSecond {
+    let (t, n_requests, n_followed) = (at(14.0), 500, 100);
+    AsyncSecond {
+        thread: 0,
+        t,
+        n_requests,
+        n_followed,
+        spent: 0.02,
+        pool_task_ms,
+        pool_full_ms,
+        n_pool_tasks,
+    }
+}
+
+fn drawing(latency_ms: f64, log: AsyncLog) -> Drawing {
+    Drawing::of("handle@3 2").load(100, latency_ms).follows(log)
+}
+
+const HOST: Option<&str> = Some("api.example:443");
+
+#[test]
+fn a_slow_upstream_is_named_with_who_asks_it() {
+    let log = requests(151.0, &[(0.4, 150.0, "TLSWRAP", HOST, false)]);
+    let found = check(&drawing(152.0, log), "waiting", &["slow-upstream ask app.js:12"]);
+    assert!(
+        found.sentence().contains("await get to api.example:443 in ask (app.js:12)"),
+        "{}",
+        found.sentence()
+    );
+    assert_eq!(found.first().predicted_gain, None);
+}
+
+#[test]
+fn a_quick_upstream_is_nobody_s_fault() {
+    check(&drawing(9.0, requests(9.0, &[(0.4, 8.0, "TLSWRAP", HOST, false)])), "healthy", &[]);
+}
+
+#[test]
+fn waits_in_series_are_told_from_waits_side_by_side() {
+    let in_series = [
+        (0.4, 20.0, "TLSWRAP", HOST, false),
+        (20.4, 40.0, "TLSWRAP", HOST, false),
+        (40.4, 60.0, "TLSWRAP", HOST, false),
+    ];
+    let found =
+        check(&drawing(61.0, requests(61.0, &in_series)), "waiting", &["sequential-awaits ask app.js:12"]);
+    let gain = found.first().predicted_gain.expect("a gain").throughput;
+    assert!((2.0..3.0).contains(&gain), "{gain}");
+    let together = [
+        (0.3, 20.0, "TLSWRAP", HOST, false),
+        (0.3, 21.0, "TLSWRAP", HOST, false),
+        (0.3, 22.0, "TLSWRAP", HOST, false),
+    ];
+    check(&drawing(23.0, requests(23.0, &together)), "healthy", &[]);
+}
+
+#[test]
+fn waits_for_a_socket_are_told_from_those_for_the_answer() {
+    let waits = [(0.4, 30.0, "QueuedRequest", None, false), (30.4, 35.0, "TCPWRAP", HOST, false)];
+    let found = check(&drawing(36.0, requests(36.0, &waits)), "waiting", &["socket-pool-wait ask app.js:12"]);
+    let gain = found.first().predicted_gain.expect("a gain").throughput;
+    assert!((5.0..7.0).contains(&gain), "{gain}");
+}
+
+#[test]
+fn waits_for_other_requests_are_a_lock() {
+    let waits = [(0.4, 30.0, "Timeout", None, true), (30.4, 35.0, "Timeout", None, false)];
+    check(&drawing(36.0, requests(36.0, &waits)), "waiting", &["lock-held-across-io ask app.js:12"]);
+}
+
+#[test]
+fn a_full_thread_pool_is_told_from_slow_files() {
+    let waits = [(0.4, 30.0, "FSREQCALLBACK", None, false)];
+    let mut full = requests(31.0, &waits);
+    full.seconds = vec![second(12_000.0, 950.0, 300)];
+    check(&drawing(32.0, full), "waiting", &["thread-pool-saturated ask app.js:12"]);
+    let mut slow = requests(31.0, &waits);
+    slow.seconds = vec![second(3_000.0, 50.0, 100)];
+    check(&drawing(32.0, slow), "healthy", &[]);
+}
+
+#[test]
+fn a_full_thread_makes_everything_wait_and_no_wait_is_its_cause() {
+    let waits = [(0.4, 30.0, "Timeout", None, true)];
+    let log = requests(31.0, &waits);
+    let drawing = Drawing::of("handle@3 97").load(100, 300.0).follows(log);
+    check(&drawing, "cpu", &["cpu-hot-function handle app.js:3"]);
+}
