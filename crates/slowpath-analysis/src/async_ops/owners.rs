@@ -112,7 +112,7 @@ impl Spans {
         let innermost = |site: u32| app_frames(site).find_map(|frame| functions.find(frame));
         let outermost = |request: &FollowedRequest| {
             let slices = request.slices.iter().filter(|slice| slice.site != 0);
-            let mut entries = slices.filter_map(|slice| app_frames(slice.site).last());
+            let mut entries = slices.filter_map(|slice| app_frames(slice.site).next_back());
             entries.find_map(|frame| functions.find(frame))
         };
         let mut spans = Vec::new();

@@ -110,11 +110,11 @@ pub(super) fn table(traced: &[Traced<'_>], places: &[WaitPlace]) -> Vec<AsyncSit
     for site in &mut sites {
         site.mean_in_series /= site.n_requests.max(1) as f64;
     }
-    sorted(sites, links)
+    sorted(&sites, links)
 }
 
 /// Sorts by time, and lets the links follow.
-fn sorted(sites: Vec<AsyncSite>, links: BTreeMap<(usize, usize), u64>) -> Vec<AsyncSite> {
+fn sorted(sites: &[AsyncSite], links: BTreeMap<(usize, usize), u64>) -> Vec<AsyncSite> {
     let mut order: Vec<usize> = (0..sites.len()).collect();
     order.sort_by(|a, b| {
         let key = |at: &usize| (sites[*at].held_up, sites[*at].waited, sites[*at].ran);

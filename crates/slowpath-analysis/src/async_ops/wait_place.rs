@@ -162,10 +162,9 @@ fn named_around(place: &Function, site: &[&Function]) -> String {
 /// Names a function of Node as programs call it: Node's own helpers behind an API mean nothing to a reader.
 fn plain_call(name: &str) -> &str {
     match name {
-        "(anonymous)" | "processTicksAndRejections" | "init" => "",
+        "(anonymous)" | "processTicksAndRejections" | "init" | "onceWrapper" | "emit" => "",
         "readFileHandle" => "readFile",
         "writeFileHandle" => "writeFile",
-        "onceWrapper" | "emit" => "",
         other => other.rsplit('.').next().unwrap_or(other),
     }
 }

@@ -23,10 +23,10 @@ mod redis_large_values;
 mod regex_backtracking;
 mod regex_recompiled;
 mod retry_storm;
-mod sort_or_scan_per_request;
 mod sequential_awaits;
 mod slow_upstream;
 mod socket_pool_wait;
+mod sort_or_scan_per_request;
 mod string_concat_growth;
 mod sync_call;
 mod sync_child_process;
@@ -36,8 +36,8 @@ mod sync_logging;
 mod thread_pool_saturated;
 mod timer_storm;
 mod tiny_writes;
-mod wasm_hot;
 mod waits;
+mod wasm_hot;
 
 pub use documentation::{Documentation, Example, rules_docs};
 

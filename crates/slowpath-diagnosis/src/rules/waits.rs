@@ -89,7 +89,7 @@ impl<'a> Waits<'a> {
             share: Some(self.share),
             share_of: "time of requests",
             predicted_gain: said.predicted_gain,
-            location: self.place().map(|place| location_of(place)),
+            location: self.place().map(location_of),
             evidence,
             advice: said.advice,
             function: function.map(|(id, _)| id),

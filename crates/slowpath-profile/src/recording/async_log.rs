@@ -77,6 +77,9 @@ pub struct AsyncSource {
     pub inbound: bool,
 }
 
+/// `[start, length, ran, since, queued, site, source, waker]`, times in ns since the request's start; see [`Slice`].
+pub type RawSlice = (u64, u64, u64, i64, u64, u32, u32, u32);
+
 /// A request as the log has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RawRequest {
@@ -97,8 +100,8 @@ pub struct RawRequest {
     pub end: Nanos,
     /// How long its head was ready but not read, ns; an estimate.
     pub queued: u64,
-    /// `[start, length, ran, since, queued, site, source, waker]`, times in ns since `start`; see [`Slice`].
-    pub slices: Vec<(u64, u64, u64, i64, u64, u32, u32, u32)>,
+    /// In time order.
+    pub slices: Vec<RawSlice>,
     /// Slices that began with what had been called back before, by index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub again: Vec<u32>,
@@ -312,12 +315,12 @@ impl Tables {
                 let index = intern(&mut self.log.sources, &mut self.source_of, source);
                 self.threads.entry(thread).or_default().sources.insert(id, index);
             }
-            AsyncLine::Request(raw) => self.request(raw),
+            AsyncLine::Request(raw) => self.request(&raw),
             AsyncLine::Second(second) => self.log.seconds.push(second),
         }
     }
 
-    fn request(&mut self, raw: RawRequest) {
+    fn request(&mut self, raw: &RawRequest) {
         let numbers = self.threads.entry(raw.thread).or_default();
         let at = |offset: u64| Nanos(raw.start.0.saturating_add(offset));
         let site_of = |site: u32| numbers.sites.get(&site).copied().unwrap_or(0);

@@ -18,7 +18,7 @@ mod system_log;
 
 pub use async_log::{
     AsyncFrame, AsyncLine, AsyncLog, AsyncLogWriter, AsyncSecond, AsyncSource, FollowedRequest, RawRequest,
-    Slice, read_async_log,
+    RawSlice, Slice, read_async_log,
 };
 pub use counter_log::{
     CallCounts, CallSite, CounterRecord, PlaceShare, ScriptCalls, SiteFrame, Total, UNKNOWN_SITE,
