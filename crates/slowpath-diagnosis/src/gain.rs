@@ -18,9 +18,9 @@ pub(crate) const MAX_GAIN: f64 = 20.0;
 
 /// Predicts the gain of never waiting for a CPU, for a thread that waits for one `share` of its wall time. The upper end
 /// is that of a thread that would use all of it.
-pub(crate) fn of_more_cpu(share: f64) -> PredictedGain {
-    let gain = 1.0 / (1.0 - share.clamp(0.0, 1.0 - 1.0 / MAX_GAIN));
-    PredictedGain { throughput: gain, low: 1.0, high: gain }
+pub(crate) fn of_more_cpu(facts: Facts<'_>, share: f64) -> Option<PredictedGain> {
+    let gain = without(facts, share)?;
+    Some(PredictedGain { throughput: gain, low: 1.0, high: gain })
 }
 
 /// Predicts the gain of not waiting for `share` of a request's time, in a closed loop whose thread is not saturated: requests
@@ -47,32 +47,36 @@ fn limit_of_waits(facts: Facts<'_>, saved_ms: f64) -> f64 {
 
 /// Predicts the gain of removing `share` (with its interval) of the busy time of the serving threads.
 pub(crate) fn of_removing(facts: Facts<'_>, share: f64, interval: (f64, f64)) -> Option<PredictedGain> {
-    let split = facts.measurements.split.as_ref()?;
+    let utilisation = facts.measurements.split.as_ref()?.utilisation();
     let event_loop = facts.measurements.event_loop.as_ref();
     if event_loop.is_some_and(|event_loop| event_loop.stalls.iter().any(|stall| stall.never_ended)) {
         // A loop that hangs answers nothing: there is no throughput to multiply.
         return None;
     }
-    let utilisation = split.utilisation();
+    let own_cpu_ms =
+        facts.measurements.load.as_ref().and_then(|load| load.own.cpu_ms_per_request).unwrap_or(0.0);
     let predict = |share: f64| -> Option<f64> {
-        let part = (share * utilisation).clamp(0.0, 1.0 - 1.0 / MAX_GAIN);
-        if utilisation >= SATURATED {
-            let saved_ms = own_cpu_ms(facts) * share;
-            return Some((1.0 / (1.0 - part)).min(limit_of_waits(facts, saved_ms)));
-        }
-        let own = &facts.measurements.load.as_ref()?.own;
-        if own.requests_per_second <= 0.0 {
-            return None;
-        }
-        // Threads share the requests: time per request is that of all of them together.
-        let n_threads = facts.measurements.serving.len().max(1) as f64;
-        let saved_ms = part * 1000.0 * n_threads / own.requests_per_second;
-        let latency = own.latency.mean.max(f64::MIN_POSITIVE);
-        Some(1.0 / (1.0 - (saved_ms / latency).clamp(0.0, 1.0 - 1.0 / MAX_GAIN)))
+        let gain = without(facts, share * utilisation)?;
+        let is_limited = utilisation >= SATURATED;
+        Some(if is_limited { gain.min(limit_of_waits(facts, own_cpu_ms * share)) } else { gain })
     };
     Some(PredictedGain { throughput: predict(share)?, low: predict(interval.0)?, high: predict(interval.1)? })
 }
 
-fn own_cpu_ms(facts: Facts<'_>) -> f64 {
-    facts.measurements.load.as_ref().and_then(|load| load.own.cpu_ms_per_request).unwrap_or(0.0)
+/// Returns the factor of throughput without `part` of the wall time of the serving threads.
+fn without(facts: Facts<'_>, part: f64) -> Option<f64> {
+    const LARGEST_PART: f64 = 1.0 - 1.0 / MAX_GAIN;
+    let part = part.clamp(0.0, LARGEST_PART);
+    if facts.measurements.split.as_ref()?.utilisation() >= SATURATED {
+        return Some(1.0 / (1.0 - part));
+    }
+    let own = &facts.measurements.load.as_ref()?.own;
+    if own.requests_per_second <= 0.0 {
+        return None;
+    }
+    // Threads share the requests: time per request is that of all of them together.
+    let n_threads = facts.measurements.serving.len().max(1) as f64;
+    let saved_ms = part * 1000.0 * n_threads / own.requests_per_second;
+    let latency = own.latency.mean.max(f64::MIN_POSITIVE);
+    Some(1.0 / (1.0 - (saved_ms / latency).clamp(0.0, LARGEST_PART)))
 }

@@ -42,7 +42,7 @@ const WAIT_RULES: &[&str] =
 const NAMED_WAIT: f64 = 0.3;
 
 /// A predicted gain below this is not worth a verdict.
-const WORTHWHILE_GAIN: f64 = 1.10;
+pub(crate) const WORTHWHILE_GAIN: f64 = 1.10;
 
 /// What kind of slow it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -216,7 +216,7 @@ fn is_starvation_the_main_cause(findings: &[Finding]) -> bool {
     let starved =
         findings.iter().filter(|finding| finding.rule == "cpu-starved").map(gain).fold(1.0, f64::max);
     let other = findings.iter().filter(|finding| finding.rule != "cpu-starved").map(gain).fold(1.0, f64::max);
-    starved >= other
+    starved >= WORTHWHILE_GAIN && starved >= other
 }
 
 /// Answers where too little was measured, or the target answered nothing but errors.

@@ -2,6 +2,7 @@
 
 use super::{Breadth, Documentation, Example, Rule};
 use crate::finding::{Confidence, Evidence, Finding, Severity};
+use crate::verdict::WORTHWHILE_GAIN;
 use crate::words::percent;
 use crate::{Facts, gain};
 use slowpath_analysis::SplitClass;
@@ -82,15 +83,18 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
             recorder: "proc",
         });
     }
+    let predicted_gain = gain::of_more_cpu(facts, share);
+    // A thread that waits for something else most of the time would wait for that instead.
+    let matters = predicted_gain.is_none_or(|gain| gain.throughput >= WORTHWHILE_GAIN);
     vec![Finding {
         rule: RULE.id,
         title: format!("the main thread waited for a CPU {} of the time", percent(share)),
-        severity: if share >= HIGH_SHARE { Severity::High } else { Severity::Info },
+        severity: if share >= HIGH_SHARE && matters { Severity::High } else { Severity::Info },
         confidence: Confidence::High,
         confidence_why: "counted by the kernel".into(),
         share: Some(share),
         share_of: "wall time of the main thread",
-        predicted_gain: Some(gain::of_more_cpu(share)),
+        predicted_gain,
         location: None,
         evidence,
         advice: "Give the service more CPU or fewer neighbours, or drive the load from another machine."

@@ -25,6 +25,12 @@ fn a_thread_that_waits_for_a_cpu_half_of_the_time_is_starved() {
 }
 
 #[test]
+fn a_thread_that_mostly_waits_for_something_else_is_not_starved() {
+    let drawing = Drawing::of("handle@3 50").run_queue(0.35).load(20, 600.0);
+    check(&drawing, "waiting", &["cpu-starved"]);
+}
+
+#[test]
 fn a_cause_of_its_own_that_weighs_more_goes_before_the_lack_of_cpu() {
     let drawing = Drawing::of(&format!("handle@3;render@12 80\n{}", flat(4))).run_queue(0.5);
     let drawing = drawing.load(100, 300.0);
