@@ -7,7 +7,7 @@
 //! ```
 
 use crate::functions::{FunctionTime, times_of_functions};
-use crate::phases::Phases;
+use crate::phases::{Phase, Phases};
 use slowpath_profile::classify::Category;
 use slowpath_profile::native::{JIT_MODULE, OTHER, Work, WorkClass, WorkOfRun, work_of};
 use slowpath_profile::tables::{FunctionId, Profile, StackId, ThreadSamples};
@@ -103,8 +103,11 @@ impl NativeMeasure {
                 by_stack
             },
         );
-        let native_phase = phases.phases.iter().filter(|phase| phase.name == "native");
-        let wall = native_phase.map(|phase| phase.end.since(phase.start).0).sum();
+        // A program that is recorded until it ends has one phase for all.
+        let is_own = |phase: &&Phase| phase.name == "native";
+        let has_own = phases.phases.iter().any(|phase| is_own(&phase));
+        let recorded = phases.phases.iter().filter(|phase| !has_own || is_own(phase));
+        let wall = recorded.map(|phase| phase.end.since(phase.start).0).sum();
         let header = &stacks.log.header;
         Some(Self {
             event: header.event.clone(),

@@ -40,7 +40,6 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile) -> Vec<RecorderM
         row("gc", n_gc, 0, "no collection was seen"),
         row("heap_usage", n_heap, 0, "no agent delivered heap readings"),
         row("cpu", n_samples, bytes("cpu-"), "no CPU phase ran, or no agent delivered samples"),
-        row("native", n_native, bytes("native"), "not asked for: pass `--native`"),
     ];
     // A short run, or a person, leaves these phases out: then nobody misses them.
     let is_planned = |name: &str| recording.manifest.phases.iter().any(|phase| phase.name == name);
@@ -54,6 +53,12 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile) -> Vec<RecorderM
     if is_planned("calls") || !profile.function_calls.is_empty() {
         rows.push(row("calls", profile.function_calls.len(), 0, "no agent delivered calls of functions"));
     }
+    let says_native =
+        |event: &Event| matches!(event, Event::Recorder { recorder, .. } if recorder == "native");
+    // Most runs do not ask for it.
+    if recording.native.is_some() || recording.events.iter().any(|timed| says_native(&timed.event)) {
+        rows.push(row("native", n_native, bytes("native"), "no sample came"));
+    }
     if n_gc == 0 && n_seconds > 0 {
         rows[3].state = RecorderState::Ok;
     }
@@ -62,8 +67,9 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile) -> Vec<RecorderM
         rows[2].why = format!("{n_dropped} records lost because the ring was full");
     }
     if let Some(native) = recording.native.as_ref().filter(|native| native.log.n_lost > 0) {
-        rows[6].state = RecorderState::Partial;
-        rows[6].why = format!("{} records did not fit into the kernel's rings", native.log.n_lost);
+        let row = rows.last_mut().expect("the row of native stacks was pushed above");
+        row.state = RecorderState::Partial;
+        row.why = format!("{} records did not fit into the kernel's rings", native.log.n_lost);
     }
     for timed in &recording.events {
         if let Event::Recorder { recorder, pid, state, why } = &timed.event

@@ -6,6 +6,7 @@
 use crate::{RunDir, SessionWriter};
 use rustix::process::{Pid, Signal, WaitOptions};
 use slowpath_profile::recording::{Event, Layout, signal_name};
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal};
 use std::os::unix::process::CommandExt;
@@ -13,12 +14,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What to start.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct LaunchPlan {
     /// Program and arguments.
     pub command: Vec<String>,
     /// Variables to set besides the inherited ones.
     pub env: Vec<(String, String)>,
+    /// More options for its Node.js processes; only with an agent.
+    pub node_options: String,
     /// Working directory; ours, when not given.
     pub cwd: Option<PathBuf>,
 }
@@ -104,7 +107,7 @@ pub fn launch(
     if let Some(run_dir) = run_dir {
         let own = std::env::var("NODE_OPTIONS").ok();
         command
-            .env("NODE_OPTIONS", node_options(own.as_deref(), &run_dir.agent()))
+            .env("NODE_OPTIONS", node_options(own.as_deref(), &plan.node_options, &run_dir.agent()))
             .env("SLOWPATH_SOCKET", run_dir.socket());
     }
     if let Some(cwd) = &plan.cwd {
@@ -126,14 +129,12 @@ pub fn launch(
 }
 
 /// Adds the agent to the user's own `NODE_OPTIONS`; the agent comes first, so that it sees the program from the start.
-fn node_options(own: Option<&str>, agent: &Path) -> String {
+fn node_options(own: Option<&str>, more: &str, agent: &Path) -> String {
     let path = agent.to_string_lossy();
     let quoted = path.replace('\\', "\\\\").replace('"', "\\\"");
     let ours = format!("--require \"{quoted}\"");
-    match own {
-        Some(own) if !own.trim().is_empty() => format!("{ours} {own}"),
-        _ => ours,
-    }
+    let parts = [ours.as_str(), more, own.unwrap_or_default()];
+    parts.into_iter().filter(|part| !part.trim().is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 impl Launched {
@@ -168,9 +169,16 @@ impl Launched {
         self.ended
     }
 
+    /// Returns the processes of the tree: the target, its descendants, and orphans of it that we adopted.
+    pub fn tree(&self) -> BTreeSet<u32> {
+        let mut tree = crate::proc_fs::tree_of(self.pid, std::process::id());
+        tree.remove(&std::process::id());
+        tree
+    }
+
     /// Whether any process of the tree is alive.
     pub fn is_alive(&self) -> bool {
-        crate::proc_fs::tree_of(self.pid, std::process::id()).iter().any(|pid| *pid != std::process::id())
+        !self.tree().is_empty()
     }
 
     /// Whether it was given the terminal: Ctrl-C then reaches it and not us.
@@ -211,8 +219,10 @@ mod tests {
     #[test]
     fn the_users_node_options_are_kept() {
         let agent = Path::new("/tmp/a b/x.cjs");
-        assert_eq!(node_options(None, agent), r#"--require "/tmp/a b/x.cjs""#);
-        let both = node_options(Some("--max-old-space-size=64"), agent);
+        assert_eq!(node_options(None, "", agent), r#"--require "/tmp/a b/x.cjs""#);
+        let both = node_options(Some("--max-old-space-size=64"), "", agent);
         assert_eq!(both, r#"--require "/tmp/a b/x.cjs" --max-old-space-size=64"#);
+        let all = node_options(Some("--no-deprecation"), "--perf-basic-prof", agent);
+        assert_eq!(all, r#"--require "/tmp/a b/x.cjs" --perf-basic-prof --no-deprecation"#);
     }
 }

@@ -83,12 +83,14 @@ Examples:
     -- node src/services/api-server.js
   slowpath run --url http://127.0.0.1:8080/ -- npm start
   slowpath run --url http://127.0.0.1:8080/ --only cpu -d 10 --cpu-interval 500 -- node server.js
+  slowpath run --url http://127.0.0.1:8080/ --native -- node server.js
+      Also what V8, C++ and the kernel do below JavaScript. The target then writes the names of its compiled code.
   slowpath run
       Without a command: what slowpath.toml in this folder says (`slowpath init` writes one).
   slowpath run -d 60 -- node worker.js
       Without --url no load is driven: whatever the program does is recorded.
 
-While the load goes on, recorders are switched on and off in turn: warm-up (discarded), cpu (CPU sampling, event loop, GC, /proc), baseline (the same without CPU sampling), baseline again. Latency and throughput are quoted from the baseline.
+While the load goes on, recorders are switched on and off in turn: warm-up (discarded), cpu (CPU sampling, event loop, GC, /proc), baseline (the same without CPU sampling), baseline again; with --native, native after cpu. Latency and throughput are quoted from the baseline.
 
 The target's output is shown as it comes and kept in the recording. Ctrl-C ends the run early and still writes the report; twice aborts. API keys and tokens are taken out of everything that is kept once the run has ended.";
 
@@ -159,6 +161,9 @@ pub(crate) struct SessionOptions {
     /// Run just this phase after the warm-up
     #[arg(long, value_name = "PHASE")]
     pub(crate) only: Option<String>,
+    /// Record native stacks as well: V8, C++ and the kernel below JavaScript, in a phase of their own
+    #[arg(long)]
+    pub(crate) native: bool,
     /// Distance between CPU samples in microseconds, or `auto`: 1000, wider where that would cost over 3 % of a core
     #[arg(long, default_value = "auto", value_name = "US", value_parser = parse_cpu_interval)]
     pub(crate) cpu_interval: CpuSampling,
@@ -203,7 +208,7 @@ Examples:
 
 Samples every thread of the process and of everything that it starts, by CPU time, with kernel and user stacks. The process may be of any kind; it is neither stopped nor changed. Ctrl-C ends early with the report.
 
-Code that a program compiles as it runs has names where the program writes a perf map. For Node.js: start it with NODE_OPTIONS='--perf-basic-prof --interpreted-frames-native-stack'.";
+Code that a program compiles as it runs has names where the program writes a perf map. For Node.js: start it with NODE_OPTIONS='--perf-basic-prof --interpreted-frames-native-stack', or use `slowpath run --native`.";
 
 /// Options of `slowpath perf`.
 #[derive(Debug, Clone, Args)]

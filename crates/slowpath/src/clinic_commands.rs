@@ -121,7 +121,7 @@ fn run(
     let load = request_plan(&options.load)?;
     let (phases, ending) = phases(&options, alone, only)?;
     let prepared = Prepared {
-        target: LaunchPlan { command: options.command, env: Vec::new(), cwd: None },
+        target: LaunchPlan { command: options.command, ..LaunchPlan::default() },
         project: None,
         title,
         shown_url: options.load.url,
@@ -142,7 +142,7 @@ fn phases(
     let planned = session.phases.as_deref();
     if url.is_some() {
         let only = session.only.as_deref().or(if planned.is_none() { only } else { None });
-        let phases = phase_plan::plan(options.load.duration(), planned, only)?;
+        let phases = phase_plan::plan(options.load.duration(), planned, only, session.native)?;
         return Ok((phases, Ending::LastPhase));
     }
     if planned.is_some() || session.only.is_some() {

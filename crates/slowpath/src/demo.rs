@@ -2,6 +2,7 @@
 
 use crate::cli::DemoOptions;
 use crate::exit_code::{ExitCode, explained};
+use crate::native_phase::NativePlan;
 use crate::phase_plan;
 use crate::run_command::{Prepared, run_prepared};
 use crate::session::{Ending, SessionPlan};
@@ -60,12 +61,12 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     ];
     let command = vec!["node".to_owned(), "src/server.js".to_owned()];
     let prepared = Prepared {
-        target: LaunchPlan { command, env, cwd: Some(service.path().to_owned()) },
+        target: LaunchPlan { command, env, cwd: Some(service.path().to_owned()), ..LaunchPlan::default() },
         project: None,
         title: if options.fixed { "demo-gateway-fixed" } else { "demo-gateway" }.into(),
         shown_url: Some(url),
         load: Some(load),
-        phases: phase_plan::plan(options.duration, None, None)?,
+        phases: phase_plan::plan(options.duration, None, None, false)?,
         ending: Ending::LastPhase,
         summary: Summary::Verdict,
     };
@@ -83,6 +84,7 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
             cpu_sampling: CpuSampling::AUTO,
             stall: Duration::from_millis(20),
             keeps_sources: true,
+            native: NativePlan::None,
             layout,
         },
         CpuSampling::AUTO,

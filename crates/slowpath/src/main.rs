@@ -13,6 +13,7 @@ mod init_command;
 mod live_load;
 mod load;
 mod mock_command;
+mod native_phase;
 mod open_command;
 mod out_dir;
 mod perf_command;

@@ -32,6 +32,12 @@ const SHORT: &[&str] = &["cpu", "baseline", "baseline again"];
 /// Time after the warm-up from which on a run is long enough for every phase: the cpu phase then has its two seconds.
 const FULL_FROM_SECONDS: f64 = 7.0;
 
+/// The phase of native stacks, which must be asked for: it comes after the cpu phase.
+pub(crate) const NATIVE: &str = "native";
+
+/// Its weight among those of a full run.
+const NATIVE_WEIGHT: f64 = 0.25;
+
 /// Shortest phase: one piece of the CPU profile.
 const MIN_SECONDS: f64 = 1.0;
 
@@ -48,7 +54,9 @@ pub(crate) fn recorders_in(plan: &[PhasePlan], index: usize) -> &'static [Record
 
 fn recorders_of(phase: &str) -> &'static [RecorderKind] {
     match phase {
-        "baseline" | "baseline again" => &[RecorderKind::Loop, RecorderKind::Gc, RecorderKind::HeapUsage],
+        "baseline" | "baseline again" | NATIVE => {
+            &[RecorderKind::Loop, RecorderKind::Gc, RecorderKind::HeapUsage]
+        }
         // Nothing else: what these do to the loop and the heap is not the service's own.
         "counters" => &[RecorderKind::Counters],
         "calls" => &[RecorderKind::Calls],
@@ -64,18 +72,19 @@ fn recorders_of(phase: &str) -> &'static [RecorderKind] {
     }
 }
 
-/// Plans the phases of a run, warm-up first.
+/// Plans the phases of a run, warm-up first. With `native` that phase is among them, if it is not planned anyway.
 pub(crate) fn plan(
     duration: Duration,
     phases: Option<&str>,
     only: Option<&str>,
+    native: bool,
 ) -> anyhow::Result<Vec<PhasePlan>> {
     let total = duration.as_secs_f64();
     if total < 2.0 * MIN_SECONDS {
         return Err(usage(format!("a run of {total} s is too short"), "pass `-d 2` or more"));
     }
     let warm_up = (total * WARM_UP.0).clamp(WARM_UP.1, WARM_UP.2);
-    let wanted: Vec<(String, Option<f64>)> = match (phases, only) {
+    let mut wanted: Vec<(String, Option<f64>)> = match (phases, only) {
         (Some(text), _) => text.split(',').map(parse_phase).collect::<anyhow::Result<_>>()?,
         (None, Some(name)) => vec![(known(name)?.to_owned(), None)],
         (None, None) if total - warm_up < SHORT.len() as f64 * MIN_SECONDS => {
@@ -87,6 +96,10 @@ pub(crate) fn plan(
         }
         (None, None) => FULL.iter().map(|(name, _)| ((*name).to_owned(), None)).collect(),
     };
+    if native && wanted.iter().all(|(name, _)| name != NATIVE) {
+        let after_cpu = wanted.iter().position(|(name, _)| name == "cpu").map_or(0, |at| at + 1);
+        wanted.insert(after_cpu, (NATIVE.into(), None));
+    }
     let given: f64 = wanted.iter().filter_map(|(_, seconds)| *seconds).sum();
     let open: Vec<&str> =
         wanted.iter().filter(|(_, seconds)| seconds.is_none()).map(|(name, _)| name.as_str()).collect();
@@ -109,7 +122,8 @@ pub(crate) fn plan(
 
 /// Divides `seconds` by the phases' weights, none shorter than the shortest.
 fn divided<'a>(seconds: f64, names: &[&'a str]) -> BTreeMap<&'a str, f64> {
-    let weight = |name: &str| FULL.iter().find(|(full, _)| *full == name).map_or(0.0, |(_, weight)| *weight);
+    let weight =
+        |name: &str| phases_and_weights().find(|(known, _)| *known == name).map_or(0.0, |(_, weight)| weight);
     let mut short: BTreeMap<&str, f64> = BTreeMap::new();
     loop {
         let long = names.iter().filter(|name| !short.contains_key(*name));
@@ -136,11 +150,22 @@ fn parse_phase(text: &str) -> anyhow::Result<(String, Option<f64>)> {
     }
 }
 
+fn phases_and_weights() -> impl Iterator<Item = (&'static str, f64)> {
+    FULL.iter().copied().chain([(NATIVE, NATIVE_WEIGHT)])
+}
+
+/// Takes the native phase out, where it is not permitted; `None` where only the warm-up would be left.
+pub(crate) fn without_native(mut planned: Vec<PhasePlan>) -> Option<Vec<PhasePlan>> {
+    planned.retain(|phase| phase.name != NATIVE);
+    let is_left = planned.iter().any(|phase| phase.name != WARM_UP_NAME);
+    is_left.then_some(planned)
+}
+
 fn known(name: &str) -> anyhow::Result<&str> {
-    if FULL.iter().any(|(full, _)| *full == name) {
+    if phases_and_weights().any(|(known, _)| known == name) {
         return Ok(name);
     }
-    let names: Vec<_> = FULL.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let names: Vec<_> = phases_and_weights().map(|(name, _)| format!("`{name}`")).collect();
     Err(usage(format!("there is no phase `{name}`"), format!("the phases are {}", names.join(", "))))
 }
 
@@ -149,7 +174,7 @@ mod tests {
     use super::*;
 
     fn check(seconds: u64, phases: Option<&str>, only: Option<&str>, expected: &[(&str, f64)]) {
-        let planned = plan(Duration::from_secs(seconds), phases, only).unwrap();
+        let planned = plan(Duration::from_secs(seconds), phases, only, false).unwrap();
         let found: Vec<_> = planned.iter().map(|phase| (phase.name.as_str(), phase.seconds)).collect();
         assert_eq!(found.len(), expected.len(), "{found:?}");
         for (found, expected) in found.iter().zip(expected) {
@@ -197,7 +222,7 @@ mod tests {
     #[test]
     fn a_short_run_keeps_what_matters() {
         check(3, None, None, &[("warm-up", 1.0), ("cpu", 1.0), ("baseline", 1.0)]);
-        let planned = plan(Duration::from_secs(5), None, None).unwrap();
+        let planned = plan(Duration::from_secs(5), None, None, false).unwrap();
         let names: Vec<_> = planned.iter().map(|phase| phase.name.as_str()).collect();
         assert_eq!(names, ["warm-up", "cpu", "baseline", "baseline again"]);
     }
@@ -205,20 +230,42 @@ mod tests {
     #[test]
     fn sampling_begins_before_the_load_where_it_comes_first() {
         fn check(phases: Option<&str>, samples_in: &[bool]) {
-            let planned = plan(Duration::from_secs(30), phases, None).unwrap();
+            let planned = plan(Duration::from_secs(30), phases, None, false).unwrap();
             let samples = |index| recorders_in(&planned, index).contains(&RecorderKind::Cpu);
             assert_eq!((0..planned.len()).map(samples).collect::<Vec<_>>(), samples_in, "{phases:?}");
         }
         check(None, &[true, true, true, false, false, false, false]);
         check(Some("baseline,cpu"), &[false, false, true]);
-        assert!(recorders_in(&plan(Duration::from_secs(30), Some("baseline"), None).unwrap(), 0).is_empty());
+        assert!(
+            recorders_in(&plan(Duration::from_secs(30), Some("baseline"), None, false).unwrap(), 0)
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn native_stacks_have_a_phase_where_they_are_asked_for() {
+        let names = |phases, only| {
+            let planned = plan(Duration::from_secs(30), phases, only, true).unwrap();
+            planned.into_iter().map(|phase| phase.name).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(None, None), "warm-up cpu native async baseline counters baseline again calls");
+        assert_eq!(names(Some("baseline,native:5,cpu"), None), "warm-up baseline native cpu");
+        assert_eq!(names(None, Some("native")), "warm-up native");
+        assert_eq!(names(Some("baseline"), None), "warm-up native baseline");
+    }
+
+    #[test]
+    fn a_plan_of_native_stacks_alone_has_nothing_left_without_them() {
+        let left = |phases| without_native(plan(Duration::from_secs(30), Some(phases), None, false).unwrap());
+        assert_eq!(left("native"), None);
+        assert_eq!(left("native,cpu").map(|planned| planned.len()), Some(2));
     }
 
     #[test]
     fn mistakes_are_named() {
-        assert!(plan(Duration::from_secs(30), Some("cpu,cup"), None).is_err());
-        assert!(plan(Duration::from_secs(30), Some("cpu,cpu"), None).is_err());
-        assert!(plan(Duration::from_secs(30), Some("cpu:x"), None).is_err());
-        assert!(plan(Duration::from_secs(1), None, None).is_err());
+        assert!(plan(Duration::from_secs(30), Some("cpu,cup"), None, false).is_err());
+        assert!(plan(Duration::from_secs(30), Some("cpu,cpu"), None, false).is_err());
+        assert!(plan(Duration::from_secs(30), Some("cpu:x"), None, false).is_err());
+        assert!(plan(Duration::from_secs(1), None, None, false).is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::cli::{OutputOptions, RunOptions, SessionOptions};
 use crate::exit_code::{ExitCode, explained};
+use crate::native_phase::NativePlan;
 use crate::project::PackWish;
 use crate::request_plan::{load_error, request_plan};
 use crate::session::{Ending, SessionOutcome, SessionPlan};
@@ -27,8 +28,8 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
     let (options, env) = &config::completed(options, &cwd)?;
     let load = request_plan(&options.load)?;
     let session = &options.session;
-    let phases =
-        phase_plan::plan(options.load.duration(), session.phases.as_deref(), session.only.as_deref())?;
+    let (planned, only) = (session.phases.as_deref(), session.only.as_deref());
+    let phases = phase_plan::plan(options.load.duration(), planned, only, session.native)?;
     let url_path = options.load.url.as_deref().and_then(|url| Url::parse(url).ok());
     let url_path = url_path.as_ref().map(|url| url.path_and_query.split('?').next().unwrap_or_default());
     let wish = PackWish::of(session.pack.as_deref());
@@ -37,7 +38,7 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
         eprintln!("warning: nothing of the project matches the pack: {}", pack.why);
     }
     let prepared = Prepared {
-        target: LaunchPlan { command: options.command.clone(), env: env.clone(), cwd: None },
+        target: LaunchPlan { command: options.command.clone(), env: env.clone(), ..LaunchPlan::default() },
         project: Some(project),
         title: out_dir::title_of(&options.command),
         shown_url: options.load.url.clone(),
@@ -51,12 +52,20 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
 
 /// Runs a session as its options say. Shared by `run`, `flame` and `doctor`.
 pub(crate) fn run_by_options(
-    prepared: Prepared,
+    mut prepared: Prepared,
     session: &SessionOptions,
     output: &OutputOptions,
 ) -> anyhow::Result<ExitCode> {
     let ready_url =
         session.ready_url.as_deref().map(Url::parse).transpose().map_err(|error| load_error(&error))?;
+    let has_native_phase = prepared.phases.iter().any(|phase| phase.name == phase_plan::NATIVE);
+    let native = NativePlan::new(session.native || has_native_phase);
+    native.node_options().clone_into(&mut prepared.target.node_options);
+    if let Some(lack) = native.lack() {
+        prepared.phases = phase_plan::without_native(prepared.phases).ok_or_else(|| {
+            explained(ExitCode::Failed, format!("native stacks cannot be recorded: {}", lack.what), &lack.fix)
+        })?;
+    }
     let plan = |layout: Layout, prepared: Prepared| SessionPlan {
         target: prepared.target,
         load: prepared.load,
@@ -68,6 +77,7 @@ pub(crate) fn run_by_options(
         cpu_sampling: session.cpu_interval,
         stall: session.stall,
         keeps_sources: !session.no_sources,
+        native,
         layout,
     };
     run_prepared(prepared, output, plan, session.cpu_interval)

@@ -6,7 +6,8 @@ mod open_end;
 
 use crate::exit_code::{ExitCode, explained};
 use crate::live_load::LiveLoad;
-use crate::phase_plan::recorders_in;
+use crate::native_phase::{NativePhase, NativePlan};
+use crate::phase_plan::{NATIVE, recorders_in};
 use crate::readiness::Readiness;
 use crate::request_plan::load_error;
 use crate::signals::StopRequests;
@@ -68,6 +69,7 @@ pub(crate) struct SessionPlan {
     pub(crate) stall: Duration,
     /// Whether the text of the code that ran goes into the recording.
     pub(crate) keeps_sources: bool,
+    pub(crate) native: NativePlan,
     pub(crate) layout: Layout,
 }
 
@@ -96,7 +98,9 @@ struct Session<'a> {
     stop_requests: &'a StopRequests,
     terminal: &'a mut Terminal,
     log: SessionWriter,
+    run_dir: RunDir,
     collector: Collector,
+    native: NativePhase,
     target: Launched,
     stdout: OutputFollower,
     stderr: OutputFollower,
@@ -119,6 +123,10 @@ pub(crate) fn run(
     let stall = Nanos(u64::try_from(plan.stall.as_nanos()).unwrap_or(u64::MAX));
     let collector = Collector::listen(&run_dir.socket(), &plan.layout, &log, plan.cpu_sampling, stall)
         .context("cannot listen for the agents")?;
+    let native = NativePhase::new(&plan.native, &log);
+    if let Some(lack) = plan.native.lack() {
+        terminal.say(&format!("slowpath: going on without native stacks: {lack}"));
+    }
     let target =
         launch(&plan.target, Some(&run_dir), &plan.layout, &log).map_err(|error| explain_launch(&error))?;
     let sampler = SystemSampler::start(target.pid, &plan.layout, &log, run_dir.path().to_owned());
@@ -126,7 +134,9 @@ pub(crate) fn run(
         plan,
         stop_requests,
         terminal,
+        run_dir,
         collector,
+        native,
         stdout: OutputFollower::new(&plan.layout.stdout_log()),
         stderr: OutputFollower::new(&plan.layout.stderr_log()),
         target,
@@ -142,9 +152,7 @@ pub(crate) fn run(
         session.sampler = Some(sampler);
         session.record()
     });
-    let outcome = session.finish(result);
-    drop(run_dir);
-    outcome
+    session.finish(result)
 }
 
 impl Session<'_> {
@@ -219,8 +227,12 @@ impl Session<'_> {
         self.cut(&phase.name);
         self.log.push(Event::PhaseStarted { phase: phase.name.clone() });
         self.sample_now();
+        if self.records_native_in(phase) {
+            self.native.begin(&self.target.tree(), &plan.layout, &self.log);
+        }
         let length = Duration::from_secs_f64(phase.seconds).saturating_sub(settle);
         let ended = self.watch_for(length, &phase.name, load_start, planned)?;
+        self.native.end(&self.log);
         self.sample_now();
         self.log.push(Event::PhaseEnded { phase: phase.name.clone() });
         if !self.terminal.is_live() {
@@ -233,6 +245,12 @@ impl Session<'_> {
             self.terminal.say(&format!("slowpath: {} {:.1} s{numbers}", phase.name, phase.seconds));
         }
         Ok(ended)
+    }
+
+    /// Whether native stacks belong to a phase: the one of that name; any where there is none, as in `slowpath flame`.
+    fn records_native_in(&self, phase: &PhasePlan) -> bool {
+        let has_own = self.plan.phases.iter().any(|phase| phase.name == NATIVE);
+        self.plan.native == NativePlan::Wanted && (phase.name == NATIVE || !has_own)
     }
 
     /// Switches the recorders of phase number `index` on, and all others off.
@@ -386,6 +404,7 @@ impl Session<'_> {
         if let Some(sampler) = &self.sampler {
             sampler.set_stopping();
         }
+        self.native.end(&self.log);
         if ended != Ended::TargetDied {
             // The last pieces are asked for while the target still lives.
             self.collector.set_recorders(&[], AGENT_PATIENCE);
@@ -412,6 +431,12 @@ impl Session<'_> {
             sampler.finish();
         }
         self.pass_output();
+        let hurry = self.stop_requests.abort();
+        if self.native.has_addresses() && !hurry {
+            self.terminal.set_status("naming native functions".into());
+        }
+        let (native, cwd) = (self.native, self.plan.target.cwd.as_deref());
+        native.conclude(&self.plan.layout, &self.log, &self.run_dir, cwd, hurry);
         self.terminal.end_status();
         self.log.push(Event::Finished);
         result?;

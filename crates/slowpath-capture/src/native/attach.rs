@@ -57,11 +57,8 @@ impl Attached {
             match prepare_ring(cpu) {
                 Ok((owner, ring)) => rings.push((cpu, owner, ring)),
                 // Taken offline meanwhile.
-                Err(error) if error.raw_os_error() == Some(ENODEV) => {}
-                Err(error) if rings.is_empty() && error.raw_os_error() != Some(1) => {
-                    return Err(AttachError::Refused(0, error));
-                }
-                Err(error) => return Err(AttachError::Ring(error)),
+                Err(AttachError::Refused(_, error)) if error.raw_os_error() == Some(ENODEV) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(Self { rings, samplers: Vec::new(), known: BTreeSet::new() })
@@ -159,15 +156,17 @@ impl Attached {
 }
 
 /// Maps a ring of `cpu`, as large as is permitted.
-fn prepare_ring(cpu: u32) -> io::Result<(OwnedFd, Ring)> {
+fn prepare_ring(cpu: u32) -> Result<(OwnedFd, Ring), AttachError> {
     let mut n_pages = RING_PAGES;
     loop {
         let watermark = n_pages * rustix::param::page_size() / 4;
-        let owner = open_ring_owner(cpu, watermark as u32)?;
+        let own = std::process::id();
+        let owner =
+            open_ring_owner(cpu, watermark as u32).map_err(|error| AttachError::Refused(own, error))?;
         match Ring::map(owner.as_fd(), n_pages) {
             Ok(ring) => return Ok((owner, ring)),
             Err(_) if n_pages > MIN_RING_PAGES => n_pages /= 2,
-            Err(error) => return Err(error),
+            Err(error) => return Err(AttachError::Ring(error)),
         }
     }
 }

@@ -5,11 +5,12 @@
 //! `NODE_OPTIONS`.
 
 use crate::now;
+use rustix::fs::OFlags;
 use slowpath_profile::native::Growth;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -56,10 +57,13 @@ fn open(pid: u32) -> Option<File> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
     let own_pid = numbers.split_ascii_whitespace().next_back()?;
-    let file = File::open(format!("/proc/{pid}/root{DIRECTORY}/perf-{own_pid}.map")).ok()?;
+    let path = format!("/proc/{pid}/root{DIRECTORY}/perf-{own_pid}.map");
+    // Anyone may put a link or a pipe there.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path).ok()?;
     let metadata = file.metadata().ok()?;
     let process = fs::metadata(format!("/proc/{pid}")).ok()?;
-    let is_its_own = metadata.uid() == process.uid() || metadata.uid() == 0;
+    let is_its_own = metadata.uid() == process.uid();
     let is_younger = metadata.modified().ok()? + CLOCK_STEP >= started(pid)?;
     (metadata.is_file() && is_its_own && is_younger).then_some(file)
 }

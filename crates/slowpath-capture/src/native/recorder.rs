@@ -54,6 +54,16 @@ pub struct Recorded {
 }
 
 impl NativeRecorder {
+    /// Tries to sample this process itself: says before anything is started what the machine does not permit at all.
+    pub fn probe() -> Result<(), Lack> {
+        let refused = |error| explain(&Privileges::read(), error);
+        let mut attached = Attached::prepare().map_err(refused)?;
+        let sampling = Sampling { period_ns: SECOND, kernel: false };
+        attached.attach(&BTreeSet::from([std::process::id()]), sampling, &mut drop).map_err(refused)?;
+        attached.stop();
+        Ok(())
+    }
+
     /// Samples all threads of `pids` and everything that they start, `frequency_hz` times a second of CPU time each, into
     /// the recording.
     pub fn start(

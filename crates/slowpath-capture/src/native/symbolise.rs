@@ -136,6 +136,11 @@ impl Names<'_> {
     }
 
     fn name_compiled(&mut self, map: &JitMap, places: &BTreeSet<(u64, u32)>) -> io::Result<()> {
+        if map.growth.was_cut() {
+            self.symbols.notes.push(
+                "a worker thread began the perf map of its process anew, as on Node.js 18: code from before has no names".into(),
+            );
+        }
         let mut addresses: Vec<u64> = places.iter().map(|(address, _)| *address).collect();
         addresses.dedup();
         let mut file = &map.file;

@@ -57,7 +57,7 @@ impl Server {
             .context("cannot create a directory for the server's output")?;
         let layout = Layout::new(scratch.path());
         let session = SessionWriter::open(&layout).context("cannot write a log")?;
-        let plan = LaunchPlan { command: command.to_vec(), env: Vec::new(), cwd: None };
+        let plan = LaunchPlan { command: command.to_vec(), ..LaunchPlan::default() };
         let launched =
             launch(&plan, None, &layout, &session).map_err(|error| crate::session::explain_launch(&error))?;
         let mut server = Self {

@@ -182,6 +182,11 @@ impl Running {
         self.child.id()
     }
 
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it is our child").is_some()
+    }
+
     /// Directory of the recording.
     pub(crate) fn out(&self) -> PathBuf {
         self.scratch.as_ref().expect("there until the end").path().join("out")

@@ -13,6 +13,7 @@ mod export;
 mod fixtures;
 mod harness;
 mod launchers;
+mod native;
 mod node_versions;
 mod open;
 mod packs;
