@@ -66,7 +66,9 @@ fn recording(segments: Vec<slowpath_profile::recording::CpuSegment>) -> Recordin
         processes: BTreeMap::new(),
         counters: BTreeMap::new(),
         cpu: BTreeMap::from([((1, 0), ThreadCpu { segments })]),
+        asynchronous: BTreeMap::new(),
         sources: Vec::new(),
+        native: None,
         damage: Vec::new(),
         file_bytes: BTreeMap::new(),
     }
