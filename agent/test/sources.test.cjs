@@ -13,10 +13,10 @@ describe('sources', { concurrency: 4, timeout: 60_000 }, () => {
     const text = `${WAIT_FOR_STDIN}\n${inner}\nconst outer = (n) => inner(n);\nouter(1);\nconsole.log('ready');\n//# sourceMappingURL=t.js.map\n`;
     const file = collector.file('t.js', text);
     const url = pathToFileURL(file).href;
-    const { child, end } = collector.start([file]);
+    const { said, child, end } = collector.start([file]);
     const target = await collector.connection();
     // V8 knows of a function from its first call on.
-    await new Promise((resolve) => child.stdout?.once('data', resolve));
+    while (!said.stdout.includes('ready')) await new Promise((resolve) => child.stdout?.once('data', resolve));
     const reply = await target.command('sources', '', { urls: ['file:///nowhere.js', url] });
     assert.strictEqual(reply.ok, true);
     const [source, ...others] = target.all('source');
