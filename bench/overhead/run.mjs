@@ -1,6 +1,8 @@
-// What recording costs the target: the demo service bare, under slowpath's phases, under `node --cpu-prof` and under 0x.
+// What recording costs the target: the demo service bare, under slowpath's phases, under `node --cpu-prof`, 0x and
+// clinic bubbleprof, and with empty async hooks.
 //
-// usage: node bench/overhead/run.mjs [ROUNDS] [SECONDS] [ARM…]      arms: baseline cpu counters calls cpu-prof 0x
+// usage: node bench/overhead/run.mjs [ROUNDS] [SECONDS] [ARM…]      arms: baseline cpu async counters calls cpu-prof 0x
+// hooks; bubbleprof only if asked for (`npm i --no-save clinic` in this folder first)
 //
 // Each round runs every arm between two bare runs; a ratio is taken against the mean of those two neighbours. The
 // target is pinned to core 0, everything else to core 1. CPU is that of the target's process with all its threads, the
@@ -22,17 +24,22 @@ const [rounds = "5", seconds = "8", ...chosen] = process.argv.slice(2);
 const WARM_UP_S = 3;
 const CONNECTIONS = "50";
 
+const phases = ["baseline", "cpu", "async", "counters", "calls"];
 const arms = {
-  baseline: (out) => slowpathArm(out, "baseline"),
-  cpu: (out) => slowpathArm(out, "cpu"),
-  counters: (out) => slowpathArm(out, "counters"),
-  calls: (out) => slowpathArm(out, "calls"),
+  ...Object.fromEntries(phases.map((phase) => [phase, (out) => slowpathArm(out, phase)])),
   "cpu-prof": (out) => ["taskset", "-c", "0", "node", "--cpu-prof", `--cpu-prof-dir=${out}`, "src/server.js"],
   "0x": (out) => {
     const zerox = join(import.meta.dirname, "node_modules/.bin/0x");
     return ["taskset", "-c", "0", zerox, "--output-dir", join(out, "0x"), "--", "node", "src/server.js"];
   },
+  hooks: () => ["taskset", "-c", "0", "node", "--require", join(import.meta.dirname, "bare-hooks.cjs"), "src/server.js"],
+  bubbleprof: (out) => {
+    const clinic = join(import.meta.dirname, "node_modules/.bin/clinic");
+    const own = ["bubbleprof", "--collect-only", "--dest", join(out, "clinic"), "--", "node", "src/server.js"];
+    return ["taskset", "-c", "0", clinic, ...own];
+  },
 };
+const unlessAsked = ["bubbleprof"];
 
 function slowpathArm(out, phase) {
   const length = WARM_UP_S + Number(seconds) + 20;
@@ -112,7 +119,7 @@ async function measure(name, upstreamPort) {
   try {
     const pid = await until("the target", () => listenerOn(port));
     const warm = drive(port, WARM_UP_S);
-    if (name === "baseline" || name === "cpu") {
+    if (phases.includes(name)) {
       const log = join(out, "recording/session.jsonl");
       await until("the phase", () => readFileSync(log, "utf8").includes(`"phase-started","phase":"${name}"`));
     }
@@ -123,7 +130,7 @@ async function measure(name, upstreamPort) {
     return { rps: load.requests / Number(seconds), cpu: cpu / load.requests, p99: load.p99_ms };
   } finally {
     // 0x only reports when its whole group is interrupted, as a terminal does.
-    const signalled = name.startsWith("base") || name === "cpu" ? target.pid : -target.pid;
+    const signalled = phases.includes(name) ? target.pid : -target.pid;
     process.kill(signalled, "SIGINT");
     await ended;
     rmSync(out, { recursive: true, force: true });
@@ -139,7 +146,7 @@ const upstream = spawn("taskset", ["-c", "1", slowpath, "mock-upstream"], { stdi
 const upstreamPort = await new Promise((found) => {
   upstream.stdout.once("data", (chunk) => found(Number(/:(\d+)\//.exec(String(chunk))[1])));
 });
-const names = chosen.length ? chosen : Object.keys(arms);
+const names = chosen.length ? chosen : Object.keys(arms).filter((name) => !unlessAsked.includes(name));
 const ratios = Object.fromEntries(names.map((name) => [name, []]));
 const bares = [];
 try {
