@@ -217,7 +217,7 @@ class ThreadSampler {
       if (maxShare) {
         const affordable = await affordableInterval(this.intervalUs, maxShare, others);
         if (affordable > this.intervalUs) {
-          await this.call('Profiler.stop');
+          await this.stopPlain(false);
           this.intervalUs = affordable;
           await this.startProfiler();
         }

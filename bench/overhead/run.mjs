@@ -21,7 +21,8 @@ const generator = join(root, "target/release/examples/load");
 const service = join(root, "fixtures/demo");
 const body = '{"model":"gpt-4","messages":[{"role":"user","content":"Why is my service slow?"}]}';
 const [rounds = "5", seconds = "8", ...chosen] = process.argv.slice(2);
-const WARM_UP_S = 3;
+/** As a run of 30 s warms up. */
+const WARM_UP_S = 5;
 const CONNECTIONS = "50";
 
 const phases = ["baseline", "cpu", "async", "counters", "calls"];

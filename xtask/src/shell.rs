@@ -1,6 +1,6 @@
 //! Runs programs: prints what it runs, fails with what failed.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -33,8 +33,11 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
 
 /// Runs npm in a folder of the workspace.
 pub(crate) fn npm(folder: &str, arguments: &[&str]) -> Result<()> {
+    ensure!(
+        exists("npm", "--version"),
+        "npm is not there; it comes with Node.js: install Node.js 20 or later"
+    );
     run(Command::new("npm").args(arguments).current_dir(root().join(folder)))
-        .context("npm comes with Node.js: install Node.js 20 or later")
 }
 
 /// Whether a program can be started.

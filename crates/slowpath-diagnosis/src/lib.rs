@@ -7,7 +7,6 @@ mod gain;
 mod line_work;
 mod merge;
 mod native_verdict;
-mod overlap;
 mod packs;
 mod rules;
 mod verdict;
@@ -53,7 +52,7 @@ pub struct Diagnosis {
 /// Runs every rule, lets one finding stand for each time and place, ranks by predicted gain and concludes.
 pub fn diagnose(facts: Facts<'_>) -> Diagnosis {
     let all: Vec<Finding> = ranked(RULES.iter().flat_map(|rule| (rule.check)(facts)).collect());
-    let findings = ranked(merge::merge(overlap::settle(facts, all.clone())));
+    let findings = ranked(merge::merge(facts, all.clone()));
     let verdict = verdict::conclude(facts, &findings, &all);
     Diagnosis { verdict, findings, refuted: verdict::refuted(facts) }
 }

@@ -1,48 +1,72 @@
-//! Lets one finding stand where several speak of the same time in the same place.
+//! Lets one finding stand where several speak of the same time in the same place: the one that says what is wrong.
 
 use crate::finding::{Evidence, Finding};
-use crate::{Breadth, rule};
+use crate::{Breadth, Facts, rule};
 use slowpath_profile::tables::FunctionId;
 
-/// Part of a general finding's share that specific ones must explain before it gives way: the larger half, with room for
-/// the error of both.
-const EXPLAINED: f64 = 0.6;
+/// Part of a general finding's share that a specific one, or a narrower one, must explain before it gives way: the larger
+/// half. With less, most of it is something else.
+const EXPLAINED: f64 = 0.5;
 
 /// Pieces of evidence that are carried over from a finding that gives way.
 const MAX_EVIDENCE: usize = 3;
 
+/// Rules whose cost is not charged to the function that they name: pieces of an answer are sent when the caller is done.
+const DEFERRED: &[&str] = &["tiny-writes"];
+
+/// Pairs of specific rules that see the same calls: the first gives way to the second.
+const SAME_CALLS: &[(&str, &str)] =
+    &[("sync-fs", "sync-logging"), ("tiny-writes", "per-chunk-work-in-stream")];
+
+/// Whether the time that a specific finding speaks of is time of a function.
+type Covers<'a> = &'a dyn Fn(&Finding, FunctionId) -> bool;
+
 /// Drops findings whose place and time others explain better, and keeps their numbers as evidence. `findings` are sorted,
-/// most important first, and stay so.
-pub(crate) fn merge(findings: Vec<Finding>) -> Vec<Finding> {
-    let mut kept: Vec<Finding> = Vec::new();
+/// most important first.
+pub(crate) fn merge(facts: Facts<'_>, findings: Vec<Finding>) -> Vec<Finding> {
+    merge_with(findings, &|specific, function| {
+        specific.function.is_some_and(|at| {
+            is_within(facts, at, function)
+                || (DEFERRED.contains(&specific.rule) && is_caller(facts, function, at))
+        })
+    })
+}
+
+fn merge_with(findings: Vec<Finding>, covers: Covers<'_>) -> Vec<Finding> {
     let leads: Vec<bool> =
         findings.iter().map(|finding| is_specific(finding) || is_the_narrower(finding, &findings)).collect();
-    let (mut specific, mut general) = (Vec::new(), Vec::new());
-    for (finding, leads) in findings.into_iter().zip(leads) {
-        if leads { specific.push(finding) } else { general.push(finding) }
-    }
-    // Specific ones first, whatever their rank: they are what general ones give way to.
-    for finding in specific.into_iter().chain(general) {
-        match gives_way_to(&finding, &kept) {
-            Some(index) => {
-                let heading = format!("also seen as `{}`: {}", finding.rule, finding.title);
-                let carried = finding.evidence.into_iter().take(MAX_EVIDENCE);
-                let survivor = &mut kept[index];
-                survivor.evidence.push(Evidence {
-                    text: heading,
-                    value: finding.share,
-                    unit: "share",
-                    n_samples: None,
-                    recorder: "cpu",
-                });
-                let known: Vec<String> = survivor.evidence.iter().map(|known| known.text.clone()).collect();
-                survivor.evidence.extend(carried.filter(|row| !known.contains(&row.text)));
-                survivor.severity = survivor.severity.max(finding.severity);
-            }
+    let doubled: Vec<bool> = findings.iter().map(|finding| is_doubled(finding, &findings)).collect();
+    // What others give way to comes first, whatever its rank.
+    let order = |(leads, doubled): (bool, bool)| match (leads, doubled) {
+        (true, false) => 0,
+        (true, true) => 1,
+        (false, _) => 2,
+    };
+    let mut ordered: Vec<(u8, Finding)> = leads.into_iter().zip(doubled).map(order).zip(findings).collect();
+    ordered.sort_by_key(|(order, _)| *order);
+    let mut kept: Vec<Finding> = Vec::new();
+    for (_, finding) in ordered {
+        match gives_way_to(&finding, &kept, covers) {
+            Some(index) => carry_over(finding, &mut kept[index]),
             None => kept.push(finding),
         }
     }
     kept
+}
+
+/// Keeps what a finding that gives way says as evidence of the one that stands.
+fn carry_over(finding: Finding, survivor: &mut Finding) {
+    survivor.evidence.push(Evidence {
+        text: format!("also seen as `{}`: {}", finding.rule, finding.title),
+        value: finding.share,
+        unit: "share",
+        n_samples: None,
+        recorder: "cpu",
+    });
+    let known: Vec<String> = survivor.evidence.iter().map(|known| known.text.clone()).collect();
+    let carried = finding.evidence.into_iter().take(MAX_EVIDENCE);
+    survivor.evidence.extend(carried.filter(|row| !known.contains(&row.text)));
+    survivor.severity = survivor.severity.max(finding.severity);
 }
 
 fn is_specific(finding: &Finding) -> bool {
@@ -59,29 +83,61 @@ fn is_the_narrower(finding: &Finding, all: &[Finding]) -> bool {
     })
 }
 
+/// Whether another specific rule sees the calls of this finding, and says more of them.
+fn is_doubled(finding: &Finding, all: &[Finding]) -> bool {
+    all.iter().any(|other| is_stronger(other, finding))
+}
+
+fn is_stronger(finding: &Finding, other: &Finding) -> bool {
+    SAME_CALLS.contains(&(other.rule, finding.rule))
+        && place(finding).is_some()
+        && place(finding) == place(other)
+        && finding.share >= other.share
+}
+
 /// Returns the finding of `kept` that stands in the place of `finding`.
-fn gives_way_to(finding: &Finding, kept: &[Finding]) -> Option<usize> {
+fn gives_way_to(finding: &Finding, kept: &[Finding], covers: Covers<'_>) -> Option<usize> {
     let function = place(finding)?;
-    let share = finding.share.unwrap_or(0.0);
-    let same_place = || kept.iter().enumerate().filter(|(_, other)| place(other) == Some(function));
+    let largest = |which: &dyn Fn(&Finding) -> bool| {
+        let found = kept.iter().enumerate().filter(|(_, other)| which(other));
+        found.max_by(|a, b| a.1.share.unwrap_or(0.0).total_cmp(&b.1.share.unwrap_or(0.0)))
+    };
     if is_specific(finding) {
-        // Two specific rules say two things of one place: both stand, unless it is the same rule twice.
-        return same_place().find(|(_, other)| other.rule == finding.rule).map(|(index, _)| index);
+        // Two specific rules say two things of one place: both stand, unless it is the same rule or the same calls twice.
+        let is_same = |other: &Finding| {
+            (other.rule == finding.rule && place(other) == Some(function)) || is_stronger(other, finding)
+        };
+        return kept.iter().position(is_same);
     }
-    let explained: f64 = same_place()
-        .filter(|(_, other)| is_specific(other) && other.share_of == finding.share_of)
-        .filter_map(|(_, other)| other.share)
-        .sum();
-    let largest = same_place().max_by(|a, b| a.1.share.unwrap_or(0.0).total_cmp(&b.1.share.unwrap_or(0.0)));
-    let (index, other) = largest?;
-    let is_explained = explained >= share * EXPLAINED;
+    // Two specific findings may share time: the largest counts, not the sum.
+    let specific =
+        largest(&|other| is_specific(other) && other.share_of == finding.share_of && covers(other, function));
+    let needed = finding.share.unwrap_or(0.0) * EXPLAINED;
+    if let Some((index, _)) = specific.filter(|(_, other)| other.share.unwrap_or(0.0) >= needed) {
+        return Some(index);
+    }
     // Two general rules see the same time from two sides.
-    let is_general = !is_specific(other);
-    (is_explained || is_general).then_some(index)
+    largest(&|other| !is_specific(other) && place(other) == Some(function)).map(|(index, _)| index)
 }
 
 fn place(finding: &Finding) -> Option<FunctionId> {
     finding.function.filter(|_| finding.location.is_some())
+}
+
+/// Whether `outer` makes most of the calls of `inner`.
+fn is_caller(facts: Facts<'_>, outer: FunctionId, inner: FunctionId) -> bool {
+    let functions = &facts.measurements.charges.functions;
+    let callers =
+        functions.iter().find(|function| function.function == inner).map(|function| &function.callers);
+    callers.is_some_and(|callers| callers.iter().any(|(id, share)| *id == outer && *share >= EXPLAINED))
+}
+
+/// Whether `inner` is `outer`, or is folded into it.
+fn is_within(facts: Facts<'_>, inner: FunctionId, outer: FunctionId) -> bool {
+    let functions = &facts.measurements.charges.functions;
+    let folded =
+        functions.iter().find(|function| function.function == outer).map(|function| &function.folded);
+    inner == outer || folded.is_some_and(|folded| folded.iter().any(|(id, _)| *id == inner))
 }
 
 #[cfg(test)]
@@ -117,7 +173,12 @@ mod tests {
 
     #[track_caller]
     fn check(findings: &[(&'static str, u32, f64)], expected: &[&str]) -> Vec<Finding> {
-        let merged = merge(findings.iter().map(|(rule, at, share)| finding(rule, *at, *share)).collect());
+        let findings = findings.iter().map(|(rule, at, share)| finding(rule, *at, *share)).collect();
+        // Function 9 is folded into function 1.
+        let merged = merge_with(findings, &|specific, function| {
+            let at = specific.function.expect("they have a place");
+            at == function || (at, function) == (FunctionId(9), FunctionId(1))
+        });
         assert_eq!(merged.iter().map(|finding| finding.rule).collect::<Vec<_>>(), expected);
         merged
     }
@@ -145,5 +206,20 @@ mod tests {
             &[("cpu-hot-function", 1, 0.5), ("cpu-hot-function", 2, 0.3)],
             &["cpu-hot-function", "cpu-hot-function"],
         );
+    }
+
+    #[test]
+    fn what_is_folded_into_a_function_explains_it_too() {
+        check(&[("cpu-hot-function", 1, 0.5), ("json-churn", 9, 0.3)], &["json-churn"]);
+        check(&[("cpu-hot-function", 9, 0.5), ("json-churn", 1, 0.3)], &["json-churn", "cpu-hot-function"]);
+    }
+
+    #[test]
+    fn two_specific_findings_of_a_place_stand_unless_they_see_the_same_calls() {
+        check(&[("json-churn", 1, 0.5), ("sync-logging", 1, 0.3)], &["json-churn", "sync-logging"]);
+        let merged = check(&[("sync-fs", 1, 0.4), ("sync-logging", 1, 0.4)], &["sync-logging"]);
+        assert!(merged[0].evidence[0].text.contains("also seen as `sync-fs`"));
+        check(&[("sync-fs", 1, 0.5), ("sync-logging", 1, 0.3)], &["sync-fs", "sync-logging"]);
+        check(&[("sync-fs", 2, 0.3), ("sync-logging", 1, 0.4)], &["sync-fs", "sync-logging"]);
     }
 }

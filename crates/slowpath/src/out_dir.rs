@@ -2,7 +2,7 @@
 
 use crate::exit_code::{ExitCode, Explained, explained};
 use jiff::Timestamp;
-use slowpath_profile::recording::Layout;
+use slowpath_profile::recording::{Layout, Manifest, Project};
 use std::path::{Path, PathBuf};
 
 /// Program names that say nothing of the target.
@@ -48,6 +48,44 @@ pub(crate) fn create(out: Option<&Path>, title: &str, now: Timestamp) -> anyhow:
         })
     })?;
     Ok(layout)
+}
+
+/// Writes what a recording begins with: what was started, and the project that it belongs to.
+pub(crate) fn write_head(
+    layout: &Layout,
+    manifest: &Manifest,
+    project: Option<&Project>,
+) -> anyhow::Result<()> {
+    let mut files = vec![(layout.manifest(), serde_json::to_vec_pretty(manifest)?)];
+    if let Some(project) = project {
+        files.push((layout.project(), serde_json::to_vec_pretty(project)?));
+    }
+    files.iter().try_for_each(|(path, text)| {
+        std::fs::write(path, text).map_err(|source| {
+            remove_if_empty(&layout.dir);
+            anyhow::Error::new(source).context(Explained {
+                message: format!("cannot write `{}`", path.display()),
+                code: ExitCode::Failed,
+                hint: Some("free some space or pass another disk's directory with `--out DIR`".into()),
+            })
+        })
+    })
+}
+
+/// Removes the directory of a session that never began, so that a mistake leaves nothing behind.
+pub(crate) fn remove_if_empty(dir: &Path) {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return;
+    };
+    let files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let session = Layout::new(dir).session_log();
+    let began = std::fs::metadata(&session).is_ok_and(|metadata| metadata.len() > 0);
+    if !began {
+        for file in files {
+            let _ = std::fs::remove_file(file);
+        }
+        let _ = std::fs::remove_dir(dir);
+    }
 }
 
 /// Returns a directory in `parent` that does not exist yet.

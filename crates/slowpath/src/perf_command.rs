@@ -4,7 +4,6 @@
 
 use crate::cli::PerfOptions;
 use crate::exit_code::{ExitCode, Explained, usage};
-use crate::run_command::remove_if_empty;
 use crate::signals::StopRequests;
 use crate::terminal::{Talk, Terminal, print_conclusion};
 use crate::{out_dir, viewer};
@@ -33,15 +32,14 @@ pub(crate) fn run(options: &PerfOptions) -> anyhow::Result<ExitCode> {
     let title = title_of(&process);
     let layout = out_dir::create(options.output.out.as_deref(), &title, started)?;
     let manifest = manifest(&process, title, started, options.duration);
-    std::fs::write(layout.manifest(), serde_json::to_vec_pretty(&manifest)?)
-        .with_context(|| format!("cannot write `{}`", layout.manifest().display()))?;
+    out_dir::write_head(&layout, &manifest, None)?;
     let stop_requests = StopRequests::listen()?;
     let quiet = options.output.quiet || options.output.json;
     let mut terminal = Terminal::new(if quiet { Talk::Quiet } else { Talk::Normal });
     let outcome = record(&process, options, &layout, &stop_requests, &mut terminal);
     terminal.end_status();
     if outcome.is_err() {
-        remove_if_empty(&layout.dir);
+        out_dir::remove_if_empty(&layout.dir);
     }
     outcome?;
     if stop_requests.abort() {

@@ -21,7 +21,7 @@ use slowpath_profile::recording::{
     Ended, FORMAT_VERSION, Layout, LoadPlanInfo, Manifest, PhasePlan, Project,
 };
 use slowpath_report::{Report, ReportData, write_report};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
     let cwd = std::env::current_dir().context("the working directory is gone")?;
@@ -107,14 +107,7 @@ pub(crate) fn run_prepared(
     let started = Timestamp::now();
     let layout = out_dir::create(output.out.as_deref(), &prepared.title, started)?;
     let manifest = manifest(&prepared, started, cpu_sampling)?;
-    let text = serde_json::to_vec_pretty(&manifest)?;
-    std::fs::write(layout.manifest(), text)
-        .with_context(|| format!("cannot write `{}`", layout.manifest().display()))?;
-    if let Some(project) = &prepared.project {
-        let path = layout.project();
-        std::fs::write(&path, serde_json::to_vec_pretty(project)?)
-            .with_context(|| format!("cannot write `{}`", path.display()))?;
-    }
+    out_dir::write_head(&layout, &manifest, prepared.project.as_ref())?;
     let talk = if output.quiet || output.json { Talk::Quiet } else { Talk::Normal };
     let mut terminal = Terminal::new(talk);
     let stop_requests = StopRequests::listen()?;
@@ -127,7 +120,7 @@ pub(crate) fn run_prepared(
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
-            remove_if_empty(&dir);
+            out_dir::remove_if_empty(&dir);
             return Err(error);
         }
     };
@@ -186,22 +179,6 @@ fn conclude(
 fn answered_only_errors(report: &ReportData) -> bool {
     let n_requests: u64 = report.load_phases.iter().map(|phase| phase.requests).sum();
     report.load.as_ref().is_some_and(|load| n_requests == 0 && load.errors.values().sum::<u64>() > 0)
-}
-
-/// Removes the directory of a session that never began, so that a mistake leaves nothing behind.
-pub(crate) fn remove_if_empty(dir: &Path) {
-    let Ok(entries) = std::fs::read_dir(dir) else {
-        return;
-    };
-    let files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    let session = Layout::new(dir).session_log();
-    let began = std::fs::metadata(&session).is_ok_and(|metadata| metadata.len() > 0);
-    if !began {
-        for file in files {
-            let _ = std::fs::remove_file(file);
-        }
-        let _ = std::fs::remove_dir(dir);
-    }
 }
 
 fn manifest(prepared: &Prepared, started: Timestamp, cpu_sampling: CpuSampling) -> anyhow::Result<Manifest> {

@@ -19,11 +19,10 @@ fn run_in(directory: &Path, command: [&str; 3], fixed: &str) -> Recorded {
 fn check_plain(program: &str, function: &str) -> Recorded {
     let sick = run_in(&app("plain"), ["node", "--no-warnings", program], "");
     sick.expect_clean_load().expect_whole_recorders().expect_whole_split();
-    sick.blames("cpu-hot-function", &planted("plain", program, function));
+    let planted = planted("plain", program, function);
+    sick.blames_cpu_of(&planted);
     let well = run_in(&app("plain"), ["node", "--no-warnings", program], "1");
-    let blamed =
-        well.findings("cpu-hot-function").into_iter().any(|found| found["where"]["function"] == function);
-    assert!(!blamed, "the twin is blamed:\n{}", well.summary());
+    assert!(well.cpu_finding(&planted).is_none(), "the twin is blamed:\n{}", well.summary());
     sick
 }
 
@@ -46,7 +45,7 @@ fn a_dependency_that_three_functions_call_is_split_among_them() {
     undisturbed(|| {
         let sick = check_plain("three-callers.js", "loadFilters");
         let share = |function: &str| {
-            let finding = sick.blames("cpu-hot-function", &planted("plain", "three-callers.js", function));
+            let finding = sick.blames_cpu_of(&planted("plain", "three-callers.js", function));
             finding["share"].as_f64().expect("a share")
         };
         let (filters, sorting) = (share("loadFilters"), share("loadSorting"));
@@ -88,15 +87,8 @@ fn check_typescript(directory: &Path, command: [&str; 3]) {
             file: "src/pricing.ts".into(),
             ..planted("compiled", "src/pricing.ts", function)
         };
-        let findings = report.findings("cpu-hot-function");
         let share = |function: &str| {
-            let planted = at(function);
-            let named = findings.iter().find(|finding| {
-                finding["where"]["function"] == planted.function.as_str()
-                    && finding["where"]["file"] == planted.file.as_str()
-                    && finding["where"]["line"] == planted.line
-            });
-            named.and_then(|finding| finding["share"].as_f64()).unwrap_or(0.0)
+            report.cpu_finding(&at(function)).and_then(|finding| finding["share"].as_f64()).unwrap_or(0.0)
         };
         let given = share("rateOf") + share("quote");
         assert!(given >= MOST, "{given} of the busy time is given to src/pricing.ts:\n{}", report.summary());

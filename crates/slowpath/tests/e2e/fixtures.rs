@@ -38,6 +38,15 @@ pub(crate) struct Planted {
     pub(crate) line: u32,
 }
 
+impl Planted {
+    /// Says whether a place in a report is this one.
+    pub(crate) fn is_at(&self, place: &serde_json::Value) -> bool {
+        place["function"] == self.function.as_str()
+            && place["file"] == self.file.as_str()
+            && place["line"] == self.line
+    }
+}
+
 /// Finds where `function` is declared in a file of an app.
 pub(crate) fn planted(app_name: &str, file: &str, function: &str) -> Planted {
     let text = std::fs::read_to_string(app(app_name).join(file)).expect("the app has this file");

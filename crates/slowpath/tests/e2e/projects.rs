@@ -69,16 +69,12 @@ fn fastify_app_in_esm_is_blamed_at_its_search_and_gains_what_was_predicted() {
 fn check_gain(run: &impl Fn(&str) -> Invocation, planted: &Planted) {
     let slow = run("").finish().expect_code(0).report();
     slow.expect_verdict("cpu").expect_clean_load().expect_whole_recorders().expect_whole_split();
-    let finding = slow.blames("cpu-hot-function", planted);
+    let finding = slow.blames_cpu_of(planted);
     let place = format!("{}:{}", planted.file, planted.line);
     assert!(slow.sentence().contains(&place), "the verdict does not say {place}: {}", slow.sentence());
     let fast = run("1").finish().expect_code(0).report();
     fast.expect_clean_load();
-    let blamed = fast
-        .findings("cpu-hot-function")
-        .into_iter()
-        .find(|f| f["where"]["function"] == planted.function.as_str());
-    assert!(blamed.is_none(), "the fixed twin is blamed, too:\n{}", fast.summary());
+    assert!(fast.cpu_finding(planted).is_none(), "the fixed twin is blamed, too:\n{}", fast.summary());
     let gain = |key: &str| finding["predicted_gain"][key].as_f64().expect("a predicted gain");
     let measured = fast.requests_per_second() / slow.requests_per_second();
     let (low, high) = (gain("low") / GAIN_TOLERANCE, gain("high") * GAIN_TOLERANCE);

@@ -53,16 +53,25 @@ impl Recorded {
         findings.filter(|finding| finding["rule"] == rule).collect()
     }
 
-    /// Returns the finding that names `planted` with file and line, or fails with those that are there.
+    /// Returns the finding of `rule` that names `planted` with file and line, or fails with those that are there.
     #[track_caller]
     pub(crate) fn blames(&self, rule: &str, planted: &Planted) -> &Value {
-        let names = |finding: &&Value| {
-            finding["where"]["function"] == planted.function.as_str()
-                && finding["where"]["file"] == planted.file.as_str()
-                && finding["where"]["line"] == planted.line
-        };
-        let found = self.findings(rule).into_iter().find(names);
+        let found = self.findings(rule).into_iter().find(|finding| planted.is_at(&finding["where"]));
         found.unwrap_or_else(|| panic!("no `{rule}` names {planted:?}:\n{}", self.summary()))
+    }
+
+    /// Returns the finding on CPU time that names `planted`, whichever rule says it: what the time goes to may be known more
+    /// exactly than that it goes there.
+    #[track_caller]
+    pub(crate) fn blames_cpu_of(&self, planted: &Planted) -> &Value {
+        let found = self.cpu_finding(planted);
+        found.unwrap_or_else(|| panic!("nothing names {planted:?}:\n{}", self.summary()))
+    }
+
+    /// The finding on CPU time that names `planted`.
+    pub(crate) fn cpu_finding(&self, planted: &Planted) -> Option<&Value> {
+        let mut findings = self.json["findings"].as_array().expect("a list").iter();
+        findings.find(|finding| finding["share"].is_number() && planted.is_at(&finding["where"]))
     }
 
     /// Checks that a function is in the table of functions at its place.
