@@ -46,6 +46,8 @@ pub struct AppFunction {
     pub n_samples: u64,
     /// Where its time went below it: label, share of busy time; largest first.
     pub spent_in: Vec<(String, f64)>,
+    /// What it calls outside of the application, with all below: function, share of busy time; largest first.
+    pub called: Vec<(FunctionId, f64)>,
     /// Application functions that call it: function, share of its time; largest first.
     pub callers: Vec<(FunctionId, f64)>,
     /// Functions folded into it: function, share of busy time; largest first.
@@ -130,6 +132,7 @@ impl Charges {
             AppTree::of(profile, samples.iter().filter_map(|sample| Some((sample.stack?, sample.duration))));
         let into = tree.folds(profile, busy);
         let exchanges = exchanging_stacks(profile);
+        let called = called_by_owner(profile);
         let mut functions: BTreeMap<FunctionId, FunctionSum> = BTreeMap::new();
         let mut sync_calls: BTreeMap<(FunctionId, Option<FunctionId>), (Vec<u64>, u64)> = BTreeMap::new();
         let mut unowned: BTreeMap<String, u64> = BTreeMap::new();
@@ -157,6 +160,9 @@ impl Charges {
             *charged = *charged + Nanos(sample.duration);
             let sum = functions.entry(into[&owner]).or_default();
             sum.add(profile, owner, into[&owner], sample);
+            if let Some(called) = sample.stack.and_then(|stack| called[stack.0 as usize]) {
+                *sum.called.entry(called).or_default() += sample.duration;
+            }
             if sample.doing != Doing::Gc && sample.stack.is_some_and(|stack| exchanges[stack.0 as usize]) {
                 sum.in_exchange += sample.duration;
             }
@@ -307,6 +313,22 @@ fn exchanging_stacks(profile: &Profile) -> Vec<bool> {
     exchanges
 }
 
+/// Returns for each stack the function that its nearest application function called.
+fn called_by_owner(profile: &Profile) -> Vec<Option<FunctionId>> {
+    let stacks = &profile.stacks;
+    let mut called: Vec<Option<FunctionId>> = Vec::with_capacity(stacks.len());
+    for (parent, function) in stacks.parent.iter().zip(&stacks.function) {
+        let is_app = |id: FunctionId| profile.functions.get(id).category == Category::App;
+        called.push(match parent {
+            _ if is_app(*function) => None,
+            Some(parent) if is_app(stacks.function[parent.0 as usize]) => Some(*function),
+            Some(parent) => called[parent.0 as usize],
+            None => None,
+        });
+    }
+    called
+}
+
 /// Whether what runs is likely what fills the heap: code of the application and its dependencies, and built-ins that they
 /// call, rather than Node's own code around them, writing to a socket or reading a file.
 fn may_allocate(profile: &Profile, doing: Doing, stack: StackId) -> bool {
@@ -350,6 +372,7 @@ struct FunctionSum {
     in_sync_calls: u64,
     in_exchange: u64,
     spent_in: BTreeMap<String, u64>,
+    called: BTreeMap<FunctionId, u64>,
     folded: BTreeMap<FunctionId, u64>,
 }
 
@@ -399,6 +422,7 @@ impl FunctionSum {
             share_interval: interval(&by_block, blocks),
             n_samples: self.n_samples,
             spent_in: by_share(self.spent_in, share),
+            called: by_share(self.called, share),
             callers: by_share(callers, |time| time as f64 / below),
             folded: by_share(self.folded, share),
             in_sync_calls: Nanos(self.in_sync_calls),

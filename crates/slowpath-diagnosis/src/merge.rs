@@ -15,8 +15,14 @@ const MAX_EVIDENCE: usize = 3;
 const DEFERRED: &[&str] = &["tiny-writes"];
 
 /// Pairs of specific rules that see the same calls: the first gives way to the second.
-const SAME_CALLS: &[(&str, &str)] =
-    &[("sync-fs", "sync-logging"), ("tiny-writes", "per-chunk-work-in-stream")];
+const SAME_CALLS: &[(&str, &str)] = &[
+    ("sync-fs", "sync-logging"),
+    ("tiny-writes", "per-chunk-work-in-stream"),
+    ("wasm-hot", "expensive-construction-per-request"),
+];
+
+/// The stronger of them may have this part of the weaker one's share, or more.
+const MUCH: f64 = 0.7;
 
 /// Whether the time that a specific finding speaks of is time of a function.
 type Covers<'a> = &'a dyn Fn(&Finding, FunctionId) -> bool;
@@ -92,7 +98,7 @@ fn is_stronger(finding: &Finding, other: &Finding) -> bool {
     SAME_CALLS.contains(&(other.rule, finding.rule))
         && place(finding).is_some()
         && place(finding) == place(other)
-        && finding.share >= other.share
+        && finding.share >= other.share.map(|share| share * MUCH)
 }
 
 /// Returns the finding of `kept` that stands in the place of `finding`.

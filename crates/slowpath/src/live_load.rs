@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct LoadReading {
     pub(crate) requests_per_second: f64,
+    pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
     pub(crate) n_errors: u64,
 }
@@ -67,6 +68,7 @@ fn reading(interval: &Interval) -> LoadReading {
     let seconds = (interval.end_ns.saturating_sub(interval.start_ns)) as f64 / 1e9;
     LoadReading {
         requests_per_second: if seconds > 0.0 { interval.n_requests as f64 / seconds } else { 0.0 },
+        p50_ms: interval.latency.value_at_quantile(0.5) as f64 / 1e3,
         p99_ms: interval.latency.value_at_quantile(0.99) as f64 / 1e3,
         n_errors: interval.errors.values().sum(),
     }

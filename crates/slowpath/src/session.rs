@@ -5,7 +5,7 @@
 mod open_end;
 
 use crate::exit_code::{ExitCode, explained};
-use crate::live_load::LiveLoad;
+use crate::live_load::{LiveLoad, LoadReading};
 use crate::native_phase::{NativePhase, NativePlan};
 use crate::phase_plan::{NATIVE, recorders_in};
 use crate::readiness::Readiness;
@@ -17,7 +17,7 @@ use slowpath_capture::{
     ChildChange, Collector, CpuSampling, LaunchError, LaunchPlan, Launched, OutputFollower, RecorderKind,
     RunDir, SessionWriter, SystemSampler, launch, redact_text, stop,
 };
-use slowpath_load::{LoadHandle, LoadPlan, Url};
+use slowpath_load::{LoadHandle, LoadPlan, Pacing, Url};
 use slowpath_profile::Nanos;
 use slowpath_profile::recording::{Ended, Event, Layout, PhasePlan};
 use std::time::{Duration, Instant};
@@ -50,6 +50,10 @@ const SETTLE_COUNTERS: (Duration, f64) = (Duration::from_millis(500), 0.25);
 
 /// Number of the signal that Ctrl-C sends.
 const SIGINT: i32 = signal_hook::consts::SIGINT;
+
+/// A window in which work is counted per request is this many times the median latency, if that is not too long.
+const LATENCIES_IN_A_WINDOW: f64 = 2.5;
+const LONGEST_WINDOW: Duration = Duration::from_secs(8);
 
 /// Label of load between phases; belongs to no phase.
 const BETWEEN: &str = "between phases";
@@ -107,6 +111,8 @@ struct Session<'a> {
     sampler: Option<SystemSampler>,
     load: Option<LoadHandle>,
     live_load: LiveLoad,
+    /// What the last phase with answers had.
+    usual_load: Option<LoadReading>,
     started: Instant,
     last_redraw: Instant,
 }
@@ -143,6 +149,7 @@ pub(crate) fn run(
         sampler: None,
         load: None,
         live_load: LiveLoad::default(),
+        usual_load: None,
         started: Instant::now(),
         last_redraw: Instant::now(),
         log,
@@ -230,21 +237,41 @@ impl Session<'_> {
         if self.records_native_in(phase) {
             self.native.begin(&self.target.tree(), &plan.layout, &self.log);
         }
-        let length = Duration::from_secs_f64(phase.seconds).saturating_sub(settle);
+        let length =
+            Duration::from_secs_f64(phase.seconds).saturating_sub(settle).max(self.least_window(index));
         let ended = self.watch_for(length, &phase.name, load_start, planned)?;
         self.native.end(&self.log);
         self.sample_now();
         self.log.push(Event::PhaseEnded { phase: phase.name.clone() });
+        let load = self.live_load.phase(&phase.name);
+        self.usual_load = load.filter(|load| load.p50_ms > 0.0).or(self.usual_load);
         if !self.terminal.is_live() {
-            let numbers = self.live_load.phase(&phase.name).map_or(String::new(), |load| {
+            let seconds = (length + settle).as_secs_f64();
+            let numbers = load.map_or(String::new(), |load| {
                 format!(
                     ": {:.0} requests/s, p99 {:.1} ms, {} errors",
                     load.requests_per_second, load.p99_ms, load.n_errors
                 )
             });
-            self.terminal.say(&format!("slowpath: {} {:.1} s{numbers}", phase.name, phase.seconds));
+            self.terminal.say(&format!("slowpath: {} {seconds:.1} s{numbers}", phase.name));
         }
         Ok(ended)
+    }
+
+    /// How long phase number `index` must count, where requests are so slow that its planned length would see too few from
+    /// end to end: closed loops send them in bursts, one every latency.
+    fn least_window(&self, index: usize) -> Duration {
+        let recorders = recorders_in(&self.plan.phases, index);
+        let counts =
+            [RecorderKind::Counters, RecorderKind::Calls].iter().any(|kind| recorders.contains(kind));
+        // An open load's schedule is of the planned length.
+        let is_closed = self.plan.load.as_ref().is_some_and(|load| load.pacing == Pacing::Closed);
+        match self.usual_load.filter(|_| counts && is_closed) {
+            Some(load) => {
+                LONGEST_WINDOW.min(Duration::from_secs_f64(load.p50_ms / 1e3 * LATENCIES_IN_A_WINDOW))
+            }
+            None => Duration::ZERO,
+        }
     }
 
     /// Whether native stacks belong to a phase: the one of that name; any where there is none, as in `slowpath flame`.

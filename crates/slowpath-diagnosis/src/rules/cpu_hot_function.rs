@@ -1,5 +1,7 @@
 //! `cpu-hot-function`: one application function, with what it calls, takes a large part of the busy time.
 
+use super::counted::number;
+use super::hot_code::{calls_below, calls_per_request};
 use super::{Breadth, Documentation, Example, Rule};
 use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::words::{factor, function_name, millis, percent, place};
@@ -180,6 +182,16 @@ fn evidence(facts: Facts<'_>, hot: &AppFunction) -> Vec<Evidence> {
     }
     for (label, share) in hot.spent_in.iter().filter(|(_, share)| *share >= MIN_PART) {
         rows.push(cpu(format!("{} below it in {label}", percent(*share)), *share, "share", None));
+    }
+    rows.extend(calls_below(facts, hot, MIN_PART));
+    if let Some(n) = calls_per_request(facts, hot.function).filter(|n| *n > 0.0) {
+        rows.push(Evidence {
+            text: format!("it is called {} times per request", number(n)),
+            value: Some(n),
+            unit: "per request",
+            n_samples: None,
+            recorder: "calls",
+        });
     }
     let in_exchange = hot.share * (1.0 - removable(hot));
     if in_exchange >= MIN_PART {

@@ -7,7 +7,7 @@ use crate::Facts;
 use crate::finding::{Confidence, Finding};
 use crate::words::{function_name, percent, place};
 use slowpath_profile::classify::Category;
-use slowpath_profile::tables::Function;
+use slowpath_profile::tables::{Function, FunctionId};
 
 /// Least share of busy time: building something per request is common, and harmless below.
 const MIN_SHARE: f64 = 0.10;
@@ -125,11 +125,8 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         let owner = if function.category == Category::App {
             time.function
         } else {
-            let package = format!("package {}", function.package.as_deref().unwrap_or_default());
-            let calling =
-                |f: &&slowpath_analysis::AppFunction| f.spent_in.iter().any(|(label, _)| *label == package);
-            match facts.measurements.charges.functions.iter().find(calling) {
-                Some(caller) => caller.function,
+            match owner_of(facts, time.function) {
+                Some(owner) => owner,
                 None => continue,
             }
         };
@@ -170,9 +167,21 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     findings
 }
 
+/// Returns the application function that calls a dependency's builder, or calls the package that it belongs to.
+fn owner_of(facts: Facts<'_>, builder: FunctionId) -> Option<FunctionId> {
+    let functions = &facts.measurements.charges.functions;
+    let package = |id: FunctionId| facts.profile.functions.get(id).package.as_deref();
+    let calls = |which: &dyn Fn(FunctionId) -> bool| {
+        functions.iter().find(|f| f.called.iter().any(|(id, share)| which(*id) && *share >= MIN_SHARE / 2.0))
+    };
+    let direct = calls(&|id| id == builder);
+    let caller = direct.or_else(|| calls(&|id| package(id).is_some() && package(id) == package(builder)));
+    caller.map(|caller| caller.function)
+}
+
 fn finding(
     facts: Facts<'_>,
-    owner: slowpath_profile::tables::FunctionId,
+    owner: FunctionId,
     share: f64,
     per_request: f64,
     what: &str,

@@ -1,8 +1,11 @@
 //! What the rules on hot code share: hot lines with their text, and calls of functions per request.
 
-use super::counted::Cost;
+use super::counted::{Cost, number};
 use crate::Facts;
+use crate::finding::Evidence;
+use crate::words::{function_name, percent};
 use slowpath_analysis::AppFunction;
+use slowpath_profile::classify::Category;
 use slowpath_profile::tables::FunctionId;
 
 /// A line of an application function, with the samples that fell on it.
@@ -37,6 +40,32 @@ pub(super) fn hot_lines<'a>(facts: Facts<'a>, function: FunctionId) -> Vec<HotLi
         .collect();
     lines.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.line.cmp(&b.line)));
     lines
+}
+
+/// Most functions named as what a function calls.
+const MAX_CALLED: usize = 3;
+
+/// Says what a function calls outside of the application, as far as it takes `least` of the busy time, and how often.
+pub(super) fn calls_below(facts: Facts<'_>, hot: &AppFunction, least: f64) -> Vec<Evidence> {
+    let large = hot.called.iter().filter(|(_, share)| *share >= least).take(MAX_CALLED);
+    let rows = large.filter_map(|(called, share)| {
+        let function = facts.profile.functions.get(*called);
+        // Natives and Node's functions are told of by what they do.
+        if !matches!(function.category, Category::Dependency | Category::Wasm) {
+            return None;
+        }
+        let of = function.package.as_ref().map_or(String::new(), |package| format!(" of {package}"));
+        let often = calls_per_request(facts, *called).filter(|n| *n > 0.0);
+        let often = often.map_or(String::new(), |n| format!(", called {} times per request", number(n)));
+        Some(Evidence {
+            text: format!("{} in {}{of}{often}", percent(*share), function_name(function)),
+            value: Some(*share),
+            unit: "share",
+            n_samples: None,
+            recorder: "cpu",
+        })
+    });
+    rows.collect()
 }
 
 /// Returns how often a function is called per request.

@@ -1,5 +1,6 @@
 //! `wasm-hot`: one application function spends a large part of the busy time in WebAssembly.
 
+use super::hot_code::calls_below;
 use super::{Breadth, Documentation, Example, Rule};
 use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::words::{function_name, percent, place};
@@ -62,6 +63,18 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         let name = function_name(function);
         let predicted_gain = gain::of_removing(facts, *share, interval);
         let (confidence, confidence_why) = Confidence::of_share(*share, interval, n_samples);
+        let mut evidence = vec![Evidence {
+            text: format!(
+                "{} of the busy time in WebAssembly that {name} at {} calls",
+                percent(*share),
+                place(function)
+            ),
+            value: Some(*share),
+            unit: "share",
+            n_samples: Some(n_samples),
+            recorder: "cpu",
+        }];
+        evidence.extend(calls_below(facts, hot, MIN_SHARE));
         findings.push(Finding {
             rule: RULE.id,
             title: format!("{name} spends {} of the busy time in WebAssembly", percent(*share)),
@@ -72,13 +85,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
             share_of: "busy main-thread time",
             predicted_gain,
             location: Some(Location::of(function, facts.process_running(hot.function))),
-            evidence: vec![Evidence {
-                text: format!("{} of the busy time in WebAssembly that {name} at {} calls", percent(*share), place(function)),
-                value: Some(*share),
-                unit: "share",
-                n_samples: Some(n_samples),
-                recorder: "cpu",
-            }],
+            evidence,
             advice: format!(
                 "Call it less from {name} in {}: keep results, process only what is new, or move it to a worker thread.",
                 place(function)

@@ -168,6 +168,12 @@ pub(crate) fn apply_requests(options: &RequestOptions, plan: &mut LoadPlan) -> a
     if let Some(path) = &options.input {
         request.body = read_file(path, "-i")?;
     } else if let Some(body) = &options.body {
+        if let Some(path) = body.strip_prefix('@').filter(|path| Path::new(path).is_file()) {
+            return Err(usage(
+                format!("the body would be the text `{body}`, which names a file"),
+                format!("`-i {path}` sends what is in the file"),
+            ));
+        }
         request.body = body.clone().into_bytes();
     }
     if let Some(form) = &options.form {
