@@ -99,7 +99,8 @@ impl LoopMeasure {
             }));
         }
         let last_tick = records.iter().filter_map(|record| sign_of_life(record)).max();
-        stalls.extend(hang(recording, pid, phases, last_tick));
+        let last_sign = last_tick.max(last_answer(recording));
+        stalls.extend(hang(recording, pid, phases, last_sign));
         if seconds.is_empty() && stalls.is_empty() {
             return None;
         }
@@ -173,8 +174,19 @@ fn sign_of_life(record: &ProcessRecord) -> Option<Nanos> {
     record.event_loop.as_ref().map(|second| second.to).or(reading)
 }
 
+/// Returns when the load was last answered, where one process alone can have answered it: its loop turned then, however
+/// late its timers are.
+fn last_answer(recording: &Recording) -> Option<Nanos> {
+    let has_loop = |records: &&Vec<ProcessRecord>| records.iter().any(|record| record.event_loop.is_some());
+    if recording.processes.values().filter(has_loop).count() > 1 {
+        return None;
+    }
+    // They came some time in their interval: not before its start.
+    recording.load.iter().filter(|interval| interval.bytes_in > 0).map(|interval| interval.start).max()
+}
+
 /// Finds a loop that had not turned again when the recording ended: no tick for long while the process lived.
-fn hang(recording: &Recording, pid: u32, phases: &Phases, last_tick: Option<Nanos>) -> Option<Stall> {
+fn hang(recording: &Recording, pid: u32, phases: &Phases, last_sign: Option<Nanos>) -> Option<Stall> {
     let mut watched = phases.measured().filter(|phase| !phase.is_instrumented());
     let first_phase = watched.next()?;
     let last_phase = watched.last().unwrap_or(first_phase);
@@ -182,7 +194,7 @@ fn hang(recording: &Recording, pid: u32, phases: &Phases, last_tick: Option<Nano
         sample.t <= last_phase.end && sample.processes.iter().any(|process| process.pid == pid)
     };
     let last_alive = recording.system.iter().rfind(alive)?.t;
-    let since = last_tick.unwrap_or(first_phase.start).max(phases.start);
+    let since = last_sign.unwrap_or(first_phase.start).max(phases.start);
     (last_alive.since(since).0 >= HANG).then_some(Stall {
         pid,
         start: since,

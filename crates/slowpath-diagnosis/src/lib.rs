@@ -49,12 +49,45 @@ pub struct Diagnosis {
     pub refuted: Vec<String>,
 }
 
+/// What most findings state a share of.
+const BUSY_TIME: &str = "busy main-thread time";
+
+/// The rule on a machine that has too little CPU for the service.
+const CPU_STARVED: &str = "cpu-starved";
+
 /// Runs every rule, lets one finding stand for each time and place, ranks by predicted gain and concludes.
 pub fn diagnose(facts: Facts<'_>) -> Diagnosis {
-    let all: Vec<Finding> = ranked(RULES.iter().flat_map(|rule| (rule.check)(facts)).collect());
-    let findings = ranked(merge::merge(facts, all.clone()));
+    let found = RULES.iter().flat_map(|rule| (rule.check)(facts));
+    let all = ranked(found.filter(|finding| weighs_at_this_load(facts, finding)).collect());
+    let findings = service_first(facts, ranked(merge::merge(facts, all.clone())));
     let verdict = verdict::conclude(facts, &findings, &all);
     Diagnosis { verdict, findings, refuted: verdict::refuted(facts) }
+}
+
+/// Share of wall time below which nothing that a thread does matters at the load it was measured at.
+const LEAST_SHARE_OF_WALL: f64 = 0.03;
+
+/// Whether a part of the busy time is a part of the time at all: a thread that idles may do with the rest what it likes.
+fn weighs_at_this_load(facts: Facts<'_>, finding: &Finding) -> bool {
+    let Some(split) = facts.measurements.split.as_ref().filter(|_| finding.share_of == BUSY_TIME) else {
+        return true;
+    };
+    finding.share.is_none_or(|share| share * split.utilisation() >= LEAST_SHARE_OF_WALL)
+}
+
+/// Puts what the service does before what programs beside the measurement do to it: they will not be there in production, or
+/// at the next try.
+fn service_first(facts: Facts<'_>, findings: Vec<Finding>) -> Vec<Finding> {
+    let is_worth_it = |finding: &Finding| {
+        finding.predicted_gain.is_some_and(|gain| gain.throughput >= verdict::WORTHWHILE_GAIN)
+    };
+    let is_of_machine = |finding: &Finding| finding.rule == CPU_STARVED;
+    let has_own = findings.iter().any(|finding| !is_of_machine(finding) && is_worth_it(finding));
+    if !has_own || !rules::is_by_neighbours(facts) {
+        return findings;
+    }
+    let (machine, service): (Vec<_>, Vec<_>) = findings.into_iter().partition(is_of_machine);
+    service.into_iter().chain(machine).collect()
 }
 
 fn ranked(mut findings: Vec<Finding>) -> Vec<Finding> {

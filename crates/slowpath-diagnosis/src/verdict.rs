@@ -3,10 +3,10 @@
 //! The class is read off the split of the main thread's wall time and the event loop's delay, in this order: data
 //! enough? starved? saturated (then by what)? stalls? waiting? Everything else is healthy.
 
-use crate::Facts;
 use crate::finding::{Finding, Location, Severity};
 use crate::gain::SATURATED;
 use crate::words::{LONG_LINE, millis, named, percent};
+use crate::{CPU_STARVED, Facts};
 use slowpath_analysis::{Measurements, NativeMeasure, Outcome, RowKind, Split, SplitClass};
 
 /// p99 below this is what people commonly ask of an API, ms.
@@ -210,13 +210,13 @@ fn native_alone(measurements: &Measurements) -> Option<&NativeMeasure> {
     measurements.native.as_ref().filter(|_| alone)
 }
 
-/// Whether more CPU would bring more than removing any other cause.
+/// Whether more CPU would bring more than removing any other cause. `findings` are ranked.
 fn is_starvation_the_main_cause(findings: &[Finding]) -> bool {
     let gain = |finding: &Finding| finding.predicted_gain.map_or(1.0, |gain| gain.throughput);
-    let starved =
-        findings.iter().filter(|finding| finding.rule == "cpu-starved").map(gain).fold(1.0, f64::max);
-    let other = findings.iter().filter(|finding| finding.rule != "cpu-starved").map(gain).fold(1.0, f64::max);
-    starved >= WORTHWHILE_GAIN && starved >= other
+    let starved = findings.iter().filter(|finding| finding.rule == CPU_STARVED).map(gain).fold(1.0, f64::max);
+    let other = findings.iter().filter(|finding| finding.rule != CPU_STARVED).map(gain).fold(1.0, f64::max);
+    let comes_last = findings.len() > 1 && findings.last().is_some_and(|last| last.rule == CPU_STARVED);
+    starved >= WORTHWHILE_GAIN && starved >= other && !(comes_last && other >= WORTHWHILE_GAIN)
 }
 
 /// Answers where too little was measured, or the target answered nothing but errors.

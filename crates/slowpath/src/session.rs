@@ -51,9 +51,9 @@ const SETTLE_COUNTERS: (Duration, f64) = (Duration::from_millis(500), 0.25);
 /// Number of the signal that Ctrl-C sends.
 const SIGINT: i32 = signal_hook::consts::SIGINT;
 
-/// A window in which work is counted per request is this many times the median latency, if that is not too long.
+/// A window in which requests are followed or work is counted per request is this many times the median latency, if that is not too long.
 const LATENCIES_IN_A_WINDOW: f64 = 2.5;
-const LONGEST_WINDOW: Duration = Duration::from_secs(8);
+const LONGEST_WINDOW: Duration = Duration::from_secs(5);
 
 /// Label of load between phases; belongs to no phase.
 const BETWEEN: &str = "between phases";

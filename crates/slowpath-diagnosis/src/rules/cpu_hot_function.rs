@@ -8,6 +8,7 @@ use crate::words::{factor, function_name, millis, percent, place};
 use crate::{Facts, gain};
 use slowpath_analysis::AppFunction;
 use slowpath_profile::tables::FunctionId;
+use std::collections::BTreeMap;
 
 /// Least share of busy time that makes a finding: removing less brings at most 1.1×, within the noise of a load test.
 const MIN_SHARE: f64 = 0.10;
@@ -32,6 +33,9 @@ const MIN_PART: f64 = 0.02;
 
 /// Lines quoted.
 const MAX_LINES: usize = 3;
+
+/// Part of a function's time in one package from which on the title names that.
+const MOSTLY_BELOW: f64 = 0.7;
 
 pub(super) const RULE: Rule = Rule {
     id: "cpu-hot-function",
@@ -127,7 +131,7 @@ fn finding(facts: Facts<'_>, hot: &AppFunction) -> Finding {
     }
     Finding {
         rule: RULE.id,
-        title: format!("{name} takes {} of the busy time", percent(share)),
+        title: format!("{name} takes {} of the busy time{}", percent(share), mostly_in(facts, hot)),
         severity,
         confidence,
         confidence_why,
@@ -140,6 +144,19 @@ fn finding(facts: Facts<'_>, hot: &AppFunction) -> Finding {
         function: Some(hot.function),
         intervals: Vec::new(),
     }
+}
+
+/// Names the package that a function spends most of its time in.
+fn mostly_in(facts: Facts<'_>, hot: &AppFunction) -> String {
+    let mut packages: BTreeMap<&str, f64> = BTreeMap::new();
+    for (called, share) in &hot.called {
+        if let Some(package) = &facts.profile.functions.get(*called).package {
+            *packages.entry(package).or_default() += share;
+        }
+    }
+    let largest = packages.into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    let most = largest.filter(|(_, share)| *share >= hot.share * MOSTLY_BELOW);
+    most.map_or(String::new(), |(package, _)| format!(", most of it in {package}"))
 }
 
 fn evidence(facts: Facts<'_>, hot: &AppFunction) -> Vec<Evidence> {

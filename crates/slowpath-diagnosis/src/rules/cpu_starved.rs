@@ -13,6 +13,9 @@ const MIN_SHARE: f64 = 0.10;
 /// Share from which on nothing else can be read from this run.
 const HIGH_SHARE: f64 = 0.30;
 
+/// Stolen or throttled time from which on the CPU is rationed, whatever else runs.
+const RATIONED: f64 = 0.05;
+
 pub(super) const RULE: Rule = Rule {
     id: "cpu-starved",
     summary: "the target was ready to run but did not get a CPU",
@@ -26,7 +29,8 @@ Time in the run queue is added to every request, and no change in the service's 
 The kernel counts run-queue wait per thread (`/proc/*/schedstat`). Fires from 10 % of wall time on. Who had the CPU is
 read from `/proc/stat` (other work, stolen time), `cpu.stat` (quota) and slowpath's own use.",
         lookalikes: "\
-A load generator on the same machine that takes the CPU itself: that is said, and is no fault of the service.",
+A load generator on the same machine that takes the CPU itself: that is said, and is no fault of the service. Programs
+that merely run beside the measurement: findings in the service's code come first then.",
         what_to_do: "\
 Give the service more CPU or fewer neighbours, raise the quota, or drive the load from another machine.",
         example: Example {
@@ -41,6 +45,14 @@ A tenth of the time lost is what a person would act on. From 30 % on nothing els
     },
     check,
 };
+
+/// Whether programs that have nothing to do with the target have the CPU that it lacks: a noisy measurement, more than a
+/// slow service.
+pub(crate) fn is_by_neighbours(facts: Facts<'_>) -> bool {
+    let machine = &facts.measurements.machine;
+    let is_rationed = machine.steal.max(machine.throttled.unwrap_or(0.0)) >= RATIONED;
+    !is_rationed && machine.others > machine.target
+}
 
 fn check(facts: Facts<'_>) -> Vec<Finding> {
     let Some(split) = &facts.measurements.split else {

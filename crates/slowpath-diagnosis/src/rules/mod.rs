@@ -39,6 +39,7 @@ mod tiny_writes;
 mod waits;
 mod wasm_hot;
 
+pub(crate) use cpu_starved::is_by_neighbours;
 pub use documentation::{Documentation, Example, rules_docs};
 
 use crate::Facts;

@@ -7,7 +7,10 @@ use crate::words::{millis, named, percent};
 use slowpath_analysis::{AsyncMeasure, Row, WaitKind, WaitPlace};
 
 /// Fewer followed requests than this say nothing about where requests in general spend their time.
-const MIN_FOLLOWED: u64 = 50;
+const MIN_FOLLOWED: u64 = 20;
+
+/// Followed requests from which on their mean is known well, and very well.
+const WELL_FOLLOWED: (u64, u64) = (50, 200);
 
 /// A mean wait below this is nobody's complaint: a twentieth of the 100 ms that people commonly ask of an API's p99.
 pub(super) const MIN_WAIT_MS: f64 = 5.0;
@@ -123,7 +126,11 @@ pub(super) fn at(place: Option<&WaitPlace>) -> String {
 
 /// How sure a rule is that rests on so many followed requests.
 pub(super) fn confidence(n_followed: u64) -> (Confidence, String) {
-    let confidence = if n_followed >= 4 * MIN_FOLLOWED { Confidence::High } else { Confidence::Medium };
+    let confidence = match n_followed {
+        n if n >= WELL_FOLLOWED.1 => Confidence::High,
+        n if n >= WELL_FOLLOWED.0 => Confidence::Medium,
+        _ => Confidence::Low,
+    };
     (confidence, format!("{n_followed} requests were followed from head to last byte"))
 }
 

@@ -79,6 +79,18 @@ fn a_package_without_an_application_frame_is_named_as_itself() {
 }
 
 #[test]
+fn what_a_hot_function_calls_of_a_package_is_said_with_its_share() {
+    let stacks =
+        format!("handle@3;count@12;dep:encode 50\nhandle@3;count@12;dep:free;dep:drop 20\n{}", flat(4));
+    let found = check(&Drawing::of(&stacks).load(100, 300.0), "cpu", &["cpu-hot-function count app.js:12"]);
+    let first = found.first();
+    assert!(first.title.ends_with(", most of it in dep"), "{}", first.title);
+    for said in ["% in encode() of dep", "% in free() of dep"] {
+        assert!(first.evidence.iter().any(|row| row.text.ends_with(said)), "{said}: {:?}", first.evidence);
+    }
+}
+
+#[test]
 fn native_work_outside_any_function_stays_visible() {
     let found = check(&Drawing::of(&format!("program 50\n{}", flat(10))).load(100, 300.0), "cpu", &[]);
     let unowned = &found.measurements.charges.unowned[0];

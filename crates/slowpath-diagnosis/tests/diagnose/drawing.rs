@@ -42,6 +42,7 @@ pub(crate) struct Hold {
 }
 
 /// A recording to be.
+#[allow(clippy::struct_excessive_bools, reason = "each says what is missing, independently of the others")]
 #[derive(Debug)]
 pub(crate) struct Drawing {
     pub(crate) threads: Vec<Thread>,
@@ -53,7 +54,11 @@ pub(crate) struct Drawing {
     pub(crate) errors: Option<(&'static str, u64)>,
     /// From when on the loop never turns again.
     pub(crate) hang: Option<f64>,
+    /// Whether answers go on to arrive nevertheless.
+    pub(crate) answers_go_on: bool,
     pub(crate) run_queue: f64,
+    /// Cores that other programs take.
+    pub(crate) neighbours: f64,
     /// Share of the time on a CPU; that of the busy samples where none is given.
     pub(crate) run: Option<f64>,
     pub(crate) died: Option<f64>,
@@ -86,7 +91,9 @@ impl Drawing {
             slow: (0.0, 0.0),
             errors: None,
             hang: None,
+            answers_go_on: false,
             run_queue: 0.0,
+            neighbours: 0.0,
             run: None,
             died: None,
             has_records: true,
@@ -160,6 +167,18 @@ impl Drawing {
     /// Share of wall time that the main thread waits for a CPU.
     pub(crate) fn run_queue(mut self, share: f64) -> Self {
         self.run_queue = share;
+        self
+    }
+
+    /// So many of the machine's four cores are taken by other programs.
+    pub(crate) fn neighbours(mut self, cores: f64) -> Self {
+        self.neighbours = cores;
+        self
+    }
+
+    /// Though the loop's timers are never seen again, requests are answered.
+    pub(crate) fn but_answers(mut self) -> Self {
+        self.answers_go_on = true;
         self
     }
 

@@ -61,6 +61,13 @@ fn an_endless_loop_is_named_though_every_request_timed_out() {
 }
 
 #[test]
+fn a_loop_whose_requests_are_answered_does_not_hang() {
+    let drawing = Drawing::of("handle@3;count@9 99").hangs_from(12.0, "handle@3;count@9").but_answers();
+    let found = check_first(&drawing.load(4, 5000.0), "cpu", "cpu-hot-function count app.js:9");
+    assert!(!found.sentence().contains("hangs"), "{}", found.sentence());
+}
+
+#[test]
 fn a_loop_that_never_turned_at_all_is_named() {
     let drawing = Drawing::of("").hangs_from(0.0, "handle@3;spin@9");
     check_first(&drawing, "cpu", "event-loop-stall spin app.js:9");

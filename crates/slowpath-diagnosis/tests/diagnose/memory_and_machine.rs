@@ -38,6 +38,17 @@ fn a_cause_of_its_own_that_weighs_more_goes_before_the_lack_of_cpu() {
 }
 
 #[test]
+fn the_services_own_cause_goes_before_programs_beside_the_measurement() {
+    let drawing =
+        || Drawing::of(&format!("handle@3;render@12 25\n{}", flat(15))).load(100, 300.0).run_queue(0.5);
+    check(&drawing(), "starved", &["cpu-starved", "cpu-hot-function render app.js:12"]);
+    let beside = drawing().neighbours(3.0);
+    check(&beside, "cpu", &["cpu-hot-function render app.js:12", "cpu-starved"]);
+    let alone = Drawing::of(&flat(20)).load(100, 300.0).run_queue(0.5).neighbours(3.0);
+    check(&alone, "starved", &["cpu-starved"]);
+}
+
+#[test]
 fn a_short_wait_for_a_cpu_is_no_finding() {
     let found = check(&Drawing::of(&flat(20)).run_queue(0.05).load(5000, 5.0), "healthy", &[]);
     assert!(found.refutes("waiting for a CPU"), "{:?}", found.diagnosis.refuted);

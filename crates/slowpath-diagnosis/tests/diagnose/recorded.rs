@@ -96,7 +96,7 @@ impl Drawing {
     fn load_intervals(&self) -> Vec<LoadInterval> {
         let Some((n_requests, latency_ms)) = self.load else { return Vec::new() };
         let interval = |from: f64| {
-            let hangs = self.hang.is_some_and(|start| start <= from);
+            let hangs = !self.answers_go_on && self.hang.is_some_and(|start| start <= from);
             let n_requests = if hangs { 0 } else { n_requests };
             let n_slow = (n_requests as f64 * self.slow.0).round() as u64;
             let errors = if hangs { Some(("timeout", 10)) } else { self.errors };
@@ -214,7 +214,8 @@ impl Drawing {
                 tasks: vec![task(pid)],
                 ..ProcessSample::default()
             });
-            let machine = MachineCpu { busy: spent(run), idle: spent(4.0 - run), steal: Nanos(0) };
+            let busy = run + self.neighbours;
+            let machine = MachineCpu { busy: spent(busy), idle: spent(4.0 - busy), steal: Nanos(0) };
             SystemSample { t: at(t), machine, processes: processes.collect(), ..SystemSample::default() }
         };
         let n_samples = if self.has_system { (self.end() * 2.0) as u32 + 1 } else { 0 };
