@@ -105,6 +105,9 @@ pub struct Charges {
     pub begun: Vec<(FunctionId, f64)>,
     /// Share of busy time with an application owner: on the stack, or by `begun`.
     pub owned_share: f64,
+    /// Share of busy time in Node's code that sends what was written, whoever is on the stack: pieces wait for each other, and
+    /// leave when their writer is done.
+    pub sending_share: f64,
 }
 
 /// What a function spends its time in, where modules are looked up, read or compiled.
@@ -133,12 +136,17 @@ impl Charges {
         let into = tree.folds(profile, busy);
         let exchanges = exchanging_stacks(profile);
         let called = called_by_owner(profile);
+        let sends = sending_stacks(profile);
+        let mut sending = 0;
         let mut functions: BTreeMap<FunctionId, FunctionSum> = BTreeMap::new();
         let mut sync_calls: BTreeMap<(FunctionId, Option<FunctionId>), (Vec<u64>, u64)> = BTreeMap::new();
         let mut unowned: BTreeMap<String, u64> = BTreeMap::new();
         let mut charged_unfolded: BTreeMap<FunctionId, Nanos> = BTreeMap::new();
         let mut begun: BTreeMap<FunctionId, f64> = BTreeMap::new();
         for sample in &samples {
+            if sample.stack.is_some_and(|stack| sends[stack.0 as usize]) {
+                sending += sample.duration;
+            }
             if let Doing::SyncCall(call) = sample.doing {
                 let caller = sample.owner.map(|owner| into[&owner]);
                 let (by_block, n) =
@@ -187,6 +195,7 @@ impl Charges {
         let on_stack: u64 = charged_unfolded.values().map(|time| time.0).sum();
         Self {
             owned_share: share(on_stack) + begun.iter().map(|(_, share)| share).sum::<f64>(),
+            sending_share: share(sending),
             begun,
             busy: Nanos(busy),
             n_busy_samples: samples.len() as u64,
@@ -291,6 +300,26 @@ const EXCHANGE_MODULES: &[&str] = &[
     "node:stream",
     "node:internal/deps/undici",
 ];
+
+/// Node's own code that takes what is written to an answer to the socket.
+const SENDING_MODULES: &[&str] =
+    &["node:_http_outgoing", "node:internal/streams/writable", "node:internal/stream_base_commons"];
+
+/// Returns for each stack whether what was written is being sent in it.
+fn sending_stacks(profile: &Profile) -> Vec<bool> {
+    let stacks = &profile.stacks;
+    let mut sends: Vec<bool> = Vec::with_capacity(stacks.len());
+    for (parent, function) in stacks.parent.iter().zip(&stacks.function) {
+        let function = profile.functions.get(*function);
+        let inherited = parent.is_some_and(|parent| sends[parent.0 as usize]);
+        // Callbacks of the application may run below it.
+        sends.push(match function.category {
+            Category::App | Category::Dependency => false,
+            _ => inherited || SENDING_MODULES.iter().any(|module| function.file.starts_with(module)),
+        });
+    }
+    sends
+}
 
 /// Native work that belongs to connections rather than to what is exchanged over them.
 const OF_CONNECTIONS: &[&str] = &["connect/close", "TLS", "dns"];

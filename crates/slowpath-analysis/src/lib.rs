@@ -12,6 +12,7 @@ mod load;
 mod machine;
 mod native;
 mod overhead;
+mod package_callers;
 mod phases;
 mod processes;
 mod profile_measure;
@@ -46,6 +47,7 @@ pub use stall_groups::StallGroup;
 pub use threads::{ServingThread, process_running, serving_threads};
 pub use timeline::{Series, Timeline};
 
+use package_callers::PackageCallers;
 use slowpath_profile::Recording;
 use slowpath_profile::tables::Profile;
 use stack_class::StackClasses;
@@ -111,7 +113,7 @@ impl Measurements {
         let charges = Charges::of(profile, &serving, &owners);
         let load_of_async =
             load.as_ref().and_then(|load| load.phases.iter().find(|phase| phase.phase == "async"));
-        let async_ops = AsyncMeasure::of(recording, profile, &phases, load_of_async);
+        let mut async_ops = AsyncMeasure::of(recording, profile, &phases, load_of_async);
         let mut event_loop = main_pid.and_then(|pid| LoopMeasure::of(recording, pid, &phases));
         if let Some(event_loop) = &mut event_loop {
             event_loop.name_culprits(profile, &phases);
@@ -119,7 +121,14 @@ impl Measurements {
         let stall_groups = StallGroup::of(event_loop.as_ref(), recording);
         let gc = main_pid.and_then(|pid| GcMeasure::of(recording, pid, &phases));
         let native = NativeMeasure::of(recording, profile, &phases);
-        let counters = CounterMeasure::of(recording, profile, split.as_ref(), load.as_ref());
+        let mut counters = CounterMeasure::of(recording, profile, split.as_ref(), load.as_ref());
+        let callers = PackageCallers::of(profile, &charges);
+        if let Some(measure) = &mut async_ops {
+            callers.name_waits(measure);
+        }
+        if let Some(measure) = &mut counters {
+            callers.name_counted(measure);
+        }
         let calls = CallMeasure::of(recording, profile);
         let processes = processes::measure(recording, profile, &phases);
         let machine = MachineMeasure::of(recording, &phases, load.as_ref());

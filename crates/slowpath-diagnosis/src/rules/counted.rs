@@ -12,8 +12,8 @@ pub(super) const MIN_SHARE: f64 = 0.05;
 /// Least share of wall time: on a thread that idles nobody waits for it.
 const MIN_SHARE_OF_WALL: f64 = 0.03;
 
-/// Least requests in the counters phase: fewer say nothing of "per request".
-pub(super) const MIN_REQUESTS: u64 = 20;
+/// Least requests in the counters phase: with fewer, those that were cut by its ends weigh too much for "per request".
+pub(super) const MIN_REQUESTS: u64 = 6;
 
 /// Calls whose place was read, from which on a place's numbers are sure to a tenth; and to a fifth.
 const MANY_SAMPLED: u64 = 400;

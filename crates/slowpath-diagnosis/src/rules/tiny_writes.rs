@@ -56,12 +56,15 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         .of_kind("socket.write")
         .find(|row| row.key == "inbound")
         .map_or_else(slowpath_analysis::CounterSum::default, |row| row.sum);
+    // The clocks around calls do not see what the pieces cost later, on their way to the socket; samples do.
+    let of_all_writes = writes.n / (writes.n + counters.total("http.request").n).max(1.0);
     let mut findings = Vec::new();
     for sum in counters.by_function(|row| row.kind == "response.write") {
         let each = sum.sum.bytes / sum.sum.n.max(1.0);
         // What the pieces cost when they reach the socket is charged to whoever ends the answer: no bound by samples here.
         let part = sum.sum.n / writes.n * (1.0 - 1.0 / per_answer);
-        let share = counters.share_of_busy(sum.sum.ms + sent.ms * part);
+        let sampled = facts.measurements.charges.sending_share * part * of_all_writes;
+        let share = counters.share_of_busy(sum.sum.ms + sent.ms * part).max(sampled);
         let relative = (2.0 / (sum.n_sampled.max(1) as f64).sqrt()).max(0.15);
         let interval = (share * (1.0 - relative), (share * (1.0 + relative)).min(1.0));
         let cost = Cost { function: sum.function, share, interval, n_sampled: sum.n_sampled };
