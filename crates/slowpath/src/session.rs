@@ -51,8 +51,11 @@ const SETTLE_COUNTERS: (Duration, f64) = (Duration::from_millis(500), 0.25);
 /// Number of the signal that Ctrl-C sends.
 const SIGINT: i32 = signal_hook::consts::SIGINT;
 
-/// A window in which requests are followed or work is counted per request is this many times the median latency, if that is not too long.
+/// A window in which requests are followed, or work is counted per request, is this many times the median latency, if that
+/// is not too long.
 const LATENCIES_IN_A_WINDOW: f64 = 2.5;
+/// And sees so many requests, if that is not too long.
+const REQUESTS_IN_A_WINDOW: f64 = 30.0;
 const LONGEST_WINDOW: Duration = Duration::from_secs(5);
 
 /// Label of load between phases; belongs to no phase.
@@ -262,13 +265,15 @@ impl Session<'_> {
     /// end to end: closed loops send them in bursts, one every latency.
     fn least_window(&self, index: usize) -> Duration {
         let recorders = recorders_in(&self.plan.phases, index);
-        let counts =
-            [RecorderKind::Counters, RecorderKind::Calls].iter().any(|kind| recorders.contains(kind));
+        let per_request = [RecorderKind::Async, RecorderKind::Counters, RecorderKind::Calls];
+        let counts = per_request.iter().any(|kind| recorders.contains(kind));
         // An open load's schedule is of the planned length.
         let is_closed = self.plan.load.as_ref().is_some_and(|load| load.pacing == Pacing::Closed);
         match self.usual_load.filter(|_| counts && is_closed) {
             Some(load) => {
-                LONGEST_WINDOW.min(Duration::from_secs_f64(load.p50_ms / 1e3 * LATENCIES_IN_A_WINDOW))
+                let latencies = load.p50_ms / 1e3 * LATENCIES_IN_A_WINDOW;
+                let requests = REQUESTS_IN_A_WINDOW / load.requests_per_second.max(0.1);
+                LONGEST_WINDOW.min(Duration::from_secs_f64(latencies.max(requests)))
             }
             None => Duration::ZERO,
         }
