@@ -3,7 +3,7 @@
 use slowpath_profile::Recording;
 use slowpath_profile::recording::CounterRecord;
 use slowpath_profile::tables::{FunctionId, Profile};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Calls of functions in the calls phase.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -14,6 +14,8 @@ pub struct CallMeasure {
     pub n_requests: f64,
     /// Calls by function, over all processes.
     pub calls: BTreeMap<FunctionId, u64>,
+    /// Async functions and generators: V8 counts it as a call, too, when they go on. What they have is a bound.
+    pub resumed: BTreeSet<FunctionId>,
 }
 
 impl CallMeasure {
@@ -47,15 +49,24 @@ impl CallMeasure {
             return None;
         }
         let mut calls = BTreeMap::new();
+        let mut resumed = BTreeSet::new();
         for row in &profile.function_calls {
+            if row.resumes {
+                resumed.insert(row.function);
+            }
             *calls.entry(row.function).or_default() += row.n;
         }
         let window_ms = profile.function_calls.iter().map(|row| row.ms).fold(0.0, f64::max);
-        Some(Self { window_ms, n_requests, calls })
+        Some(Self { window_ms, n_requests, calls, resumed })
     }
 
-    /// Returns how often a function is called per request; `None` where that was not counted.
+    /// Returns how often a function is called per request; `None` where that was not counted, or only with its awaits.
     pub fn per_request(&self, function: FunctionId) -> Option<f64> {
+        self.per_request_at_most(function).filter(|_| !self.resumed.contains(&function))
+    }
+
+    /// Returns how often a function is called per request, or more: each `await` of an async function counts.
+    pub fn per_request_at_most(&self, function: FunctionId) -> Option<f64> {
         let n = self.calls.get(&function)?;
         (self.n_requests > 0.0).then(|| *n as f64 / self.n_requests)
     }

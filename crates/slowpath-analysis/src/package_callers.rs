@@ -73,3 +73,67 @@ impl<'a> PackageCallers<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::async_ops::WaitKind;
+    use crate::charge::AppFunction;
+    use slowpath_profile::Nanos;
+    use slowpath_profile::tables::Function;
+
+    fn function(name: &str, category: Category, package: Option<&str>) -> Function {
+        let (file, package) = (format!("{name}.js"), package.map(str::to_owned));
+        Function { name: name.into(), file, line: 7, column: 3, category, package, kind: None }
+    }
+
+    /// Returns how a wait of `client`'s own code is named, where `ask` and `tell` call that package for these shares.
+    fn named(shares: (f64, f64), is_app: bool) -> String {
+        let mut profile = Profile::default();
+        let post = profile.functions.intern(function("post", Category::Dependency, Some("client")));
+        let mut caller = |name: &str, share: f64| AppFunction {
+            function: profile.functions.intern(function(name, Category::App, None)),
+            charged: Nanos(1),
+            own_code: Nanos(0),
+            share,
+            share_interval: (share, share),
+            n_samples: 1,
+            spent_in: Vec::new(),
+            called: vec![(post, share)],
+            callers: Vec::new(),
+            folded: Vec::new(),
+            in_sync_calls: Nanos(0),
+            in_exchange: Nanos(0),
+        };
+        let functions = vec![caller("ask", shares.0), caller("tell", shares.1)];
+        let charges = Charges { functions, ..Charges::default() };
+        let mut place = WaitPlace {
+            kind: WaitKind::Http,
+            remote: None,
+            call: "client".into(),
+            function: "send".into(),
+            file: "node_modules/client/send.js".into(),
+            line: 1,
+            column: 1,
+            is_app,
+            package: Some("client".into()),
+        };
+        PackageCallers::of(&profile, &charges).name(&mut place);
+        place.name()
+    }
+
+    #[test]
+    fn a_wait_of_a_packages_own_code_is_that_of_the_function_that_calls_the_package() {
+        assert_eq!(named((0.3, 0.1), false), "await client in ask (ask.js:7)");
+    }
+
+    #[test]
+    fn where_two_functions_call_the_package_nobody_is_blamed() {
+        assert_eq!(named((0.2, 0.2), false), "await client in send (send.js:1)");
+    }
+
+    #[test]
+    fn what_the_stack_shows_stays() {
+        assert_eq!(named((0.3, 0.1), true), "await client in send (send.js:1)");
+    }
+}

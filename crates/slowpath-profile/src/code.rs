@@ -227,6 +227,20 @@ impl<'a> Script<'a> {
         self.line_range(line).is_some_and(|(start, end)| function.start < end && start < function.end)
     }
 
+    /// Whether a function may stop and go on: an async function or a generator. V8 counts each time that it goes on as a call.
+    pub fn resumes(&self, id: RangeId) -> bool {
+        let start = self.functions[id.0].start;
+        let line = self.line_starts.partition_point(|of_line| *of_line <= start).saturating_sub(1);
+        let column = (start - self.line_starts[line]) as usize;
+        let units: Vec<u16> = self.line_text(line as u32).encode_utf16().skip(column).take(16).collect();
+        let text = String::from_utf16_lossy(&units);
+        let after_async = text.strip_prefix("async");
+        after_async
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$'))
+            || text.starts_with('*')
+            || text.strip_prefix("function").is_some_and(|rest| rest.trim_start().starts_with('*'))
+    }
+
     /// Whether one function lies within another.
     pub fn is_within(&self, inner: RangeId, outer: RangeId) -> bool {
         let (inner, outer) = (&self.functions[inner.0], &self.functions[outer.0]);

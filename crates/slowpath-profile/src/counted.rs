@@ -30,6 +30,8 @@ pub struct FunctionCalls {
     pub function: FunctionId,
     /// Calls.
     pub n: u64,
+    /// Whether going on after an `await` or `yield` counts as a call, too.
+    pub resumes: bool,
     /// Length of the window, ms.
     pub ms: f64,
 }
@@ -130,12 +132,14 @@ impl Profile {
                 functions.iter().map(|(_, start, end, n)| ((*start, *end), *n)).collect();
             let counted: Vec<_> = script
                 .ranges()
-                .filter_map(|(id, range)| Some((script.frame_of(id, url), *by_range.get(&range)?)))
+                .filter_map(|(id, range)| {
+                    Some((script.frame_of(id, url), *by_range.get(&range)?, script.resumes(id)))
+                })
                 .collect();
-            for (frame, n) in counted {
+            for (frame, n, resumes) in counted {
                 let frame = code.original_frame(&frame).unwrap_or(frame);
                 let function = self.known_or_new(function_of(scope, &frame, None));
-                self.function_calls.push(FunctionCalls { pid, function, n, ms });
+                self.function_calls.push(FunctionCalls { pid, function, n, resumes, ms });
             }
             return;
         }
@@ -146,7 +150,7 @@ impl Profile {
             let own_name = name.rsplit('.').next().unwrap_or(name);
             let mut known = self.functions.iter().filter(|(_, f)| f.file == file && f.name == own_name);
             if let (Some((function, _)), None) = (known.next(), known.next()) {
-                self.function_calls.push(FunctionCalls { pid, function, n: *n, ms });
+                self.function_calls.push(FunctionCalls { pid, function, n: *n, resumes: false, ms });
             }
         }
     }

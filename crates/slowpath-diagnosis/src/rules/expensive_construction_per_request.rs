@@ -1,7 +1,7 @@
 //! `expensive-construction-per-request`: something costly is built anew for each request.
 
-use super::counted::{counted, number, of_cost};
-use super::hot_code::{calls_per_request, hot_functions, hot_lines, sampled_cost};
+use super::counted::{counted, of_cost};
+use super::hot_code::{PerRequest, hot_functions, hot_lines, sampled_cost};
 use super::{Breadth, Documentation, Example, Rule};
 use crate::Facts;
 use crate::finding::{Confidence, Finding};
@@ -117,10 +117,8 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         if share < MIN_SHARE || !builds(function) || !is_target_code(function) {
             continue;
         }
-        let Some(per_request) = calls_per_request(facts, time.function) else { continue };
-        if !(MIN_PER_REQUEST..=MAX_PER_REQUEST).contains(&per_request) {
-            continue;
-        }
+        let often = (MIN_PER_REQUEST, MAX_PER_REQUEST);
+        let Some(per_request) = PerRequest::of(facts, time.function, often) else { continue };
         // One constructor calls another: the outermost is the one to keep.
         let owner = if function.category == Category::App {
             time.function
@@ -146,7 +144,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
             let making: Vec<_> =
                 lines.iter().filter(|line| BUILT_INS.iter().any(|made| line.text.contains(made))).collect();
             let share: f64 = making.iter().map(|line| line.share).sum();
-            let per_request = calls_per_request(facts, owner).filter(|n| *n >= MIN_PER_REQUEST);
+            let per_request = PerRequest::of(facts, owner, (MIN_PER_REQUEST, f64::INFINITY));
             let (Some(line), Some(per_request)) = (making.first(), per_request) else { continue };
             if share >= MIN_SHARE {
                 findings.push(finding(
@@ -183,7 +181,7 @@ fn finding(
     facts: Facts<'_>,
     owner: FunctionId,
     share: f64,
-    per_request: f64,
+    per_request: PerRequest,
     what: &str,
     line: Option<u32>,
 ) -> Finding {
@@ -198,9 +196,6 @@ fn finding(
         cost.n_sampled as f64,
     );
     sampled.recorder = "cpu";
-    let mut called =
-        counted(format!("called {} times per request", number(per_request)), per_request, "per request", 0.0);
-    (called.recorder, called.n_samples) = ("calls", None);
     let title = format!(
         "{name} builds anew for each request what could be kept: {} of the busy time",
         percent(share)
@@ -210,7 +205,14 @@ fn finding(
         place(row),
         what
     );
-    let mut finding = of_cost(facts, &RULE, cost, title, vec![sampled, called], advice);
+    let mut finding = of_cost(
+        facts,
+        &RULE,
+        cost,
+        title,
+        std::iter::once(sampled).chain(per_request.evidence()).collect(),
+        advice,
+    );
     finding.confidence = finding.confidence.min(Confidence::Medium);
     finding.confidence_why.push_str("; that the result does not depend on the request is read from the name");
     finding

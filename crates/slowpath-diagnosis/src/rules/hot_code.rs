@@ -73,6 +73,38 @@ pub(super) fn calls_per_request(facts: Facts<'_>, function: FunctionId) -> Optio
     facts.measurements.calls.as_ref()?.per_request(function)
 }
 
+/// That a function is called for each request.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum PerRequest {
+    /// So often.
+    Times(f64),
+    /// How often is not known: V8 counts the awaits of async functions as calls.
+    Often,
+}
+
+impl PerRequest {
+    /// Tells whether a function is called `least` to `most` times per request; where its awaits count, at least often enough.
+    pub(super) fn of(facts: Facts<'_>, function: FunctionId, (least, most): (f64, f64)) -> Option<Self> {
+        if let Some(n) = calls_per_request(facts, function) {
+            return (least..=most).contains(&n).then_some(Self::Times(n));
+        }
+        let bound = facts.measurements.calls.as_ref()?.per_request_at_most(function)?;
+        (bound >= least).then_some(Self::Often)
+    }
+
+    /// Says it, where it is known.
+    pub(super) fn evidence(self) -> Option<Evidence> {
+        let Self::Times(n) = self else { return None };
+        Some(Evidence {
+            text: format!("called {} times per request", number(n)),
+            value: Some(n),
+            unit: "per request",
+            n_samples: None,
+            recorder: "calls",
+        })
+    }
+}
+
 /// Returns the busy main-thread time of a request over all serving threads, ms.
 pub(super) fn busy_ms_per_request(facts: Facts<'_>) -> Option<f64> {
     let load = facts.measurements.load.as_ref()?;

@@ -1,7 +1,7 @@
 //! `regex-recompiled`: a regular expression is built from its source again and again.
 
-use super::counted::{MIN_SHARE, counted, number, of_cost};
-use super::hot_code::{calls_per_request, hot_functions, hot_lines, sampled_cost};
+use super::counted::{MIN_SHARE, counted, of_cost};
+use super::hot_code::{PerRequest, hot_functions, hot_lines, sampled_cost};
 use super::{Breadth, Documentation, Example, Rule};
 use crate::Facts;
 use crate::finding::Finding;
@@ -46,10 +46,10 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
             let lines = hot_lines(facts, owner);
             let building: Vec<_> = lines.iter().filter(|line| line.text.contains("RegExp(")).collect();
             let share: f64 = building.iter().map(|line| line.share).sum();
-            let per_request = calls_per_request(facts, owner);
+            let per_request = PerRequest::of(facts, owner, (MIN_PER_REQUEST, f64::INFINITY));
             let cost = sampled_cost(facts, owner, share);
             let (Some(line), Some(per_request)) = (building.first(), per_request) else { continue };
-            if per_request < MIN_PER_REQUEST || !cost.matters(facts, MIN_SHARE) {
+            if !cost.matters(facts, MIN_SHARE) {
                 continue;
             }
             let row = facts.profile.functions.get(owner);
@@ -65,20 +65,20 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
                 cost.n_sampled as f64,
             );
             sampled.recorder = "cpu";
-            let mut called = counted(
-                format!("{name} is called {} times per request", number(per_request)),
-                per_request,
-                "per request",
-                0.0,
-            );
-            (called.recorder, called.n_samples) = ("calls", None);
             let title = format!(
                 "{name} builds a regular expression again and again: {} of the busy time",
                 percent(share)
             );
             let advice =
                 format!("In {name} at {}, line {}: build it once and keep it.", place(row), line.line);
-            findings.push(of_cost(facts, &RULE, cost, title, vec![sampled, called], advice));
+            findings.push(of_cost(
+                facts,
+                &RULE,
+                cost,
+                title,
+                std::iter::once(sampled).chain(per_request.evidence()).collect(),
+                advice,
+            ));
         }
     }
     findings

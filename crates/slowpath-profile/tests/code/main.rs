@@ -2,4 +2,5 @@
 
 mod drawn;
 mod inlined;
+mod resumes;
 mod source_maps;
