@@ -302,6 +302,7 @@ const RECORDER_OF_RULE: &[(&str, &[&str])] = &[
         &[
             "slow-upstream",
             "sequential-awaits",
+            "delay-by-timer",
             "lock-held-across-io",
             "socket-pool-wait",
             "thread-pool-saturated",

@@ -35,8 +35,13 @@ const EXPLAINING: f64 = 0.2;
 const STALLED: f64 = 0.05;
 
 /// Rules on waits that the service itself can do without.
-const WAIT_RULES: &[&str] =
-    &["lock-held-across-io", "socket-pool-wait", "thread-pool-saturated", "sequential-awaits"];
+const WAIT_RULES: &[&str] = &[
+    "lock-held-across-io",
+    "socket-pool-wait",
+    "thread-pool-saturated",
+    "sequential-awaits",
+    "delay-by-timer",
+];
 
 /// Share of the time of requests from which on a single wait is worth naming in the verdict: more than all of half the others.
 const NAMED_WAIT: f64 = 0.3;

@@ -6,6 +6,7 @@ mod cpu_hot_dependency;
 mod cpu_hot_function;
 mod cpu_starved;
 mod deep_copy_per_request;
+mod delay_by_timer;
 mod documentation;
 mod event_loop_stall;
 mod expensive_construction_per_request;
@@ -78,6 +79,7 @@ pub static RULES: &[Rule] = &[
     sync_child_process::RULE,
     connection_churn::RULE,
     deep_copy_per_request::RULE,
+    delay_by_timer::RULE,
     expensive_construction_per_request::RULE,
     json_churn::RULE,
     module_load_at_runtime::RULE,

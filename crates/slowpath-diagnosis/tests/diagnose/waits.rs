@@ -147,3 +147,12 @@ fn a_full_thread_makes_everything_wait_and_no_wait_is_its_cause() {
     let drawing = Drawing::of("handle@3 97").load(100, 300.0).follows(log);
     check(&drawing, "cpu", &["cpu-hot-function handle app.js:3"]);
 }
+
+#[test]
+fn a_pause_of_the_services_own_is_named_where_it_is_made() {
+    let waits =
+        [(0.4, 80.4, "Timeout", None, false), (80.8, 95.0, "HTTPCLIENTREQUEST", Some("up:80"), false)];
+    check(&drawing(96.0, requests(96.0, &waits)), "waiting", &["delay-by-timer ask app.js:12"]);
+    let short = [(0.4, 3.0, "Timeout", None, false)];
+    check(&drawing(4.0, requests(4.0, &short)), "healthy", &[]);
+}
