@@ -3,6 +3,7 @@
 //! Needs Rust and Node.js. Everything else (npm packages, cargo tools) it fetches with their own clients.
 
 mod checks;
+mod companions;
 mod nightly;
 mod scoreboard;
 mod scoreboard_table;
@@ -18,7 +19,8 @@ cargo xtask COMMAND
   test          set up, then everything that CI checks: format, lints, licences, types, unit and end-to-end tests
   page          build the report page (ui/dist/page.html)
   setup         fetch what the tests need: npm packages, Node 18 to 24, cargo tools
-  scoreboard [NAME...]  run the programs with a planted cause and their healthy twins, and say how often slowpath is right
+  scoreboard [NAME...]  run the programs with a planted cause and their healthy twins, and say how often slowpath is right;
+                with SLOWPATH_SCOREBOARD_KEEP=DIR keep their recordings, with `--rejudge DIR` first report those anew instead
   rules-docs    write docs/rules from the rules' own documentation
   e2e [FILTER]  only the end-to-end tests
   nightly [S]   every fuzz target for S seconds, or 60; needs cargo-fuzz

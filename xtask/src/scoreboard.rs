@@ -1,17 +1,18 @@
 //! Runs slowpath on the programs of `fixtures/programs`, each with a planted cause, and on their healthy twins, and
 //! compares what it says with what was planted. The table goes to the terminal and, dated, to `bench/scoreboard`.
 //!
-//! A program is laid out in a temporary folder: `common`, its `src` over it, for the twin its `fixed` over that.
+//! A program is laid out in a temporary folder: `common`, its `src` over it, for the twin its `fixed` over that. Beside it run
+//! what it needs: a provider (`slowpath mock`) and, where it asks for one, a Redis.
 
+use crate::companions::{Mock, Redis};
 use crate::scoreboard_table::{Row, write_table};
 use crate::{setup, shell};
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 /// How long each program is under load, warm-up included. Long enough that the undisturbed phases have ten seconds.
 const DURATION: &str = "18";
@@ -25,11 +26,24 @@ pub(crate) struct Expected {
     connections: u32,
     #[serde(default)]
     stream: bool,
+    /// What is started.
+    #[serde(default = "default_start")]
+    start: String,
+    /// Tokens of an answer of the provider.
     #[serde(default = "default_tokens")]
-    tokens: u32,
+    pub(crate) tokens: u32,
     /// Latency of the provider in milliseconds.
     #[serde(default = "default_upstream_ms")]
-    upstream_ms: u32,
+    pub(crate) upstream_ms: u32,
+    /// Share of requests that the provider answers with an error, such as `10%`.
+    #[serde(default = "default_error_rate")]
+    pub(crate) error_rate: String,
+    /// Whether removing the cause brings throughput; removing a leak or a storm of retries helps otherwise.
+    #[serde(default = "yes")]
+    pub(crate) brings_throughput: bool,
+    /// Whether it needs a Redis.
+    #[serde(default)]
+    redis: bool,
     /// What was planted, the largest first; nothing in a healthy program.
     #[serde(default, rename = "cause")]
     pub(crate) causes: Vec<Cause>,
@@ -49,6 +63,18 @@ fn default_connections() -> u32 {
     32
 }
 
+fn yes() -> bool {
+    true
+}
+
+fn default_start() -> String {
+    "src/server.js".into()
+}
+
+fn default_error_rate() -> String {
+    "0%".into()
+}
+
 fn default_tokens() -> u32 {
     20
 }
@@ -63,10 +89,14 @@ pub(crate) struct Answer {
     pub(crate) report: Value,
 }
 
-pub(crate) fn run(names: &[String]) -> Result<()> {
-    setup::page()?;
-    shell::cargo(&["build", "--release", "--package", "slowpath"])?;
-    let slowpath = shell::target_dir().join("release/slowpath");
+/// `--rejudge DIR` asks what this slowpath says of recordings that `SLOWPATH_SCOREBOARD_KEEP=DIR` kept, and records nothing.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let (kept, names) = match arguments {
+        [flag, dir, names @ ..] if flag == "--rejudge" => (Some(PathBuf::from(dir)), names),
+        names => (None, names),
+    };
+    let slowpath = binary()?;
+    setup::npm_packages("fixtures/programs/packages")?;
     let programs = shell::root().join("fixtures/programs");
     let chosen = choose(&programs, names)?;
     let mut rows = Vec::new();
@@ -75,15 +105,29 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
         let text = std::fs::read_to_string(folder.join("expected.toml"))
             .with_context(|| format!("{name}: expected.toml"))?;
         let expected: Expected = toml::from_str(&text).with_context(|| format!("{name}: expected.toml"))?;
-        let planted = measure(&slowpath, &folder, &expected, false).with_context(|| name.clone())?;
+        let answer = |is_twin: bool| match &kept {
+            Some(dir) => rejudge(&slowpath, &dir.join(kept_name(&folder, is_twin))),
+            None => measure(&slowpath, &folder, &expected, is_twin),
+        };
+        let planted = answer(false).with_context(|| name.clone())?;
         let twin = folder.join("fixed").exists();
-        let twin = twin.then(|| measure(&slowpath, &folder, &expected, true)).transpose()?;
+        let twin = twin.then(|| answer(true)).transpose().with_context(|| name.clone())?;
         let row = Row::of(&name, &expected, &planted, twin.as_ref());
         eprintln!("{}", row.in_a_line());
         rows.push(row);
     }
     let whole_board = names.is_empty();
     write_table(&rows, whole_board.then(|| shell::root().join("bench/scoreboard")).as_deref())
+}
+
+/// Returns the slowpath to judge: the one that `SLOWPATH_SCOREBOARD_BINARY` names, else that of this tree, built.
+fn binary() -> Result<PathBuf> {
+    if let Some(given) = std::env::var_os("SLOWPATH_SCOREBOARD_BINARY") {
+        return Ok(given.into());
+    }
+    setup::page()?;
+    shell::cargo(&["build", "--release", "--package", "slowpath"])?;
+    Ok(shell::target_dir().join("release/slowpath"))
 }
 
 /// Returns the programs to run, all of them without names.
@@ -111,7 +155,12 @@ fn measure(slowpath: &Path, folder: &Path, expected: &Expected, is_twin: bool) -
     if is_twin {
         copy_over(&folder.join("fixed"), &scratch.path().join("src"))?;
     }
+    std::os::unix::fs::symlink(
+        folder.with_file_name("packages").join("node_modules"),
+        scratch.path().join("node_modules"),
+    )?;
     let mock = Mock::start(slowpath, expected)?;
+    let redis = expected.redis.then(Redis::start).transpose()?;
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let out = tempfile::Builder::new().prefix("scoreboard-").tempdir()?;
     let body = format!(
@@ -140,55 +189,38 @@ fn measure(slowpath: &Path, folder: &Path, expected: &Expected, is_twin: bool) -
             &format!("http://127.0.0.1:{port}/v1/chat/completions"),
             "--",
             "node",
-            "src/server.js",
+            &expected.start,
         ])
         .current_dir(scratch.path())
         .env("PORT", port.to_string())
         .env("UPSTREAM_PORT", mock.port.to_string())
+        .env("REDIS_PORT", redis.as_ref().map_or(0, |redis| redis.port).to_string())
         .stderr(Stdio::piped())
         .output()
         .context("slowpath does not start")?;
     if let Some(keep) = std::env::var_os("SLOWPATH_SCOREBOARD_KEEP") {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        let kept = PathBuf::from(keep).join(format!("{name}{}", if is_twin { "-twin" } else { "" }));
-        copy_over(&out.path().join("recording"), &kept)?;
+        copy_over(&out.path().join("recording"), &PathBuf::from(keep).join(kept_name(folder, is_twin)))?;
     }
     let report = serde_json::from_slice(&output.stdout)
         .with_context(|| format!("no report; slowpath said: {}", String::from_utf8_lossy(&output.stderr)))?;
     Ok(Answer { report })
 }
 
-/// The provider behind the gateway.
-struct Mock {
-    child: Child,
-    port: u16,
+/// Returns the name that a kept recording has.
+fn kept_name(folder: &Path, is_twin: bool) -> String {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    format!("{name}{}", if is_twin { "-twin" } else { "" })
 }
 
-impl Mock {
-    fn start(slowpath: &Path, expected: &Expected) -> Result<Self> {
-        let latency = format!("{}ms", expected.upstream_ms);
-        let mut child = Command::new(slowpath)
-            .args(["mock", "--port", "0", "--itl", "2ms", "--tokens", &expected.tokens.to_string()])
-            .args(["--unary-latency", &latency, "--ttft", &latency])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("`slowpath mock` does not start")?;
-        let mut line = String::new();
-        let stdout = child.stdout.as_mut().context("it is piped")?;
-        BufReader::new(stdout).read_line(&mut line)?;
-        let port = line.trim().rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok());
-        let port = port.with_context(|| format!("`slowpath mock` printed no URL but `{line}`"))?;
-        Ok(Self { child, port })
+/// Reports a recording anew.
+fn rejudge(slowpath: &Path, recording: &Path) -> Result<Answer> {
+    let mut command = Command::new(slowpath);
+    let output = command.arg("report").arg(recording).output().context("slowpath does not start")?;
+    if !output.status.success() {
+        bail!("no report of {}: {}", recording.display(), String::from_utf8_lossy(&output.stderr));
     }
-}
-
-impl Drop for Mock {
-    fn drop(&mut self) {
-        // It may have ended by itself; either way nobody is left to tell.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    let text = std::fs::read_to_string(recording.join("report.json"))?;
+    Ok(Answer { report: serde_json::from_str(&text)? })
 }
 
 /// Copies a folder's files over what is there.

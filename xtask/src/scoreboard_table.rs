@@ -19,6 +19,7 @@ pub(crate) struct Row {
     n_causes: (usize, usize),
     predicted: Option<f64>,
     measured: Option<f64>,
+    brings_throughput: bool,
     measured_cpu: Option<f64>,
     /// Share of the time that the thread waited for a CPU: with much of it, throughput is that of the machine.
     run_queue: f64,
@@ -78,6 +79,7 @@ impl Row {
             n_causes: (n_found, expected.causes.len()),
             predicted: (!is_healthy).then(|| 1.0 / (1.0 - parts.min(0.95))),
             measured: ratio(&["load", "requests_per_second"], false),
+            brings_throughput: expected.brings_throughput,
             run_queue: planted.report["split"]["run_queue"].as_f64().unwrap_or(0.0),
             measured_cpu: ratio(&["load", "cpu_ms_per_request"], true),
             false_alarms: false_alarms.iter().map(in_short).collect(),
@@ -87,7 +89,7 @@ impl Row {
     }
 
     fn is_gain_right(&self) -> Option<bool> {
-        let (predicted, measured) = (self.predicted?, self.measured?);
+        let (predicted, measured) = (self.predicted?, self.measured.filter(|_| self.brings_throughput)?);
         Some((predicted / measured - 1.0).abs() <= GAIN_TOLERANCE)
     }
 

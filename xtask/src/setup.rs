@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, bail};
 use std::time::SystemTime;
 
 /// Folders with npm packages.
-const NPM_FOLDERS: &[&str] = &["ui", "agent", "fixtures/e2e"];
+const NPM_FOLDERS: &[&str] = &["ui", "agent", "fixtures/e2e", "fixtures/programs/packages"];
 
 /// Tools from crates.io: program, package.
 const CARGO_TOOLS: &[(&str, &str)] = &[("cargo-nextest", "cargo-nextest"), ("cargo-deny", "cargo-deny")];
@@ -41,7 +41,7 @@ fn build_page() -> Result<()> {
 }
 
 /// Installs a folder's packages when its lock file is newer than what is installed.
-fn npm_packages(folder: &str) -> Result<()> {
+pub(crate) fn npm_packages(folder: &str) -> Result<()> {
     let folder_path = shell::root().join(folder);
     let changed = |name: &str| -> Result<SystemTime> {
         let path = folder_path.join(name);
