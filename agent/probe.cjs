@@ -10,8 +10,9 @@
 const { performance, PerformanceObserver } = require('perf_hooks');
 const { getHeapStatistics } = require('v8');
 const { AsyncRing } = require('./async-ring.cjs');
+const { CollectionWatch } = require('./collections.cjs');
 const { Counters } = require('./counters.cjs');
-const { LOOP, GC, HEAP_USAGE, QUIT, ASYNC, COUNTERS, REQUESTS } = require('./ring.cjs');
+const { LOOP, GC, HEAP_USAGE, QUIT, ASYNC, COUNTERS, REQUESTS, COLLECTIONS } = require('./ring.cjs');
 
 const { setInterval, clearInterval } = globalThis;
 const { nodeTiming } = performance;
@@ -54,6 +55,7 @@ class Probe {
     this.gcObserver = undefined;
     this.counters = new Counters((counts) => post({ thread: slot.threadId, counts }));
     this.post = post;
+    this.collections = new CollectionWatch();
     /** @type {InstanceType<typeof import('./async.cjs').AsyncRecorder> | undefined} */
     this.asyncRecorder = undefined;
     this.obey(memory.flags);
@@ -93,6 +95,7 @@ class Probe {
     if (flags & GC) this.observeGc();
     else this.ignoreGc();
     this.switchCounters(flags);
+    this.watchCollections((flags & COLLECTIONS) !== 0);
     if (flags & ASYNC) this.followRequests();
     else this.followNothing();
     this.setPeriod(flags & (LOOP | ASYNC) ? TICK_MS : IDLE_MS);
@@ -105,6 +108,14 @@ class Probe {
     const t = this.memory.nowMs();
     if (wanted) this.counters.start(flags & COUNTERS ? 'everything' : 'requests', t);
     else this.counters.stop(t);
+  }
+
+  /** @param {boolean} wanted */
+  watchCollections(wanted) {
+    const t = this.memory.nowMs();
+    if (wanted) return this.collections.start(t);
+    const collections = this.collections.stop(t);
+    if (collections) this.post({ thread: this.slot.threadId, collections });
   }
 
   /** @param {number} periodMs */
@@ -163,6 +174,7 @@ class Probe {
     this.timer = undefined;
     this.ignoreGc();
     this.counters.stop(this.memory.nowMs());
+    this.collections.stop(this.memory.nowMs());
     this.followNothing();
     this.slot.end();
   }

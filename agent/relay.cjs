@@ -15,10 +15,11 @@ const { BroadcastChannel, parentPort, workerData, threadId: relayThreadId } = re
 const { AsyncRing } = require('./async-ring.cjs');
 const { CallCounts } = require('./calls.cjs');
 const { CpuRecorder } = require('./cpu.cjs');
+const { HeapSampler } = require('./heap.cjs');
 const { readSources } = require('./sources.cjs');
 const ring = require('./ring.cjs');
 
-const { SharedMemory, LOOP, GC, HEAP_USAGE, CPU, QUIT, ASYNC, COUNTERS, REQUESTS, LIVE, ENDED } = ring;
+const { SharedMemory, LOOP, GC, HEAP_USAGE, CPU, QUIT, ASYNC, COUNTERS, REQUESTS, COLLECTIONS, LIVE, ENDED } = ring;
 
 const PROTOCOL = {
   hello: 1,
@@ -31,6 +32,7 @@ const PROTOCOL = {
   async: 8,
   counts: 10,
   calls: 11,
+  heap: 12,
   command: 16,
 };
 /** Record kind that says how many records a full ring has lost. */
@@ -86,6 +88,13 @@ class Relay {
     });
 
     this.calls = new CallCounts(profilerTaken);
+    this.heap = new HeapSampler(() => this.memory.nowMs(), {
+      window: (window) => this.send(PROTOCOL.heap, 0, window),
+      watchCollections: (on) => this.watchCollections(on),
+      note: (why) => this.send(PROTOCOL.note, 0, { recorder: 'heap', state: 'partial', why }),
+    });
+    /** @type {((value: void) => void) | undefined} to call when the main thread has told of its collections */
+    this.collectionsTold = undefined;
     /** @type {Set<number>} threads that have handed over their last counts */
     this.counted = new Set();
 
@@ -133,6 +142,7 @@ class Relay {
   takeMessage(message) {
     if (message.counts) this.sendCounts(message);
     else if (message.asyncRing) this.addAsyncRing(message);
+    else if (message.collections) this.sendCollections(message);
   }
 
   /** @param {{ thread: number, asyncRing: SharedArrayBuffer, records: number }} message a thread follows requests from now on */
@@ -216,6 +226,8 @@ class Relay {
       await (command === 'start' ? this.startCounting(COUNTERS) : this.stopCounting(COUNTERS));
     } else if (recorder === 'calls') {
       await (command === 'start' ? this.startCalls() : this.stopCalls());
+    } else if (recorder === 'heap') {
+      await (command === 'start' ? this.heap.start() : this.heap.stop());
     } else if (recorder === 'cpu') {
       await (command === 'start' ? this.startCpu(intervalUs, maxShare) : this.stopCpu());
     } else if (flag === undefined) {
@@ -252,6 +264,27 @@ class Relay {
   sendCounts({ thread, counts }) {
     this.send(PROTOCOL.counts, thread, counts);
     if (counts.last) this.counted.add(thread);
+  }
+
+  /** Resolves, when it ends the watch, once the main thread has told what it saw, or is found to be deaf. @param {boolean} on */
+  async watchCollections(on) {
+    if (on) {
+      this.memory.flags |= COLLECTIONS;
+      return;
+    }
+    if (!(this.memory.flags & COLLECTIONS)) return;
+    this.memory.flags &= ~COLLECTIONS;
+    await new Promise((resolve) => {
+      this.collectionsTold = resolve;
+      setTimeout(resolve, LAST_COUNTS_MS).unref();
+    });
+    this.collectionsTold = undefined;
+  }
+
+  /** @param {{ thread: number, collections: object }} message */
+  sendCollections({ thread, collections }) {
+    this.send(PROTOCOL.heap, thread, { window: 'collections', ...collections });
+    if (thread === 0) this.collectionsTold?.();
   }
 
   async startCalls() {
@@ -334,6 +367,7 @@ class Relay {
     await this.lastCommand;
     await this.stopCpu().catch(() => {});
     if (this.calls.session) await this.stopCalls().catch(() => {});
+    this.heap.abandon();
     this.slots.forEach((slot) => this.drain(slot));
     this.drainAsyncRings();
     this.socket.end(() => this.memory.tellWoundUp());
@@ -351,6 +385,7 @@ class Relay {
     clearInterval(this.timer);
     this.cpu.abandon();
     this.calls.abandon();
+    this.heap.abandon();
     this.channel.close();
     this.memory.flags = QUIT;
     this.memory.tellWoundUp();

@@ -21,6 +21,8 @@ const ASYNC = 32;
 /** Bits 32 and up: the wrappers of the counters recorder, and its count of requests alone. */
 const COUNTERS = 64;
 const REQUESTS = 128;
+/** Collections with what they find and leave. */
+const COLLECTIONS = 256;
 
 /** What a slot's STATE word says. A thread claims a free slot, the relay frees an ended one. */
 const FREE = 0;
@@ -253,6 +255,7 @@ module.exports = {
   ASYNC,
   COUNTERS,
   REQUESTS,
+  COLLECTIONS,
   RELAY_CHANNEL,
   FREE,
   CLAIMED,

@@ -39,6 +39,7 @@ export function nothing() {
       warnings: [{ text: "the target ended by itself", about: "target" }],
       functions: [],
       counters: null,
+      memory: null,
       timeline: { duration_s: 0, phases: [], series: [], stalls: [], stall_groups: [] },
     },
     profile: empty(),

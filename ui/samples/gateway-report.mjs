@@ -324,6 +324,7 @@ export function gatewayReport() {
     functions,
     native: null,
     counters: sampleCounters(),
+    memory: sampleMemory(functions),
     requests: gatewayAsync(),
     cpu_owners: {
       on_stack_share: 0.62,
@@ -339,6 +340,40 @@ export function gatewayReport() {
     },
   };
   return { report, profile };
+}
+
+/** Collections of the gateway, who allocates, and sessions that stay. */
+function sampleMemory(functions) {
+  const allocator = (name, megabytes, share, n_samples) => {
+    const row = functions.find((found) => found.name === name) ?? functions[0];
+    const { function_index, file, line } = row;
+    return { function_index, function: row.name, file, line, package: null, bytes: megabytes * 1e6, share, n_samples };
+  };
+  const collected = (kind, n, total_ms, longest_ms, freed, promoted, survived) => ({
+    kind,
+    n,
+    total_ms,
+    longest_ms,
+    freed_bytes: freed * 1e6,
+    promoted_bytes: promoted * 1e6,
+    survived_bytes: survived * 1e6,
+  });
+  return {
+    gc_share: 0.061,
+    pauses: [
+      { kind: "scavenge", n: 2114, total_ms: 2480, longest_ms: 9.4 },
+      { kind: "mark-sweep-compact", n: 19, total_ms: 402, longest_ms: 61 },
+    ],
+    heap: {
+      window_s: 0.61,
+      allocated_per_second: 214e6,
+      collections: [collected("Scavenge", 24, 31, 2.8, 121, 3.1, 9.6), collected("MarkSweepCompact", 1, 18, 18, 14, 0, 0)],
+      allocations_s: 0.6,
+      allocators: [allocator("renderRules", 78, 0.6, 596), allocator("handle", 21, 0.16, 160)],
+      survivors: [allocator("renderRules", 2.9, 0.83, 44)],
+      growth: { before_bytes: 41.2e6, after_bytes: 44.9e6, seconds: 1.8, bytes_per_second: 2.05e6 },
+    },
+  };
 }
 
 /** What was counted of the gateway: copies of the request through JSON, tiny writes, an interval. */

@@ -52,6 +52,7 @@ export interface ReportData {
   /** What native stacks say; null where they were not recorded. */
   native: NativeData | null;
   counters: Counters | null;
+  memory: Memory | null; // neither collections nor the heap were recorded
   timeline: Timeline;
   /** What followed requests ran and waited for. Null without an async phase. */
   requests: RequestsData | null;
@@ -461,6 +462,46 @@ export interface CounterPlace {
   n: number;
   n_sampled: number;
   ms: number;
+}
+
+/** Collections of the busiest main thread; where a heap phase ran, who allocates and what stays. */
+export interface Memory {
+  gc_share: number; // of the measured time
+  pauses: { kind: string; n: number; total_ms: number; longest_ms: number }[]; // over the measured phases
+  heap: Heap | null;
+}
+
+export interface Heap {
+  window_s: number; // of `collections`; 0 = Node is too old for them
+  allocated_per_second: number | null;
+  collections: Collections[]; // by kind
+  allocations_s: number; // window of `allocators`
+  allocators: Allocator[]; // most bytes first
+  survivors: Allocator[]; // allocated what was alive after a full collection at the end
+  growth: { before_bytes: number; after_bytes: number; seconds: number; bytes_per_second: number } | null;
+}
+
+/** All collections of a kind, in V8's words; bytes are their sum. */
+export interface Collections {
+  kind: string;
+  n: number;
+  total_ms: number;
+  longest_ms: number;
+  freed_bytes: number;
+  promoted_bytes: number; // moved from the young generation to the old
+  survived_bytes: number; // of the young generation
+}
+
+/** Bytes are estimated from samples. */
+export interface Allocator {
+  function_index: number;
+  function: string;
+  file: string;
+  line: number | null;
+  package: string | null;
+  bytes: number;
+  share: number; // of all that was sampled in the window
+  n_samples: number;
 }
 
 export interface FunctionCalls {

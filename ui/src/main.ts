@@ -17,6 +17,7 @@ import { listenToKeys } from "./views/keys.ts";
 import { loadSection } from "./views/load.ts";
 import { loadLine } from "./views/load-line.ts";
 import { measured } from "./views/measured.ts";
+import { memory } from "./views/memory.ts";
 import { nativeSection } from "./views/native.ts";
 import { processes } from "./views/processes.ts";
 import { sectionsBar } from "./views/sections-bar.ts";
@@ -61,6 +62,7 @@ function start(root: HTMLElement): void {
     ? [
         eventLoop(context),
         waitingSection(context),
+        memory(context),
         counters(context),
         loadSection(context),
         checkpoints(context),

@@ -8,6 +8,7 @@ mod charge;
 mod counters;
 mod event_loop;
 mod functions;
+mod heap;
 mod load;
 mod machine;
 mod native;
@@ -33,6 +34,7 @@ pub use charge::{AppFunction, Charges, LOADING, SyncCall, Unowned};
 pub use counters::{CounterMeasure, CounterRow, CounterSum, FunctionSum, PlaceRow};
 pub use event_loop::{GcMeasure, LoopMeasure, Stall};
 pub use functions::{FunctionTime, function_times};
+pub use heap::{Allocator, HeapGrowth, HeapMeasure};
 pub use load::{Latency, LoadMeasure, PhaseLoad};
 pub use machine::MachineMeasure;
 pub use native::{NativeMeasure, NativeThreadTime, WorkTime};
@@ -73,6 +75,8 @@ pub struct Measurements {
     pub stall_groups: Vec<StallGroup>,
     /// Garbage collection of the busiest main thread.
     pub gc: Option<GcMeasure>,
+    /// What its heap phase says of allocations, collections and growth.
+    pub heap: Option<HeapMeasure>,
     /// What native stacks say, where they were recorded.
     pub native: Option<NativeMeasure>,
     /// What the counters recorder counted, if its phase ran.
@@ -120,6 +124,7 @@ impl Measurements {
         }
         let stall_groups = StallGroup::of(event_loop.as_ref(), recording);
         let gc = main_pid.and_then(|pid| GcMeasure::of(recording, pid, &phases));
+        let heap = main_pid.and_then(|pid| HeapMeasure::of(recording, profile, pid, &phases));
         let native = NativeMeasure::of(recording, profile, &phases);
         let mut counters = CounterMeasure::of(recording, profile, split.as_ref(), load.as_ref());
         let callers = PackageCallers::of(profile, &charges);
@@ -145,6 +150,7 @@ impl Measurements {
             event_loop,
             stall_groups,
             gc,
+            heap,
             native,
             counters,
             calls,

@@ -50,6 +50,10 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile) -> Vec<RecorderM
     if is_planned("counters") || n_counts > 0 {
         rows.push(row("counters", n_counts, bytes("counters-"), "no agent delivered counts"));
     }
+    let n_windows = recording.heap.values().map(Vec::len).sum();
+    if is_planned("heap") || n_windows > 0 {
+        rows.push(row("heap", n_windows, bytes("heap-"), "no agent delivered samples of the heap"));
+    }
     if is_planned("calls") || !profile.function_calls.is_empty() {
         rows.push(row("calls", profile.function_calls.len(), 0, "no agent delivered calls of functions"));
     }

@@ -12,8 +12,8 @@ use slowpath_profile::Nanos;
 use slowpath_profile::classify::is_readable_script;
 use slowpath_profile::import::cpuprofile::CpuProfile;
 use slowpath_profile::recording::{
-    AsyncLogWriter, CallCounts, CallSite, CounterRecord, CpuLogWriter, Event, JsonLines, Layout, PlaceShare,
-    ProcessHello, RecorderState, Total,
+    AsyncLogWriter, CallCounts, CallSite, CounterRecord, CpuLogWriter, Event, HeapRecord, HeapSeen,
+    JsonLines, Layout, PlaceShare, ProcessHello, RecorderState, Total,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader};
@@ -53,6 +53,8 @@ pub enum RecorderKind {
     Counters,
     /// Calls of functions.
     Calls,
+    /// Who allocates, what of it stays, and what collections do.
+    Heap,
     /// What requests ran and waited for.
     Async,
 }
@@ -67,6 +69,7 @@ impl RecorderKind {
             Self::Cpu => "cpu",
             Self::Counters => "counters",
             Self::Calls => "calls",
+            Self::Heap => "heap",
             Self::Async => "async",
         }
     }
@@ -204,6 +207,14 @@ struct CountsFrame {
     cost_ms: f64,
     #[serde(default)]
     too_dear: bool,
+}
+
+#[derive(Deserialize)]
+struct HeapFrame {
+    t_ms: f64,
+    from_ms: f64,
+    #[serde(flatten)]
+    seen: HeapSeen,
 }
 
 #[derive(Deserialize)]
@@ -557,6 +568,7 @@ impl Connection {
             FrameKind::Source => self.source(frame),
             FrameKind::Counts => self.counts(frame),
             FrameKind::Calls => self.calls(frame),
+            FrameKind::Heap => self.heap(frame),
             FrameKind::Async => self.async_records(frame),
             FrameKind::Hello | FrameKind::Unknown => {}
         }
@@ -684,6 +696,21 @@ impl Connection {
         let record =
             CounterRecord { t, from, thread: frame.thread, calls: Some(calls), ..CounterRecord::default() };
         self.append_counts(&record);
+    }
+
+    fn heap(&mut self, frame: &Frame) {
+        let Ok(HeapFrame { t_ms, from_ms, seen }) = serde_json::from_slice(&frame.payload) else { return };
+        if let HeapSeen::Allocations(heap) | HeapSeen::Survivors(heap) = &seen {
+            let urls = heap.frames.iter().map(|frame| frame.1.clone());
+            self.shared.lock().want_sources(self.pid, urls);
+        }
+        let (from, t) = (self.moment(from_ms), self.moment(t_ms));
+        let record = HeapRecord { from, t, thread: frame.thread, seen };
+        let log = JsonLines::append_to(&self.shared.layout.heap_log(self.pid));
+        // Three lines a process: the file need not stay open.
+        if let Err(error) = log.and_then(|mut log| log.push(&record)) {
+            self.shared.session.note_write_failure("the heap log", &error);
+        }
     }
 
     fn append_counts(&mut self, record: &CounterRecord) {

@@ -29,6 +29,7 @@ pub(crate) enum FrameKind {
     Source,
     Counts,
     Calls,
+    Heap,
     Async,
     /// From a newer agent; skipped.
     Unknown,
@@ -56,6 +57,7 @@ pub(crate) fn read_frame(stream: &mut impl Read) -> io::Result<Option<Frame>> {
         7 => FrameKind::Source,
         10 => FrameKind::Counts,
         11 => FrameKind::Calls,
+        12 => FrameKind::Heap,
         8 => FrameKind::Async,
         _ => FrameKind::Unknown,
     };

@@ -29,6 +29,8 @@ const AGENT_FILES: &[(&str, &str)] = &[
     ("wrap-timers.cjs", include_str!("../../../agent/wrap-timers.cjs")),
     ("redis-writes.cjs", include_str!("../../../agent/redis-writes.cjs")),
     ("calls.cjs", include_str!("../../../agent/calls.cjs")),
+    ("heap.cjs", include_str!("../../../agent/heap.cjs")),
+    ("collections.cjs", include_str!("../../../agent/collections.cjs")),
 ];
 
 /// A private directory, removed when dropped.

@@ -1,7 +1,7 @@
 //! The one sentence: CPU-bound, blocked, event-loop delay, waiting, or well.
 //!
 //! The class is read off the split of the main thread's wall time and the event loop's delay, in this order: data
-//! enough? starved? saturated (then by what)? stalls? waiting? Everything else is healthy.
+//! enough? starved? saturated (then by what)? stalls? waiting? a heap that grows? Everything else is healthy.
 
 use crate::finding::{Finding, Location, Severity};
 use crate::gain::SATURATED;
@@ -148,6 +148,10 @@ pub(crate) fn conclude(facts: Facts<'_>, findings: &[Finding], all: &[Finding]) 
         let sentence =
             format!("Waiting: the main thread is idle {idle} of the time, yet {}", sentence_of(finding));
         return verdict(VerdictClass::Waiting, sentence, format!("{numbers}. {}", where_time_goes(facts)));
+    }
+    if let Some(finding) = findings.iter().find(|finding| finding.rule == "heap-growth") {
+        let sentence = format!("Memory: requests are answered well enough, but {}", sentence_of(finding));
+        return verdict(VerdictClass::Memory, sentence, numbers);
     }
     match &measurements.load {
         Some(load) if load.own.latency.p99 >= GOOD_P99_MS && followed(facts).is_some() => verdict(

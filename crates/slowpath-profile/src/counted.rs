@@ -110,7 +110,7 @@ impl Profile {
     }
 
     /// Returns the sampled function on the same line with the same name: V8 and the text may differ in the column.
-    fn known_or_new(&mut self, function: Function) -> FunctionId {
+    pub(crate) fn known_or_new(&mut self, function: Function) -> FunctionId {
         let same =
             |f: &Function| f.line == function.line && f.name == function.name && f.file == function.file;
         let known = self.functions.iter().filter(|(_, known)| same(known));

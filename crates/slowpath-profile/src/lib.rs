@@ -4,6 +4,7 @@
 //! after a crash of either side. [`import`] turns raw profiles into columnar [`tables`], [`export`] turns them back. Nothing here measures or
 //! judges: that is `slowpath-analysis` and `slowpath-diagnosis`.
 
+pub mod allocated;
 pub mod classify;
 mod clock;
 pub mod code;

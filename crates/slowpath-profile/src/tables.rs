@@ -1,6 +1,7 @@
 //! The profile model: columnar tables of functions, stacks (a prefix tree) and samples, on one clock.
 
 use crate::Nanos;
+use crate::allocated::Allocated;
 use crate::classify::{AppScope, Category, classify, native_kind};
 use crate::code::Code;
 use crate::counted::{CallerSite, FunctionCalls};
@@ -264,6 +265,8 @@ pub struct Profile {
     pub caller_sites: HashMap<(u32, u32, u32), CallerSite>,
     /// How often functions were called in the calls phase.
     pub function_calls: Vec<FunctionCalls>,
+    /// Who allocated in the heap phase, in the order of the recording.
+    pub allocated: Vec<Allocated>,
 }
 
 impl Profile {
@@ -303,6 +306,7 @@ impl Profile {
             profile.async_frames.insert(pid, frames.collect());
         }
         profile.add_counted(recording, &code);
+        profile.add_allocated(recording, &code);
         profile.excerpts = excerpts(&profile, &code, &naming.files);
         let undisturbed = phases.iter().filter(|phase| !phase.with_async);
         let undisturbed: Vec<_> = undisturbed.map(|phase| (phase.start, phase.end)).collect();

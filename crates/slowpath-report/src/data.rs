@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 use crate::async_data::{AsyncData, CpuOwnersData};
+use crate::memory_data::MemoryData;
 use crate::native_data::NativeData;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -40,6 +41,8 @@ pub struct ReportData {
     pub functions: Vec<FunctionData>,
     pub native: Option<NativeData>,
     pub counters: Option<CountersData>,
+    /// Null where neither collections nor the heap were recorded.
+    pub memory: Option<MemoryData>,
     pub timeline: TimelineData,
     /// What requests ran and waited for; null without an async phase.
     pub requests: Option<AsyncData>,

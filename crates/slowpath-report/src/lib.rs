@@ -8,6 +8,7 @@ mod data;
 mod files_data;
 mod html;
 mod markdown;
+mod memory_data;
 mod native_data;
 mod profile_data;
 mod report_data;
@@ -15,6 +16,7 @@ mod write;
 
 pub use data::*;
 pub use markdown::render_markdown;
+pub use memory_data::{AllocatorData, CollectionData, GrowthData, HeapData, MemoryData, PauseData};
 pub use native_data::{NativeData, NativeThreadData, WorkData, WorkFunctionData};
 pub use profile_data::{ProfileColumns, ThreadColumns};
 pub use write::{ReportFiles, WriteError, write_load_page, write_page, write_report};

@@ -1,6 +1,7 @@
 //! `report.md`: the report for terminals, pull requests and coding agents.
 
 use crate::data::{EvidenceData, FindingData, LatencyData, ReportData};
+use crate::memory_data::HeapData;
 use crate::native_data::WorkFunctionData;
 
 /// Functions listed.
@@ -10,6 +11,9 @@ const MAX_FUNCTIONS: usize = 15;
 const MAX_WORK: usize = 20;
 /// Counters listed.
 const MAX_COUNTERS: usize = 40;
+
+/// Functions listed by what they allocate.
+const MAX_ALLOCATORS: usize = 8;
 
 /// Functions listed with their stalls.
 const MAX_STALLS: usize = 10;
@@ -50,6 +54,7 @@ pub fn render_markdown(report: &ReportData) -> String {
     text.push_str(&stalls(report));
     text.push_str(&functions(report));
     text.push_str(&native(report));
+    text.push_str(&memory(report));
     text.push_str(&counters(report));
     text.push_str(&measured(report));
     text
@@ -276,6 +281,73 @@ fn native(report: &ReportData) -> String {
         text.push_str(&format!("\n> note: {}\n", inline(note)));
     }
     text
+}
+
+fn memory(report: &ReportData) -> String {
+    let Some(memory) = &report.memory else { return String::new() };
+    let mut text =
+        format!("\n## Memory\n\nCollections took {:.1} % of the measured time.\n", memory.gc_share * 100.0);
+    if !memory.pauses.is_empty() {
+        text.push_str("\n| pauses | n | ms | longest ms |\n|---|---|---|---|\n");
+    }
+    for row in &memory.pauses {
+        text.push_str(&format!(
+            "| {} | {} | {:.1} | {:.1} |\n",
+            row.kind, row.n, row.total_ms, row.longest_ms
+        ));
+    }
+    let Some(heap) = &memory.heap else { return text };
+    text.push_str(&collections(heap));
+    for (heading, rows) in [("allocates", &heap.allocators), ("allocated what stayed", &heap.survivors)] {
+        if !rows.is_empty() {
+            text.push_str(&format!("\n| {heading} | share | place |\n|---|---|---|\n"));
+        }
+        for row in rows.iter().take(MAX_ALLOCATORS) {
+            let line = row.line.map_or(String::new(), |line| format!(":{line}"));
+            text.push_str(&format!(
+                "| {} | {:.1} % | {}{line} |\n",
+                cell(&code(&row.function)),
+                row.share * 100.0,
+                cell(&inline(&row.file))
+            ));
+        }
+    }
+    if let Some(growth) = &heap.growth {
+        text.push_str(&format!(
+            "\nIn use after full collections: {}, and {} after {:.1} s.\n",
+            megabytes(growth.before_bytes as f64),
+            megabytes(growth.after_bytes as f64),
+            growth.seconds
+        ));
+    }
+    text
+}
+
+fn collections(heap: &HeapData) -> String {
+    let mut text = String::new();
+    if let Some(rate) = heap.allocated_per_second {
+        text.push_str(&format!("\n{} allocated a second, over {:.1} s.\n", megabytes(rate), heap.window_s));
+    }
+    if !heap.collections.is_empty() {
+        text.push_str("\n| collections | n | ms | longest ms | freed | promoted | survived |\n|---|---|---|---|---|---|---|\n");
+    }
+    for row in &heap.collections {
+        text.push_str(&format!(
+            "| {} | {} | {:.1} | {:.1} | {} | {} | {} |\n",
+            cell(&inline(&row.kind)),
+            row.n,
+            row.total_ms,
+            row.longest_ms,
+            megabytes(row.freed_bytes),
+            megabytes(row.promoted_bytes),
+            megabytes(row.survived_bytes)
+        ));
+    }
+    text
+}
+
+fn megabytes(bytes: f64) -> String {
+    format!("{:.1} MB", bytes / 1e6)
 }
 
 fn counters(report: &ReportData) -> String {

@@ -8,6 +8,7 @@ use crate::data::{
     SeriesData, SplitSource, StallData, StallGroupData, ThreadData, TimelineData, TimelinePhase, VerdictData,
     WarningData,
 };
+use crate::memory_data::memory;
 use crate::native_data;
 use crate::profile_data;
 use slowpath_analysis::{Charges, FunctionTime, Latency, Measurements, Outcome, Series, SplitClass};
@@ -102,6 +103,7 @@ pub(crate) fn build(
         functions: functions(profile, m.function_times(), &m.charges),
         native: m.native.as_ref().map(|native| native_data::build(profile, native)),
         counters: counters(profile, m),
+        memory: memory(profile, m),
         timeline: timeline(profile, m),
         requests: async_data(m),
         cpu_owners: cpu_owners(&m.charges),

@@ -9,6 +9,7 @@ const SECTIONS: readonly [string, string][] = [
   ["event-loop", S.eventLoop],
 
   ["waiting", S.waiting],
+  ["memory", S.memory],
   ["counters", S.counters],
   ["load", S.load],
   ["native", S.native],

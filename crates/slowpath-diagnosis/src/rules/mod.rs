@@ -11,6 +11,7 @@ mod documentation;
 mod event_loop_stall;
 mod expensive_construction_per_request;
 mod gc_pressure;
+mod heap_growth;
 mod hot_code;
 mod json_churn;
 mod list_work;
@@ -100,6 +101,7 @@ pub static RULES: &[Rule] = &[
     cpu_hot_function::RULE,
     cpu_hot_dependency::RULE,
     gc_pressure::RULE,
+    heap_growth::RULE,
     event_loop_stall::RULE,
     lock_held_across_io::RULE,
     socket_pool_wait::RULE,

@@ -3,6 +3,7 @@
 mod async_log;
 mod counter_log;
 mod cpu_log;
+mod heap_log;
 mod json_lines;
 mod load_log;
 mod manifest;
@@ -24,6 +25,7 @@ pub use counter_log::{
     CallCounts, CallSite, CounterRecord, PlaceShare, ScriptCalls, SiteFrame, Total, UNKNOWN_SITE,
 };
 pub use cpu_log::{CpuLogReader, CpuLogWriter, CpuSegment};
+pub use heap_log::{CollectionSum, HeapFrame, HeapNode, HeapRecord, HeapSeen, SampledHeap};
 pub use json_lines::{JsonLines, ReadLines, read_json_lines};
 pub use load_log::LoadInterval;
 pub use manifest::{FORMAT_VERSION, LoadPlanInfo, Machine, Manifest, PhasePlan};
@@ -88,6 +90,11 @@ impl Layout {
     /// What the counters recorder of one Node process counted; one line a second and thread.
     pub fn counter_log(&self, pid: u32) -> PathBuf {
         self.dir.join(format!("counters-{pid}.jsonl"))
+    }
+
+    /// Who allocated in one Node process, and what stayed; one line a window of the heap recorder.
+    pub fn heap_log(&self, pid: u32) -> PathBuf {
+        self.dir.join(format!("heap-{pid}.jsonl"))
     }
 
     /// CPU samples of one thread, as gzipped Chrome trace `ProfileChunk` events.

@@ -1,9 +1,9 @@
 //! Reads a recording back. Whatever a crash cut is left out and named, never an error.
 
 use super::{
-    AsyncLog, CounterRecord, CpuLogReader, CpuSegment, Event, FORMAT_VERSION, Layout, LoadInterval, Manifest,
-    NativeLog, NativeSymbols, ProcessRecord, Project, Source, SystemSample, TimedEvent, read_async_log,
-    read_json_lines, read_source_log,
+    AsyncLog, CounterRecord, CpuLogReader, CpuSegment, Event, FORMAT_VERSION, HeapRecord, Layout,
+    LoadInterval, Manifest, NativeLog, NativeSymbols, ProcessRecord, Project, Source, SystemSample,
+    TimedEvent, read_async_log, read_json_lines, read_source_log,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -28,6 +28,8 @@ pub struct Recording {
     pub processes: BTreeMap<u32, Vec<ProcessRecord>>,
     /// Counts by process id.
     pub counters: BTreeMap<u32, Vec<CounterRecord>>,
+    /// Windows of the heap recorder by process id.
+    pub heap: BTreeMap<u32, Vec<HeapRecord>>,
     /// CPU samples by `(process id, thread)`.
     pub cpu: BTreeMap<(u32, u32), ThreadCpu>,
     /// Followed requests by process id.
@@ -121,6 +123,7 @@ impl Recording {
             system,
             processes: BTreeMap::new(),
             counters: BTreeMap::new(),
+            heap: BTreeMap::new(),
             cpu: BTreeMap::new(),
             native: None,
             asynchronous: BTreeMap::new(),
@@ -164,6 +167,8 @@ impl Recording {
                 self.processes.insert(pid, lines(&file.path(), &mut self.damage)?);
             } else if let Some(pid) = log_pid(&name, "counters-") {
                 self.counters.insert(pid, lines(&file.path(), &mut self.damage)?);
+            } else if let Some(pid) = log_pid(&name, "heap-") {
+                self.heap.insert(pid, lines(&file.path(), &mut self.damage)?);
             } else if let Some(thread) = cpu_log_thread(&name) {
                 let (segments, cut) = CpuLogReader::read(&file.path())
                     .map_err(|source| RecordingError::Io { path: file.path(), source })?;

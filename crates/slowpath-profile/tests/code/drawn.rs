@@ -72,6 +72,7 @@ pub(crate) fn profile(sources: Vec<Source>, stacks: &[DrawnStack<'_>]) -> Profil
         system: Vec::new(),
         processes: BTreeMap::new(),
         counters: BTreeMap::new(),
+        heap: BTreeMap::new(),
         cpu: BTreeMap::from([((1, 0), ThreadCpu { segments: vec![segment] })]),
         asynchronous: BTreeMap::new(),
         sources,

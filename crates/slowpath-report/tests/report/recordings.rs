@@ -38,6 +38,7 @@ pub(crate) fn empty() -> Recording {
         system: Vec::new(),
         processes: BTreeMap::new(),
         counters: BTreeMap::new(),
+        heap: BTreeMap::new(),
         cpu: BTreeMap::new(),
         asynchronous: BTreeMap::new(),
         sources: Vec::new(),

@@ -1,0 +1,166 @@
+//! `heap-growth`: what stays alive after full collections grows as long as the service runs.
+
+use super::counted::bytes;
+use super::{Breadth, Documentation, Example, Rule};
+use crate::Facts;
+use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
+use crate::words::{function_name, percent, place};
+use slowpath_analysis::{Allocator, HeapGrowth, HeapMeasure};
+use slowpath_profile::classify::Category;
+
+/// Least growth between the two collections, bytes. Code, feedback and requests in flight make it vary by some 100 kB.
+const MIN_GROWTH: f64 = 1e6;
+
+/// Least growth a second: 100 kB fill a gigabyte in three hours.
+const MIN_PER_SECOND: f64 = 100e3;
+
+/// Part of the growth that the sampled survivors must explain, and that the lowest readings over the run must show: half, since both
+/// are estimates.
+const MIN_EXPLAINED: f64 = 0.5;
+
+/// Least samples of survivors: at fewer, who allocated them is a guess.
+const MIN_SAMPLES: u64 = 8;
+
+/// Samples from which on the largest share is known to a fifth.
+const MANY_SAMPLES: u64 = 100;
+
+/// A heap that is full within this many seconds needs somebody today.
+const SOON: f64 = 24.0 * 3600.0;
+
+/// Functions listed.
+const MAX_FUNCTIONS: usize = 3;
+
+pub(super) const RULE: Rule = Rule {
+    id: "heap-growth",
+    summary: "what stays alive after full collections grows as long as the service runs",
+    breadth: Breadth::Specific,
+    documentation: Documentation {
+        what: "\
+Objects of each request stay reachable for ever: in a map that is only added to, a list of listeners, a closure that is kept, a cache
+without a bound.",
+        why_it_hurts: "\
+Full collections take longer the more is alive, and every request in flight waits for them; at the heap's limit V8 collects all the
+time, and then the process ends with `heap out of memory`.",
+        how_recognised: "\
+In the heap phase, between two full collections, V8's sampling heap profiler keeps only the allocations that are still
+alive at the end. Fires where the heap grew by 1 MB and 100 kB a second between them, the survivors explain half of that, and the lowest
+readings of the last third of the run are above those of the first by half of what that rate gives. Names the functions that allocated
+what stayed.",
+        lookalikes: "\
+A cache that has not reached its bound yet grows in the same way: let it run longer. A heap that grows only until the next
+full collection is not growing.",
+        what_to_do: "\
+Find what keeps the objects that the named function makes: remove entries when their work is done, give the cache a bound or a time to
+live, use a `WeakMap` for what belongs to another object.",
+        example: Example {
+            language: "js",
+            before: "sessions.set(randomUUID(), session);          // and never deleted",
+            after: "sessions.set(id, session);\nif (sessions.size > maxSessions) sessions.delete(sessions.keys().next().value);",
+        },
+        thresholds: "\
+1 MB is several times what the heap of a healthy service was measured to vary by between two full collections; 100 kB a second fill a gigabyte in
+three hours.",
+    },
+    check,
+};
+
+fn check(facts: Facts<'_>) -> Vec<Finding> {
+    let Some(heap) = &facts.measurements.heap else { return Vec::new() };
+    let Some(growth) = heap.growth.filter(|growth| grows(heap, *growth)) else { return Vec::new() };
+    let functions = &facts.profile.functions;
+    let is_app = |row: &&Allocator| functions.get(row.function).category == Category::App;
+    let top = heap.survivors.iter().find(is_app).or(heap.survivors.first());
+    let n_samples: u64 = heap.survivors.iter().map(|row| row.n_samples).sum();
+    let full_in = (growth.limit as f64 - growth.after as f64).max(0.0) / growth.per_second();
+    let rate = bytes(growth.per_second());
+    let mut evidence = vec![heap_evidence(
+        format!(
+            "after full collections {} were in use, and {} {:.1} s later",
+            bytes(growth.before as f64),
+            bytes(growth.after as f64),
+            growth.seconds
+        ),
+        growth.per_second(),
+        "bytes per second",
+        None,
+    )];
+    if let Some((first, last, seconds)) = growth.floors {
+        let text = format!(
+            "the lowest reading rose from {} to {} within {seconds:.0} s",
+            bytes(first as f64),
+            bytes(last as f64)
+        );
+        let mut row = heap_evidence(text, last as f64 - first as f64, "bytes", None);
+        row.recorder = "heap_usage";
+        evidence.push(row);
+    }
+    for row in heap.survivors.iter().take(MAX_FUNCTIONS) {
+        let function = functions.get(row.function);
+        let text = format!(
+            "{} of what stayed was allocated for {} at {}",
+            percent(row.share),
+            function_name(function),
+            place(function)
+        );
+        evidence.push(heap_evidence(text, row.share, "share", Some(row.n_samples)));
+    }
+    if growth.limit > 0 {
+        let text = format!(
+            "at this rate the limit of {} is reached in {}",
+            bytes(growth.limit as f64),
+            duration(full_in)
+        );
+        evidence.push(heap_evidence(text, full_in, "s", None));
+    }
+    let function = top.map(|row| functions.get(row.function));
+    let whom =
+        function.map_or("the functions named".into(), |f| format!("{} at {}", function_name(f), place(f)));
+    vec![Finding {
+        rule: RULE.id,
+        title: format!("the heap grows by {rate} a second that no collection frees"),
+        severity: if growth.limit > 0 && full_in <= SOON { Severity::High } else { Severity::Medium },
+        confidence: if n_samples >= MANY_SAMPLES { Confidence::High } else { Confidence::Medium },
+        confidence_why: format!(
+            "{n_samples} sampled objects were still alive; a cache that fills up looks the same"
+        ),
+        share: top.map(|row| row.share),
+        share_of: "bytes that stayed",
+        // Less memory is no more requests, until it runs out.
+        predicted_gain: None,
+        location: function.map(|function| Location::of(function, Some(heap.pid))),
+        evidence,
+        advice: format!(
+            "Find what keeps the objects that {whom} makes: delete them when their work is done, or give what holds them a bound."
+        ),
+        function: top.map(|row| row.function),
+        intervals: Vec::new(),
+    }]
+}
+
+/// Whether it grew, by enough, by objects that were seen, and not in this window alone.
+fn grows(heap: &HeapMeasure, growth: HeapGrowth) -> bool {
+    let grown = growth.after as f64 - growth.before as f64;
+    let survived: f64 = heap.survivors.iter().map(|row| row.bytes).sum();
+    let n_samples: u64 = heap.survivors.iter().map(|row| row.n_samples).sum();
+    let over_the_run = growth.floors.is_none_or(|(first, last, seconds)| {
+        last as f64 - first as f64 >= MIN_EXPLAINED * growth.per_second() * seconds
+    });
+    grown >= MIN_GROWTH
+        && growth.per_second() >= MIN_PER_SECOND
+        && survived >= MIN_EXPLAINED * grown
+        && n_samples >= MIN_SAMPLES
+        && over_the_run
+}
+
+fn heap_evidence(text: String, value: f64, unit: &'static str, n_samples: Option<u64>) -> Evidence {
+    Evidence { text, value: Some(value), unit, n_samples, recorder: "heap" }
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
+        s if s < 48.0 * 3600.0 => format!("{:.0} h", s / 3600.0),
+        s => format!("{:.0} days", s / 86400.0),
+    }
+}

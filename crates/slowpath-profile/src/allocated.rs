@@ -1,0 +1,99 @@
+//! Charges sampled allocations to functions: the one that allocated, and the nearest of the application that it did so for.
+
+use crate::classify::{AppScope, Category};
+use crate::code::Code;
+use crate::import::cpuprofile::CallFrame;
+use crate::recording::{HeapFrame, HeapSeen, Recording, SampledHeap};
+use crate::tables::{FunctionId, Profile, function_of};
+
+/// Which window of the heap recorder an allocation was seen in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HeapWindow {
+    /// All allocations.
+    Allocations,
+    /// Those still alive at the end.
+    Survivors,
+}
+
+/// What one stack allocated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allocated {
+    /// Process id.
+    pub pid: u32,
+    /// Window.
+    pub window: HeapWindow,
+    /// The function that allocated.
+    pub by: FunctionId,
+    /// The nearest application function on the stack, itself included.
+    pub owner: Option<FunctionId>,
+    /// Bytes, scaled up from the sample.
+    pub bytes: u64,
+    /// Samples.
+    pub n_samples: u32,
+}
+
+impl Profile {
+    /// Adds what a recording's heap logs say.
+    pub(crate) fn add_allocated(&mut self, recording: &Recording, code: &Code<'_>) {
+        for (pid, records) in &recording.heap {
+            let scope = AppScope::of(recording, *pid);
+            for record in records {
+                match &record.seen {
+                    HeapSeen::Allocations(heap) => {
+                        self.add_window(&scope, code, *pid, HeapWindow::Allocations, heap);
+                    }
+                    HeapSeen::Survivors(heap) => {
+                        self.add_window(&scope, code, *pid, HeapWindow::Survivors, heap);
+                    }
+                    HeapSeen::Collections { .. } => {}
+                }
+            }
+        }
+    }
+
+    fn add_window(
+        &mut self,
+        scope: &AppScope,
+        code: &Code<'_>,
+        pid: u32,
+        window: HeapWindow,
+        heap: &SampledHeap,
+    ) {
+        let functions: Vec<FunctionId> =
+            heap.frames.iter().map(|frame| self.function_that_allocates(scope, code, frame)).collect();
+        let mut owners: Vec<Option<FunctionId>> = Vec::with_capacity(heap.nodes.len());
+        for node in &heap.nodes {
+            let callers =
+                usize::try_from(node.0).ok().and_then(|parent| owners.get(parent).copied().flatten());
+            let Some(&by) = functions.get(node.1 as usize) else {
+                owners.push(callers);
+                continue;
+            };
+            let is_app = self.functions.get(by).category == Category::App;
+            let owner = if is_app { Some(by) } else { callers };
+            owners.push(owner);
+            if node.2 > 0 {
+                let (bytes, n_samples) = (node.2, node.3);
+                self.allocated.push(Allocated { pid, window, by, owner, bytes, n_samples });
+            }
+        }
+    }
+
+    fn function_that_allocates(
+        &mut self,
+        scope: &AppScope,
+        code: &Code<'_>,
+        frame: &HeapFrame,
+    ) -> FunctionId {
+        let HeapFrame(name, url, line_number, column_number) = frame;
+        let frame = CallFrame {
+            function_name: name.as_str().into(),
+            url: url.as_str().into(),
+            line_number: *line_number,
+            column_number: *column_number,
+        };
+        let original = code.original_frame(&frame);
+        let function = function_of(scope, original.as_ref().unwrap_or(&frame), None);
+        self.known_or_new(function)
+    }
+}
