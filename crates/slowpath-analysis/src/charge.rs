@@ -103,6 +103,8 @@ pub struct Charges {
     /// Of the time without an application function on the stack: who began it and awaited its end, share of busy time,
     /// largest first. It is in `unowned` as well.
     pub begun: Vec<(FunctionId, f64)>,
+    /// Share of busy time in making and closing connections, by Node's own functions for that and what is below them.
+    pub connecting: f64,
     /// Share of busy time with an application owner: on the stack, or by `begun`.
     pub owned_share: f64,
     /// Share of busy time in Node's code that sends what was written, whoever is on the stack: pieces wait for each other, and
@@ -138,6 +140,9 @@ impl Charges {
         let called = called_by_owner(profile);
         let sends = sending_stacks(profile);
         let mut sending = 0;
+        let connects = connecting_stacks(profile);
+        let is_connecting = |sample: &&Charged| sample.stack.is_some_and(|stack| connects[stack.0 as usize]);
+        let connecting: u64 = samples.iter().filter(is_connecting).map(|sample| sample.duration).sum();
         let mut functions: BTreeMap<FunctionId, FunctionSum> = BTreeMap::new();
         let mut sync_calls: BTreeMap<(FunctionId, Option<FunctionId>), (Vec<u64>, u64)> = BTreeMap::new();
         let mut unowned: BTreeMap<String, u64> = BTreeMap::new();
@@ -197,6 +202,7 @@ impl Charges {
             owned_share: share(on_stack) + begun.iter().map(|(_, share)| share).sum::<f64>(),
             sending_share: share(sending),
             begun,
+            connecting: connecting as f64 / busy as f64,
             busy: Nanos(busy),
             n_busy_samples: samples.len() as u64,
             functions,
@@ -323,6 +329,62 @@ fn sending_stacks(profile: &Profile) -> Vec<bool> {
 
 /// Native work that belongs to connections rather than to what is exchanged over them.
 const OF_CONNECTIONS: &[&str] = &["connect/close", "TLS", "dns"];
+
+/// Node's files that make and close connections.
+const CONNECTING_MODULES: &[&str] = &[
+    "node:net",
+    "node:tls",
+    "node:_tls",
+    "node:dns",
+    "node:internal/dns",
+    "node:_http_agent",
+    "node:_http_client",
+];
+
+/// Its functions in them that do nothing else: Node 18 to 24.
+const CONNECTING: &[&str] = &[
+    "Socket",
+    "TLSSocket",
+    "_destroy",
+    "afterConnect",
+    "afterConnectMultiple",
+    "connect",
+    "createConnection",
+    "createSocket",
+    "emitLookup",
+    "initSocketHandle",
+    "installListeners",
+    "internalConnect",
+    "internalConnectMultiple",
+    "lookup",
+    "lookupAndConnect",
+    "lookupAndConnectMultiple",
+    "onSocketNT",
+    "onconnectsecure",
+    "socketCloseListener",
+    "tickOnSocket",
+];
+
+/// Returns for each stack whether a connection is being made or closed in it.
+fn connecting_stacks(profile: &Profile) -> Vec<bool> {
+    let stacks = &profile.stacks;
+    let mut connects: Vec<bool> = Vec::with_capacity(stacks.len());
+    for (parent, function) in stacks.parent.iter().zip(&stacks.function) {
+        let function = profile.functions.get(*function);
+        let inherited = parent.is_some_and(|parent| connects[parent.0 as usize]);
+        connects.push(match function.category {
+            // What an application does in a callback of a new connection is its own.
+            Category::App | Category::Dependency => false,
+            Category::Node => {
+                let name = function.name.rsplit('.').next().unwrap_or_default();
+                let is_of_them = CONNECTING_MODULES.iter().any(|module| function.file.starts_with(module));
+                inherited || (is_of_them && CONNECTING.contains(&name))
+            }
+            _ => inherited || function.kind.is_some_and(|kind| OF_CONNECTIONS.contains(&kind)),
+        });
+    }
+    connects
+}
 
 /// Returns for each stack whether Node's HTTP or socket code runs below the nearest application function.
 fn exchanging_stacks(profile: &Profile) -> Vec<bool> {
@@ -620,6 +682,14 @@ mod tests {
         let profile = profile("a;net:write;native:writev 30\na;native:parse 10\na 60");
         let charges = Charges::of(&profile, &serving_threads(&profile), &Owners::default());
         assert_eq!(charges.functions[0].in_exchange, Nanos(3 * SECOND));
+    }
+
+    #[test]
+    fn making_connections_is_told_from_using_them() {
+        let profile =
+            profile("a;net:createSocket;net:init 20\nnet:write;native:writev 30\na;net:connect;b 10\na 40");
+        let charges = Charges::of(&profile, &serving_threads(&profile), &Owners::default());
+        assert!((charges.connecting - 0.2).abs() < 1e-9, "{}", charges.connecting);
     }
 
     #[test]

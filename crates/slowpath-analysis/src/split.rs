@@ -82,6 +82,11 @@ impl Split {
         1.0 - self.share(SplitClass::Idle)
     }
 
+    /// Share of wall time that the thread was busy with work of its own, on a CPU or asleep in a call.
+    pub fn own_utilisation(&self) -> f64 {
+        (self.utilisation() - self.share(SplitClass::RunQueue)).max(0.0)
+    }
+
     /// Share of one class of the busy time.
     pub fn share_of_busy(&self, class: SplitClass) -> f64 {
         if self.utilisation() > 0.0 { self.share(class) / self.utilisation() } else { 0.0 }
@@ -125,15 +130,20 @@ impl Split {
             .and_then(|tid| scheduled(recording, thread.pid, tid, &samples.segments))
         {
             recorders.push("proc");
-            let busy = wall - spent[SplitClass::Idle as usize];
-            let waited = (wait * wall).min(busy);
+            let idle = spent[SplitClass::Idle as usize];
+            let busy = wall - idle;
+            // A sample in the run queue shows what the thread was about to do: code that was interrupted, or, where it had been
+            // woken, idling. Code is busy on a CPU for `run` and no longer.
+            let waited_busy = (wait * wall).min((busy - run * wall).max(0.0));
+            let waited_idle = (wait * wall - waited_busy).min(idle);
             if busy > 0.0 {
                 for class in &SplitClass::ALL[..5] {
-                    spent[*class as usize] *= 1.0 - waited / busy;
+                    spent[*class as usize] *= 1.0 - waited_busy / busy;
                 }
             }
-            spent[SplitClass::RunQueue as usize] = waited;
-            slept_while_busy = Some(((busy - waited) / wall - run).max(0.0));
+            spent[SplitClass::Idle as usize] = idle - waited_idle;
+            spent[SplitClass::RunQueue as usize] = waited_busy + waited_idle;
+            slept_while_busy = Some(((busy - waited_busy) / wall - run).max(0.0));
         }
         Some(Self {
             pid: thread.pid,

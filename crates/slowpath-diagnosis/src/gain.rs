@@ -1,13 +1,17 @@
 //! Predicts what removing a cost would bring.
 //!
-//! Where the main thread is the bottleneck, Amdahl's law on its wall time: removing a part `p` of it lets `1 / (1 − p)`
-//! times as many requests through. Where it is not, a request gets faster only by the part itself, so in a closed loop
-//! throughput rises by `R / (R − p·D)` with mean latency `R` and main-thread time per request `D` (Little's law with a
-//! constant number of requests in flight). Where requests were followed, their measured waits are the next limit of a gain.
+//! Where requests were followed it is known how long one waits for others and how long it needs the thread. Then the service is a
+//! closed network with one queue (Lazowska et al., *Quantitative System Performance*, chapters 3 and 7): so many requests as
+//! are in flight wait for `Z` and queue for a thread that each needs for `D`. Approximate mean value analysis (Schweitzer) gives the
+//! throughput for any `D` and `Z`; the gain is that with the smaller ones over that with the measured ones.
+//!
+//! Where they were not, and the main thread is the bottleneck, Amdahl's law on its wall time: removing a part `p` of it lets
+//! `1 / (1 − p)` times as many requests through. Where it is not, a request gets faster only by the part itself, so in a closed
+//! loop throughput rises by `R / (R − p·D)` with mean latency `R` (Little's law).
 
 use crate::Facts;
 use crate::finding::PredictedGain;
-use slowpath_analysis::RowKind;
+use slowpath_analysis::{RowKind, Split, WaitKind};
 
 /// Utilisation from which on the main thread counts as the bottleneck. Below it an M/D/1 queue at this load is shorter
 /// than two requests, so waiting for the thread no longer rules the latency.
@@ -16,6 +20,24 @@ pub(crate) const SATURATED: f64 = 0.75;
 /// Largest factor that is shown: past it the next bottleneck, not this one, decides.
 pub(crate) const MAX_GAIN: f64 = 20.0;
 
+/// Largest part of anything that is taken away.
+const LARGEST_PART: f64 = 1.0 - 1.0 / MAX_GAIN;
+
+/// Fewer followed requests than this say nothing of how long one waits.
+const MIN_FOLLOWED: u64 = 10;
+
+/// Steps of the mean value analysis. It comes closer by a factor at each; near a full thread some hundred are needed.
+const STEPS: usize = 500;
+
+/// What would be gone.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Saving {
+    /// Share of the busy time of the serving threads.
+    pub(crate) busy: f64,
+    /// Share of a request's time: a wait that is over before the next begins.
+    pub(crate) waiting: f64,
+}
+
 /// Predicts the gain of never waiting for a CPU, for a thread that waits for one `share` of its wall time. The upper end
 /// is that of a thread that would use all of it.
 pub(crate) fn of_more_cpu(facts: Facts<'_>, share: f64) -> Option<PredictedGain> {
@@ -23,49 +45,38 @@ pub(crate) fn of_more_cpu(facts: Facts<'_>, share: f64) -> Option<PredictedGain>
     Some(PredictedGain { throughput: gain, low: 1.0, high: gain })
 }
 
-/// Predicts the gain of not waiting for `share` of a request's time, in a closed loop whose thread is not saturated: requests
-/// become shorter by it (Little's law), until the thread is full. What the wait was for may take the load less well: so
-/// the lower end is no gain at all.
+/// Predicts the gain of not waiting for `share` of a request's time. What the wait was for may take the load less well: so the lower
+/// end is no gain at all.
 pub(crate) fn of_waiting_less(facts: Facts<'_>, share: f64) -> Option<PredictedGain> {
-    let utilisation = facts.measurements.split.as_ref()?.utilisation().clamp(1.0 / MAX_GAIN, 1.0);
-    let gain = (1.0 / (1.0 - share.clamp(0.0, 1.0 - 1.0 / MAX_GAIN))).min(1.0 / utilisation);
-    Some(PredictedGain { throughput: gain, low: 1.0, high: gain })
+    of_saving(facts, Saving { busy: 0.0, waiting: share })
 }
 
-/// Returns the largest factor on throughput that waits leave room for when `saved_ms` of thread time a request are gone: with so
-/// many requests in flight as there were, none can be shorter than what it waits and computes.
-fn limit_of_waits(facts: Facts<'_>, saved_ms: f64) -> f64 {
-    let measurements = facts.measurements;
-    let (Some(load), Some(followed)) = (&measurements.load, &measurements.async_ops) else {
-        return f64::INFINITY;
-    };
-    let waiting = followed.all.share(|row| matches!(row.kind, RowKind::Waiting(_)));
-    let waiting_ms = waiting * followed.all.mean.as_millis_f64();
-    let computing_ms = load.own.cpu_ms_per_request.map_or(0.0, |cpu_ms| (cpu_ms - saved_ms).max(0.0));
-    (load.own.latency.mean / (waiting_ms + computing_ms).max(f64::MIN_POSITIVE)).max(1.0)
+/// Predicts the gain of saving both time of the thread and waits. The lower end is that of the thread's time alone.
+pub(crate) fn of_saving(facts: Facts<'_>, saving: Saving) -> Option<PredictedGain> {
+    let network = Network::of(facts)?;
+    let throughput = network.gain(saving);
+    let low = network.gain(Saving { waiting: 0.0, ..saving });
+    Some(PredictedGain { throughput, low, high: throughput })
 }
 
 /// Predicts the gain of removing `share` (with its interval) of the busy time of the serving threads.
 pub(crate) fn of_removing(facts: Facts<'_>, share: f64, interval: (f64, f64)) -> Option<PredictedGain> {
-    let utilisation = facts.measurements.split.as_ref()?.utilisation();
     let event_loop = facts.measurements.event_loop.as_ref();
     if event_loop.is_some_and(|event_loop| event_loop.stalls.iter().any(|stall| stall.never_ended)) {
         // A loop that hangs answers nothing: there is no throughput to multiply.
         return None;
     }
-    let own_cpu_ms =
-        facts.measurements.load.as_ref().and_then(|load| load.own.cpu_ms_per_request).unwrap_or(0.0);
-    let predict = |share: f64| -> Option<f64> {
-        let gain = without(facts, share * utilisation)?;
-        let is_limited = utilisation >= SATURATED;
-        Some(if is_limited { gain.min(limit_of_waits(facts, own_cpu_ms * share)) } else { gain })
+    let network = Network::of(facts);
+    let utilisation = facts.measurements.split.as_ref()?.utilisation();
+    let predict = |share: f64| match &network {
+        Some(network) => Some(network.gain(Saving { busy: share, waiting: 0.0 })),
+        None => without(facts, share * utilisation),
     };
     Some(PredictedGain { throughput: predict(share)?, low: predict(interval.0)?, high: predict(interval.1)? })
 }
 
 /// Returns the factor of throughput without `part` of the wall time of the serving threads.
 fn without(facts: Facts<'_>, part: f64) -> Option<f64> {
-    const LARGEST_PART: f64 = 1.0 - 1.0 / MAX_GAIN;
     let part = part.clamp(0.0, LARGEST_PART);
     if facts.measurements.split.as_ref()?.utilisation() >= SATURATED {
         return Some(1.0 / (1.0 - part));
@@ -79,4 +90,115 @@ fn without(facts: Facts<'_>, part: f64) -> Option<f64> {
     let saved_ms = part * 1000.0 * n_threads / own.requests_per_second;
     let latency = own.latency.mean.max(f64::MIN_POSITIVE);
     Some(1.0 / (1.0 - (saved_ms / latency).clamp(0.0, LARGEST_PART)))
+}
+
+/// Requests in flight between waits and the thread.
+#[derive(Debug, Clone, Copy)]
+struct Network {
+    /// Requests in flight.
+    n: f64,
+    /// Mean time of a request in it, ms.
+    latency_ms: f64,
+    /// What each waits for besides the thread, ms.
+    waiting_ms: f64,
+    /// What each needs of the thread, waits for a CPU included, ms; of all serving threads together, divided among them.
+    needed_ms: f64,
+}
+
+impl Network {
+    /// Returns it where a closed load was driven and requests were followed.
+    fn of(facts: Facts<'_>) -> Option<Self> {
+        let measurements = facts.measurements;
+        let load = measurements.load.as_ref()?;
+        let followed =
+            measurements.async_ops.as_ref().filter(|followed| followed.n_followed >= MIN_FOLLOWED)?;
+        // The split is that of the cpu phase, whose throughput it goes with.
+        let sampled =
+            load.phases.iter().find(|phase| phase.phase == "cpu" && phase.requests_per_second > 0.0);
+        let sampled = sampled.unwrap_or(&load.own);
+        let (own, latency_ms) = (load.own.requests_per_second, load.own.latency.mean);
+        if own <= 0.0 || sampled.requests_per_second <= 0.0 || latency_ms <= 0.0 {
+            return None;
+        }
+        let utilisation = measurements.split.as_ref().map(Split::utilisation)?;
+        // Where a worker thread is the busiest, waiting for it is queueing for the thread.
+        let is_worker = measurements.split.as_ref().is_some_and(|split| split.thread != 0);
+        let waiting = followed.all.share(|row| {
+            let for_worker = row.place.as_ref().is_some_and(|place| place.kind == WaitKind::Worker);
+            matches!(row.kind, RowKind::Waiting(_)) && !(for_worker && is_worker)
+        });
+        // What requests wait for outside takes as long as it takes, but never longer than the requests.
+        let waiting_ms = (waiting * followed.all.mean.as_millis_f64()).min(latency_ms);
+        Some(Self {
+            n: own * latency_ms / 1e3,
+            latency_ms: followed.all.mean.as_millis_f64(),
+            waiting_ms,
+            needed_ms: utilisation * 1e3 / sampled.requests_per_second,
+        })
+    }
+
+    /// Returns the factor on throughput.
+    fn gain(&self, saving: Saving) -> f64 {
+        let needed = self.needed_ms * (1.0 - saving.busy.clamp(0.0, LARGEST_PART));
+        let waiting = (self.waiting_ms - saving.waiting.clamp(0.0, 1.0) * self.latency_ms).max(0.0);
+        let now = throughput(self.n, self.needed_ms, self.waiting_ms);
+        (throughput(self.n, needed, waiting) / now).clamp(1.0, MAX_GAIN)
+    }
+}
+
+/// Returns the throughput, requests a millisecond, of `n` requests that each need a thread for `needed_ms` and wait for
+/// `waiting_ms`.
+fn throughput(n: f64, needed_ms: f64, waiting_ms: f64) -> f64 {
+    let others = ((n - 1.0) / n.max(1.0)).max(0.0);
+    let mut queued = n;
+    let mut rate = 0.0;
+    for _ in 0..STEPS {
+        let at_thread = needed_ms * (1.0 + others * queued);
+        rate = n / (waiting_ms + at_thread).max(f64::MIN_POSITIVE);
+        queued = rate * at_thread;
+    }
+    rate
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(network: (f64, f64, f64), saving: (f64, f64), expected: f64) {
+        let (n, needed_ms, waiting_ms) = network;
+        let latency_ms = n / throughput(n, needed_ms, waiting_ms);
+        let network = Network { n, latency_ms, waiting_ms, needed_ms };
+        let gain = network.gain(Saving { busy: saving.0, waiting: saving.1 });
+        assert!((gain / expected - 1.0).abs() < 0.03, "{gain}, not {expected}");
+    }
+
+    #[test]
+    fn a_full_thread_gains_by_amdahls_law() {
+        check((64.0, 10.0, 5.0), (0.6, 0.0), 1.0 / 0.4);
+    }
+
+    #[test]
+    fn waits_are_the_next_limit_of_a_thread_that_was_full() {
+        // 10 requests wait 100 ms and need 20 ms: at most 50 a second now, and 100 without the thread.
+        check((10.0, 20.0, 100.0), (0.95, 0.0), 10.0 / 101.1 / throughput(10.0, 20.0, 100.0));
+    }
+
+    #[test]
+    fn a_single_request_in_flight_gains_what_it_gets_shorter() {
+        check((1.0, 4.0, 6.0), (0.5, 0.0), 10.0 / 8.0);
+        check((1.0, 4.0, 6.0), (0.0, 0.3), 10.0 / 7.0);
+    }
+
+    #[test]
+    fn less_waiting_does_not_help_a_full_thread() {
+        check((64.0, 10.0, 50.0), (0.0, 0.05), 1.0);
+    }
+
+    #[test]
+    fn less_waiting_helps_an_idle_thread_until_it_is_full() {
+        let latency = 20.0 / throughput(20.0, 0.1, 100.0);
+        check((20.0, 0.1, 100.0), (0.0, 50.0 / latency), 2.0);
+        check((20.0, 4.0, 1000.0), (0.0, 1.0), 20.0);
+    }
 }

@@ -24,6 +24,9 @@ const SAME_CALLS: &[(&str, &str)] = &[
 /// The stronger of them may have this part of the weaker one's share, or more.
 const MUCH: f64 = 0.7;
 
+/// Pairs of specific rules of which the second says why there is what the first sees, whatever their shares.
+const SAYS_WHY: &[(&str, &str)] = &[("sequential-awaits", "redis-chatter"), ("sequential-awaits", "retry-storm")];
+
 /// Whether the time that a specific finding speaks of is time of a function.
 type Covers<'a> = &'a dyn Fn(&Finding, FunctionId) -> bool;
 
@@ -95,10 +98,10 @@ fn is_doubled(finding: &Finding, all: &[Finding]) -> bool {
 }
 
 fn is_stronger(finding: &Finding, other: &Finding) -> bool {
-    SAME_CALLS.contains(&(other.rule, finding.rule))
-        && place(finding).is_some()
-        && place(finding) == place(other)
-        && finding.share >= other.share.map(|share| share * MUCH)
+    let pair = (other.rule, finding.rule);
+    let is_as_much = finding.share >= other.share.map(|share| share * MUCH);
+    let is_pair = SAYS_WHY.contains(&pair) || (SAME_CALLS.contains(&pair) && is_as_much);
+    is_pair && place(finding).is_some() && place(finding) == place(other)
 }
 
 /// Returns the finding of `kept` that stands in the place of `finding`.
@@ -227,5 +230,6 @@ mod tests {
         assert!(merged[0].evidence[0].text.contains("also seen as `sync-fs`"));
         check(&[("sync-fs", 1, 0.5), ("sync-logging", 1, 0.3)], &["sync-fs", "sync-logging"]);
         check(&[("sync-fs", 2, 0.3), ("sync-logging", 1, 0.4)], &["sync-fs", "sync-logging"]);
+        check(&[("sequential-awaits", 1, 0.8), ("redis-chatter", 1, 0.1)], &["redis-chatter"]);
     }
 }

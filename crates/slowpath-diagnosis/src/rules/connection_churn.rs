@@ -1,11 +1,12 @@
 //! `connection-churn`: connections are opened for single requests instead of being kept.
 
-use super::counted::{counted, counters, main_place, number, of_count};
+use super::counted::{counted, counters, main_place, number, of_count, sender};
 use super::{Breadth, Documentation, Example, Rule};
 use crate::Facts;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, PredictedGain, Severity};
+use crate::gain::{self, Saving};
 use crate::words::{function_name, percent, place};
-use slowpath_analysis::CounterMeasure;
+use slowpath_analysis::{CounterMeasure, WaitKind};
 
 /// Connections per request to the same host from which on they are not kept: with keep-alive it is a hundredth and less.
 const MIN_PER_SENT: f64 = 0.3;
@@ -61,9 +62,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
             continue;
         }
         // The place that sent the request: the connection itself is often made later.
-        let of_host = |row: &&slowpath_analysis::CounterRow| is_same_host(&row.key, host);
-        let sender =
-            counters.of_kind("http.request").filter(of_host).find_map(main_place).or(main_place(row));
+        let sender = sender(facts, counters, host).or(main_place(row));
         let n_tls = n_of(counters, "tls.connect", host);
         let mut evidence = vec![counted(
             format!("{} connections to {host} per request that arrives", number(per_request)),
@@ -90,9 +89,29 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         let by = function.map_or(String::new(), |f| format!("In {} at {}: ", function_name(f), place(f)));
         let title = format!("a connection to {host} is opened {} times per request", number(per_request));
         let severity = if n_tls > 0.0 { Severity::High } else { Severity::Medium };
-        findings.push(of_count(facts, &RULE, severity, sender, (title, evidence, format!("{by}{remedy}."))));
+        let mut finding =
+            of_count(facts, &RULE, severity, sender, (title, evidence, format!("{by}{remedy}.")));
+        let part = (row.sum.n / counters.total("net.connect").n.max(1.0)).min(1.0);
+        finding.predicted_gain = without_connecting(facts, host, part);
+        finding.severity = Severity::of_gain(finding.predicted_gain).max(severity);
+        findings.push(finding);
     }
     findings
+}
+
+/// Predicts the gain of keeping connections: no waits for new ones to this host, and its `part` of what making and closing
+/// connections costs the thread.
+fn without_connecting(facts: Facts<'_>, host: &str, part: f64) -> Option<PredictedGain> {
+    let waiting = facts.measurements.async_ops.as_ref().map_or(0.0, |followed| {
+        followed.all.share(|row| {
+            row.place.as_ref().is_some_and(|place| {
+                matches!(place.kind, WaitKind::Connect | WaitKind::Dns)
+                    && place.remote.as_ref().is_none_or(|remote| is_same_host(remote, host))
+            })
+        })
+    });
+    let busy = facts.measurements.charges.connecting * part;
+    gain::of_saving(facts, Saving { busy, waiting })
 }
 
 /// Returns why connections are not kept, as far as it was counted, and what to do about it.

@@ -3,7 +3,7 @@
 use super::Rule;
 use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::{Facts, gain};
-use slowpath_analysis::{CounterMeasure, CounterRow, FunctionSum};
+use slowpath_analysis::{CounterMeasure, CounterRow, FunctionSum, WaitPlace};
 use slowpath_profile::tables::FunctionId;
 
 /// Least share of busy time of work that could go: removing less brings at most 1.05×, below what a load test can tell.
@@ -99,7 +99,7 @@ pub(super) fn of_cost(
     Finding {
         rule: rule.id,
         title,
-        severity: Severity::of_gain(predicted_gain.map_or(1.0, |gain| gain.throughput)),
+        severity: Severity::of_gain(predicted_gain),
         confidence,
         confidence_why,
         share: Some(cost.share),
@@ -111,6 +111,19 @@ pub(super) fn of_cost(
         function: Some(cost.function),
         intervals: Vec::new(),
     }
+}
+
+/// Returns the share of a request's time that it waits at places that count, less what one wait of `n` in a row takes.
+pub(super) fn waiting_in_a_row(facts: Facts<'_>, n: f64, counts: impl Fn(&WaitPlace) -> bool) -> f64 {
+    let Some(followed) = &facts.measurements.async_ops else { return 0.0 };
+    let waits = followed.all.share(|row| row.place.as_ref().is_some_and(&counts));
+    waits * (1.0 - 1.0 / n.max(1.0))
+}
+
+/// Whether a wait is awaited in a function.
+pub(super) fn is_awaited_in(facts: Facts<'_>, function: FunctionId, place: &WaitPlace) -> bool {
+    let function = facts.profile.functions.get(function);
+    place.function == function.name && place.file == function.file
 }
 
 /// Words a finding on waiting, whose gain the counts cannot tell.
@@ -150,6 +163,23 @@ pub(super) fn main_place(row: &CounterRow) -> Option<FunctionId> {
     let known = row.places.iter().filter(|place| place.site.is_some());
     let most = known.max_by(|a, b| a.sum.n.total_cmp(&b.sum.n))?;
     most.site.as_ref().map(|site| site.function)
+}
+
+/// Returns the place that sends requests to a host. Node tells of a request when its socket is there, by when who asked is often gone;
+/// its agent is asked for a socket at once.
+pub(super) fn sender(facts: Facts<'_>, counters: &CounterMeasure, host: &str) -> Option<FunctionId> {
+    let of = |kind: &'static str| {
+        let of_host = move |row: &&CounterRow| row.key == host || row.key.split(' ').next() == Some(host);
+        counters.of_kind(kind).filter(of_host).find_map(main_place)
+    };
+    let place = of("http.request").or_else(|| of("http.agent"))?;
+    let name = &facts.profile.functions.get(place).name;
+    // A closure, such as that of a promise, is known by the function around it.
+    let around = || {
+        let functions = &facts.measurements.charges.functions;
+        functions.iter().find(|outer| outer.folded.iter().any(|(inner, _)| *inner == place))
+    };
+    if name == "(anonymous)" { Some(around().map_or(place, |outer| outer.function)) } else { Some(place) }
 }
 
 /// Returns bytes as `10 kB` or `1.2 MB`.

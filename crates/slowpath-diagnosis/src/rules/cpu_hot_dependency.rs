@@ -2,6 +2,7 @@
 
 use super::{Breadth, Documentation, Example, Rule};
 use crate::finding::{Confidence, Evidence, Finding, Severity};
+use crate::verdict::WORTHWHILE_GAIN;
 use crate::words::percent;
 use crate::{Facts, gain};
 
@@ -41,7 +42,7 @@ app.post('/v1/chat', express.json(), chat); // where it is needed",
         },
         thresholds: "\
 10 % of busy time, as for `cpu-hot-function`. A framework at up to 35 % is doing what frameworks do; above that something is
-unusual, and the severity rises.",
+unusual, and the severity rises where half of it would bring 1.1× and more.",
     },
     check,
 };
@@ -62,7 +63,9 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         let package = &unowned.label;
         // The gain is that of removing all of it, which nobody can: the range starts at none.
         let predicted_gain = gain::of_removing(facts, unowned.share / 2.0, (0.0, unowned.share));
-        let severity = if unowned.share >= UNUSUAL_SHARE { Severity::Medium } else { Severity::Info };
+        let is_worth_it = predicted_gain.is_some_and(|gain| gain.throughput >= WORTHWHILE_GAIN);
+        let severity =
+            if unowned.share >= UNUSUAL_SHARE && is_worth_it { Severity::Medium } else { Severity::Info };
         Finding {
             rule: RULE.id,
             title: format!("package {package} takes {} of the busy time by itself", percent(unowned.share)),

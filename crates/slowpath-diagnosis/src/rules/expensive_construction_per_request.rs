@@ -70,7 +70,6 @@ const BUILT_INS: &[&str] = &[
     "toLocaleString(",
     "toLocaleDateString(",
     "toLocaleTimeString(",
-    "localeCompare(",
     "new WebAssembly.",
     "vm.Script(",
     "new Function(",
@@ -90,7 +89,8 @@ What is built does not depend on the request, so its cost is paid over and over:
 V8's call counts and CPU samples: a function that is called once per request and more (up to 50 times), takes 10 % of the
 busy time with what it calls, and is named as one that builds: a class, `compile…`, `load…`, `init…`, or `build…`, `create…`, `get…` of
 something that is kept (`createTokenizer`). Or a line with 10 % of the busy time that makes an `Intl` object, in such a function.
-Whether what it builds is the same each time is not measured.",
+Whether what it builds is the same each time is not measured. A function that awaits another service is left out: it
+fetches what holds now.",
         lookalikes: "\
 A function that builds the answer itself depends on the request: `buildResponse` is not meant. A class whose
 constructor does the request's work.",
@@ -114,7 +114,8 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     for time in &facts.measurements.functions {
         let function = facts.profile.functions.get(time.function);
         let share = (time.total_time.0 as f64 / busy).min(1.0);
-        if share < MIN_SHARE || !builds(function) || !is_target_code(function) {
+        if share < MIN_SHARE || !builds(function) || !is_target_code(function) || asks_others(facts, function)
+        {
             continue;
         }
         let often = (MIN_PER_REQUEST, MAX_PER_REQUEST);
@@ -149,7 +150,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
             if share >= MIN_SHARE {
                 findings.push(finding(
                     facts,
-                    owner,
+                    function.function,
                     share,
                     per_request,
                     "an Intl object or the like ",
@@ -216,6 +217,14 @@ fn finding(
     finding.confidence = finding.confidence.min(Confidence::Medium);
     finding.confidence_why.push_str("; that the result does not depend on the request is read from the name");
     finding
+}
+
+/// Whether a function awaits an answer from elsewhere each time: then it fetches what holds now, and builds nothing to keep.
+fn asks_others(facts: Facts<'_>, function: &Function) -> bool {
+    let sites = facts.measurements.async_ops.iter().flat_map(|followed| &followed.sites);
+    let own =
+        |place: &slowpath_analysis::WaitPlace| place.function == function.name && place.file == function.file;
+    sites.map(|site| &site.place).any(|place| place.kind.is_upstream() && own(place))
 }
 
 fn is_target_code(function: &Function) -> bool {

@@ -1,9 +1,11 @@
 //! What the rules on sorting and searching lists share: a hot function whose hot lines do it.
 
+use super::counted::counters;
 use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::line_work::{LineWork, ListWork};
 use crate::words::{function_name, percent, place};
 use crate::{Facts, gain};
+use slowpath_analysis::AppFunction;
 
 /// Least share of busy time: see `cpu-hot-function`.
 const MIN_SHARE: f64 = 0.10;
@@ -19,6 +21,20 @@ const MIN_PART: f64 = 0.6;
 
 /// Least line samples: at fewer, the part is uncertain by more than a tenth.
 const MIN_SAMPLES: u64 = 50;
+
+/// Returns the share of busy time that a function and its helpers spend in built-ins that the counters recorder times, other than
+/// on lists.
+fn counted_elsewhere(facts: Facts<'_>, hot: &AppFunction) -> f64 {
+    let Some(counters) = counters(facts) else { return 0.0 };
+    let functions: Vec<_> =
+        [hot.function].into_iter().chain(hot.folded.iter().map(|(folded, _)| *folded)).collect();
+    let is_whole = |kind: &str| {
+        matches!(kind, "json.parse" | "json.stringify" | "structured_clone" | "console" | "stdout")
+    };
+    let sums = counters.by_function(|row| is_whole(&row.kind));
+    let ms: f64 = sums.iter().filter(|sum| functions.contains(&sum.function)).map(|sum| sum.sum.ms).sum();
+    counters.share_of_busy(ms)
+}
 
 /// Returns findings on functions whose lines mostly do one of `kinds`, said by `what`.
 pub(super) fn findings(
@@ -36,7 +52,9 @@ pub(super) fn findings(
         }
         let work = LineWork::of(facts, hot);
         let parts: Vec<_> = work.parts.iter().filter(|(kind, ..)| kinds.contains(kind)).collect();
-        let part: f64 = parts.iter().map(|(_, part, _)| part).sum();
+        // A line may do both, `list.filter(…).map(JSON.parse)`: what was counted in built-ins is not the list's doing.
+        let elsewhere = counted_elsewhere(facts, hot) / hot.share;
+        let part = parts.iter().map(|(_, part, _)| part).sum::<f64>() - elsewhere;
         if part < MIN_PART || work.n_samples < MIN_SAMPLES {
             continue;
         }
@@ -51,7 +69,7 @@ pub(super) fn findings(
         findings.push(Finding {
             rule,
             title: format!("{name} {what}, {} of the busy time", percent(hot.share)),
-            severity: Severity::of_gain(predicted_gain.map_or(1.0, |gain| gain.throughput)),
+            severity: Severity::of_gain(predicted_gain),
             // The text of a line is a good witness, but no proof.
             confidence: confidence.min(Confidence::Medium),
             confidence_why: format!("{confidence_why}; what the lines do is read from their text"),

@@ -1,10 +1,13 @@
 //! `redis-chatter`: many Redis commands per request, one at a time.
 
-use super::counted::{counted, counters, main_place, number, of_count};
+use super::counted::{counted, counters, is_awaited_in, main_place, number, of_count, waiting_in_a_row};
 use super::{Breadth, Documentation, Example, Rule};
 use crate::Facts;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, PredictedGain, Severity};
+use crate::gain::{self, Saving};
 use crate::words::{function_name, place};
+use slowpath_analysis::{WaitKind, WaitPlace};
+use slowpath_profile::tables::FunctionId;
 
 /// Commands per request from which on they are many: a session, a limit and a cached value are three.
 const MIN_COMMANDS: f64 = 5.0;
@@ -66,5 +69,21 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     let title =
         format!("{} Redis commands per request, one at a time, most of them {name}", number(per_request));
     let advice = format!("{by}ask for what is needed together in one command (`MGET`) or one pipeline.");
-    vec![of_count(facts, &RULE, Severity::Medium, caller, (title, evidence, advice))]
+    let mut finding = of_count(facts, &RULE, Severity::Medium, caller, (title, evidence, advice));
+    finding.predicted_gain = caller.and_then(|caller| in_one_command(facts, caller, per_request));
+    finding.severity = Severity::of_gain(finding.predicted_gain).max(Severity::Medium);
+    vec![finding]
+}
+
+/// Predicts the gain of asking once instead of `n` times: all waits but one, and what sending the others costs below the
+/// function that asks.
+fn in_one_command(facts: Facts<'_>, caller: FunctionId, n: f64) -> Option<PredictedGain> {
+    let is_redis = |place: &WaitPlace| matches!(place.kind, WaitKind::Redis | WaitKind::Net);
+    let waiting = waiting_in_a_row(facts, n, |place| is_redis(place) && is_awaited_in(facts, caller, place));
+    let charges = &facts.measurements.charges;
+    let charged = charges.charged_unfolded.get(&caller).map_or(0, |time| time.0);
+    let begun =
+        charges.begun.iter().find(|(function, _)| *function == caller).map_or(0.0, |(_, share)| *share);
+    let busy = (charged as f64 / charges.busy.0.max(1) as f64 + begun) * (1.0 - 1.0 / n.max(1.0));
+    gain::of_saving(facts, Saving { busy, waiting })
 }

@@ -1,10 +1,13 @@
 //! `redis-large-values`: values of 64 KiB and more go to or from Redis while requests are served.
 
-use super::counted::{bytes, counted, counters, main_place, number, of_count};
+use super::counted::{Cost, bytes, counted, counters, is_awaited_in, main_place, number, of_count};
 use super::{Breadth, Documentation, Example, Rule};
 use crate::Facts;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, PredictedGain, Severity};
+use crate::gain::{self, Saving};
 use crate::words::{function_name, place};
+use slowpath_analysis::{CounterMeasure, WaitKind};
+use slowpath_profile::tables::FunctionId;
 
 /// Large values per request from which on they are part of serving one.
 const MIN_PER_REQUEST: f64 = 0.05;
@@ -64,8 +67,28 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
             let advice = format!(
                 "{by}keep items under keys or fields of their own, and move only those that are needed."
             );
-            findings.push(of_count(facts, &RULE, Severity::Medium, caller, (title, evidence, advice)));
+            let mut finding = of_count(facts, &RULE, Severity::Medium, caller, (title, evidence, advice));
+            finding.predicted_gain = caller.and_then(|caller| without_values(facts, counters, caller));
+            finding.severity = Severity::of_gain(finding.predicted_gain).max(Severity::Medium);
+            findings.push(finding);
         }
     }
     findings
+}
+
+/// Predicts the gain of not moving whole values: what waiting for Redis takes in that function, and turning the values to
+/// text and back there.
+fn without_values(facts: Facts<'_>, counters: &CounterMeasure, caller: FunctionId) -> Option<PredictedGain> {
+    let Some(followed) = &facts.measurements.async_ops else { return None };
+    let waiting = followed.all.share(|row| {
+        row.place.as_ref().is_some_and(|place| {
+            matches!(place.kind, WaitKind::Redis | WaitKind::Net) && is_awaited_in(facts, caller, place)
+        })
+    });
+    let json = counters.by_function(|row| matches!(row.kind.as_str(), "json.parse" | "json.stringify"));
+    let busy = json
+        .iter()
+        .find(|sum| sum.function == caller)
+        .map_or(0.0, |sum| Cost::of(facts, counters, sum).share);
+    gain::of_saving(facts, Saving { busy, waiting })
 }

@@ -1,6 +1,6 @@
 //! `retry-storm`: requests that fail are sent again at once, and make the load on a struggling host larger.
 
-use super::counted::{counted, counters, main_place, number, of_count};
+use super::counted::{counted, counters, number, of_count, sender};
 use super::{Breadth, Documentation, Example, Rule};
 use crate::Facts;
 use crate::finding::{Finding, Severity};
@@ -55,7 +55,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         if per_request < MIN_PER_REQUEST || share < MIN_ERRORS {
             continue;
         }
-        let sender = main_place(sent);
+        let sender = sender(facts, counters, &failed.key);
         let function = sender.map(|id| facts.profile.functions.get(id));
         let by = function.map_or(String::new(), |f| format!("In {} at {}: ", function_name(f), place(f)));
         let host = &failed.key;

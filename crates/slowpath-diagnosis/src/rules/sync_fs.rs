@@ -1,5 +1,6 @@
 //! `sync-fs`: a synchronous file call blocks the main thread.
 
+use super::counted::counters;
 use super::{Breadth, Documentation, Example, Rule, sync_call};
 
 pub(super) const RULE: Rule = Rule {
@@ -42,6 +43,17 @@ time: below it nobody waits for it noticeably. 20 samples: one slow call at star
     check: |facts| {
         let modules = &["node:fs", "node:internal/fs/"];
         let remedy = "read or write once at start and keep the result, or await the function of the same name from `fs/promises`.";
-        sync_call::findings(facts, RULE.id, modules, remedy)
+        let mut findings = sync_call::findings(facts, RULE.id, modules, remedy);
+        // Standard output that is a file is written by `writeSync`: `sync-logging` speaks of that, with the time that the counters
+        // phase measures, because CPU sampling makes console calls dearer.
+        let logs: Vec<_> = counters(facts)
+            .map_or_else(Vec::new, |counters| counters.by_function(|row| row.kind == "stdout"))
+            .iter()
+            .map(|sum| sum.function)
+            .collect();
+        findings.retain(|finding| {
+            !finding.title.starts_with("writeSync()") || finding.function.is_none_or(|at| !logs.contains(&at))
+        });
+        findings
     },
 };

@@ -5,6 +5,7 @@ use super::{Breadth, Documentation, Example, Rule};
 use crate::finding::{Evidence, Finding, Severity};
 use crate::words::{millis, percent};
 use crate::{Facts, gain};
+use slowpath_analysis::WaitKind;
 
 /// Least share of a request's time in tasks of the pool.
 const MIN_SHARE: f64 = 0.2;
@@ -58,6 +59,20 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let (confidence, confidence_why) = confidence(measure.n_followed);
+    // Tasks that compute need a CPU each: more threads than CPUs make none of them end sooner.
+    let computing = Waits::of(measure, |place| matches!(place.kind, WaitKind::Crypto | WaitKind::Zlib));
+    let computes = 2.0 * computing.share >= waits.share && pool.size >= facts.measurements.machine.n_cpus;
+    let whom = at(waits.place());
+    let advice = if computes {
+        format!(
+            "Most of it is computed for {whom}, by as many threads as there are CPUs and more: do less of it, or keep results that repeat."
+        )
+    } else {
+        format!(
+            "Most of it is awaited by {whom}. Raise UV_THREADPOOL_SIZE, or do less of it: it is {} now.",
+            pool.size
+        )
+    };
     let said = Said {
         rule: RULE.id,
         title: format!(
@@ -69,7 +84,10 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         severity: Severity::High,
         confidence,
         confidence_why,
-        predicted_gain: gain::of_waiting_less(facts, waits.share * queued),
+        predicted_gain: gain::of_waiting_less(
+            facts,
+            if computes { waits.share } else { waits.share * queued },
+        ),
         evidence: vec![Evidence {
             text: format!(
                 "{:.1} tasks under way on average, more than {} for {} of the time; a task takes {}",
@@ -83,11 +101,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
             n_samples: Some(pool.n_tasks),
             recorder: "async",
         }],
-        advice: format!(
-            "Most of it is awaited by {}. Raise UV_THREADPOOL_SIZE, or do less of it: it is {} now.",
-            at(waits.place()),
-            pool.size
-        ),
+        advice,
     };
     vec![waits.finding(facts, measure, said)]
 }

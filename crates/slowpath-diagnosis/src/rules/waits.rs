@@ -15,9 +15,11 @@ const WELL_FOLLOWED: (u64, u64) = (50, 200);
 /// A mean wait below this is nobody's complaint: a twentieth of the 100 ms that people commonly ask of an API's p99.
 pub(super) const MIN_WAIT_MS: f64 = 5.0;
 
-/// Returns what followed requests say, where it can be the cause: on a full thread everything waits, for the thread.
+/// Returns what followed requests say, where it can be the cause: on a full thread everything waits, for the thread. A thread that
+/// others keep from a CPU is not full: its requests' waits are told apart from their queueing for it.
 pub(super) fn measured(facts: Facts<'_>) -> Option<&AsyncMeasure> {
-    let saturated = facts.measurements.split.as_ref().is_some_and(|split| split.utilisation() >= SATURATED);
+    let saturated =
+        facts.measurements.split.as_ref().is_some_and(|split| split.own_utilisation() >= SATURATED);
     facts.measurements.async_ops.as_ref().filter(|measure| measure.n_followed >= MIN_FOLLOWED && !saturated)
 }
 

@@ -78,7 +78,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         findings.push(Finding {
             rule: RULE.id,
             title: format!("{name} spends {} of the busy time in WebAssembly", percent(*share)),
-            severity: Severity::of_gain(predicted_gain.map_or(1.0, |gain| gain.throughput)),
+            severity: Severity::of_gain(predicted_gain),
             confidence,
             confidence_why,
             share: Some(*share),

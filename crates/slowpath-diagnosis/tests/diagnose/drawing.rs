@@ -1,6 +1,8 @@
 //! Draws a recording: 33 seconds of a service under load, well unless a method says otherwise.
 
-use slowpath_profile::recording::AsyncLog;
+use slowpath_profile::recording::{
+    AsyncLog, CollectionSum, HeapFrame, HeapNode, HeapRecord, HeapSeen, SampledHeap,
+};
 use slowpath_profile::{Nanos, SECOND};
 
 /// Name, first and last second of each phase.
@@ -73,6 +75,10 @@ pub(crate) struct Drawing {
     pub(crate) calls: Vec<(&'static str, f64)>,
     /// What requests ran and waited for.
     pub(crate) followed: Option<AsyncLog>,
+    /// Windows of the heap recorder.
+    pub(crate) heap: Vec<HeapRecord>,
+    /// Bytes a second that the readings of the heap rise by.
+    pub(crate) heap_rises: f64,
 }
 
 impl Drawing {
@@ -103,7 +109,39 @@ impl Drawing {
             counts: Vec::new(),
             calls: Vec::new(),
             followed: None,
+            heap: Vec::new(),
+            heap_rises: 0.0,
         }
+    }
+
+    /// Between two full collections two seconds apart the heap grows by so many bytes, which `keep` at app.js:12 allocated in
+    /// so many samples; over the run its readings rise by `rises` bytes a second.
+    pub(crate) fn heap_grows(mut self, bytes: u64, n_samples: u32, rises: f64) -> Self {
+        let heap = SampledHeap {
+            used_before: 40_000_000,
+            used_after: 40_000_000 + bytes,
+            ..keeps(bytes, n_samples)
+        };
+        self.heap.push(HeapRecord {
+            from: at(29.0),
+            t: at(31.0),
+            thread: 0,
+            seen: HeapSeen::Survivors(heap),
+        });
+        self.heap_rises = rises;
+        self
+    }
+
+    /// `keep` at app.js:12 allocates most of so many bytes in half a second.
+    pub(crate) fn allocates(mut self, bytes: u64) -> Self {
+        let (from, t) = (at(28.0), at(28.5));
+        let seen = HeapSeen::Allocations(keeps(bytes, 200));
+        self.heap.push(HeapRecord { from, t, thread: 0, seen });
+        let kinds =
+            vec![CollectionSum { kind: "Scavenge".into(), n: 9, ms: 12.0, ..CollectionSum::default() }];
+        let seen = HeapSeen::Collections { allocated: bytes as f64, kinds };
+        self.heap.push(HeapRecord { from, t, thread: 0, seen });
+        self
     }
 
     /// Nothing arrived: no samples, no records, no `/proc`, no load.
@@ -235,5 +273,19 @@ impl Drawing {
     pub(crate) fn dies_at(mut self, second: f64) -> Self {
         self.died = Some(second);
         self
+    }
+}
+
+fn keeps(bytes: u64, n_samples: u32) -> SampledHeap {
+    let frame = |name: &str, line| HeapFrame(name.into(), "file:///srv/app.js".into(), line, 0);
+    SampledHeap {
+        interval: 65_536,
+        frames: vec![frame("handle", 2), frame("keep", 11), HeapFrame("split".into(), String::new(), -1, -1)],
+        nodes: vec![
+            HeapNode(-1, 0, bytes / 10, n_samples / 10),
+            HeapNode(0, 1, bytes / 2, n_samples / 2),
+            HeapNode(1, 2, bytes * 4 / 10, n_samples * 4 / 10),
+        ],
+        ..SampledHeap::default()
     }
 }

@@ -53,3 +53,34 @@ fn a_short_wait_for_a_cpu_is_no_finding() {
     let found = check(&Drawing::of(&flat(20)).run_queue(0.05).load(5000, 5.0), "healthy", &[]);
     assert!(found.refutes("waiting for a CPU"), "{:?}", found.diagnosis.refuted);
 }
+
+#[test]
+fn a_heap_that_grows_between_full_collections_and_over_the_run_is_a_leak() {
+    let drawing = Drawing::of(&flat(4)).load(300, 5.0).heap_grows(8_000_000, 120, 4e6);
+    let found = check(&drawing, "memory", &["heap-growth keep app.js:12"]);
+    assert!(found.first().advice.contains("keep() at app.js:12"), "{}", found.first().advice);
+    let share = found.first().share.expect("a share");
+    assert!((share - 0.9).abs() < 0.01, "built-ins that it calls count for it: {share}");
+}
+
+#[test]
+fn what_stays_of_requests_in_flight_is_no_leak() {
+    for drawing in [
+        // Too little.
+        Drawing::of(&flat(4)).load(300, 5.0).heap_grows(500_000, 8, 250e3),
+        // Not over the run: a cache that is full.
+        Drawing::of(&flat(4)).load(300, 5.0).heap_grows(8_000_000, 120, 0.0),
+        // Not by objects that were seen.
+        Drawing::of(&flat(4)).load(300, 5.0).heap_grows(8_000_000, 2, 4e6),
+    ] {
+        check(&drawing, "healthy", &[]);
+    }
+}
+
+#[test]
+fn collections_are_blamed_on_who_allocates_where_that_was_sampled() {
+    let drawing = Drawing::of(&format!("handle@3;concat@30 8\ngc 45\n{}", flat(9))).load(100, 150.0);
+    let found = check(&drawing.allocates(200_000_000), "gc", &["gc-pressure keep app.js:12"]);
+    let evidence: Vec<_> = found.first().evidence.iter().map(|row| row.text.as_str()).collect();
+    assert!(evidence.contains(&"400.0 MB are allocated a second"), "{evidence:?}");
+}

@@ -33,6 +33,7 @@ impl Drawing {
             system: self.system(),
             processes: processes.map(|pid| (pid, self.process_records())).collect(),
             counters: self.counters(),
+            heap: BTreeMap::from([(PID, self.heap.clone())]),
             cpu: self.threads.iter().map(|t| ((t.pid, t.id), self.cpu(t))).collect(),
             asynchronous: self.followed.iter().map(|log| (PID, log.clone())).collect(),
             sources: Vec::new(),
@@ -186,7 +187,11 @@ impl Drawing {
                 thread: 0,
                 event_loop: self.has_loop.then_some(event_loop),
                 gc: if n_gc > 0 { vec![pause] } else { Vec::new() },
-                heap: Some(HeapUse { used: 1 << 24, total: 1 << 25, external: 0 }),
+                heap: Some(HeapUse {
+                    used: (1 << 24) + (self.heap_rises * from) as u64,
+                    total: 1 << 25,
+                    external: 0,
+                }),
                 n_dropped: 0,
             }
         };
