@@ -21,6 +21,8 @@ const ALLOCATIONS_INTERVAL = 128 * 1024;
 const SURVIVORS_INTERVAL = 64 * 1024;
 /** Larger heaps would stand for half a second and more at each full collection. */
 const MAX_USED_BYTES = 512 * 1024 * 1024;
+/** Second window, at least: shorter, and too little has stayed to be told from what is in flight. */
+const SURVIVORS_MS = 800;
 /** Functions on a stack; V8's own default. */
 const STACK_DEPTH = 128;
 
@@ -88,6 +90,10 @@ class HeapSampler {
     try {
       await this.switching;
       await this.listener.watchCollections(false);
+      if (this.open?.window === 'survivors') {
+        const missing = this.open.from + SURVIVORS_MS - this.nowMs();
+        if (missing > 0) await new Promise((resolve) => setTimeout(resolve, missing));
+      }
       if (this.open) await this.end();
     } finally {
       this.abandon();
@@ -118,11 +124,10 @@ class HeapSampler {
       this.call('HeapProfiler.stopSampling'),
       this.call('Runtime.getHeapUsage'),
     ]);
-    const t = open.window === 'allocations' ? end : this.nowMs();
     this.listener.window({
       window: open.window,
       from_ms: open.from,
-      t_ms: t,
+      t_ms: end,
       interval: open.interval,
       used_before: open.usedBefore,
       used_after: usedSize,

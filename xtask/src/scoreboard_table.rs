@@ -3,6 +3,7 @@
 use crate::scoreboard::{Answer, Expected};
 use anyhow::Result;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Largest relative error of a predicted gain that counts as right.
@@ -54,11 +55,17 @@ impl Row {
         // Of two causes of much the same size either may come first.
         let is_first_right = first.map(|finding| causes.clone().any(|cause| names(finding, cause)));
         let is_place_right = first.map(|finding| causes.clone().any(|cause| points_at(finding, cause)));
-        let gains = findings.iter().filter(|finding| causes.clone().any(|cause| points_at(finding, cause)));
-        let part =
-            |finding: &&Value| number(&finding["predicted_gain"]["throughput"]).map(|gain| 1.0 - 1.0 / gain);
-        // Parts of the time add up; factors do not.
-        let parts: f64 = gains.filter_map(|finding| part(&finding)).sum();
+        let part = |finding: &Value| {
+            number(&finding["predicted_gain"]["throughput"]).map_or(0.0, |gain| 1.0 - 1.0 / gain)
+        };
+        // Several findings on one place see the same time. Parts of the time of two places add up; factors do not.
+        let mut by_place: BTreeMap<String, f64> = BTreeMap::new();
+        for finding in findings.iter().filter(|finding| causes.clone().any(|cause| points_at(finding, cause)))
+        {
+            let largest = by_place.entry(place_of(finding)).or_default();
+            *largest = largest.max(part(finding));
+        }
+        let parts: f64 = by_place.values().sum();
         let false_alarms = match twin {
             Some(twin) => alarms(&twin.report),
             None if is_healthy => findings.clone(),

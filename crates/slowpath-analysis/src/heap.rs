@@ -2,6 +2,7 @@
 
 use crate::phases::Phases;
 use slowpath_profile::allocated::{Allocated, HeapWindow};
+use slowpath_profile::classify::Category;
 use slowpath_profile::recording::{CollectionSum, Event, HeapRecord, HeapSeen, Recording, SampledHeap};
 use slowpath_profile::tables::{FunctionId, Profile};
 use std::collections::BTreeMap;
@@ -83,7 +84,10 @@ impl HeapMeasure {
         let of_pid = profile.allocated.iter().filter(|allocated| allocated.pid == pid);
         let (all, kept): (Vec<&Allocated>, Vec<_>) =
             of_pid.partition(|allocated| allocated.window == HeapWindow::Allocations);
-        (measure.allocators, measure.survivors) = (by_function(&all), by_function(&kept));
+        // What Node allocates for a request is Node's way; what of it stays was asked for by who keeps it.
+        let is_node = |row: &Allocated| profile.functions.get(row.by).category == Category::Node;
+        measure.allocators = by_function(&all, |row| row.owner.filter(|_| !is_node(row)));
+        measure.survivors = by_function(&kept, |row| row.owner);
         Some(measure)
     }
 }
@@ -124,10 +128,10 @@ fn floors(recording: &Recording, pid: u32, phases: &Phases) -> Option<(u64, u64,
     Some((lowest(0, third)?, lowest(2 * third, 3 * third + 2)?, 2.0 * third as f64 / 1e9))
 }
 
-fn by_function(allocated: &[&Allocated]) -> Vec<Allocator> {
+fn by_function(allocated: &[&Allocated], owner: impl Fn(&Allocated) -> Option<FunctionId>) -> Vec<Allocator> {
     let mut sums: BTreeMap<FunctionId, (f64, u64)> = BTreeMap::new();
     for row in allocated {
-        let sum = sums.entry(row.owner.unwrap_or(row.by)).or_default();
+        let sum = sums.entry(owner(row).unwrap_or(row.by)).or_default();
         sum.0 += row.bytes as f64;
         // Where V8 does not list its samples, each stack is one at least.
         sum.1 += u64::from(row.n_samples.max(1));

@@ -67,6 +67,8 @@ pub struct Split {
     pub effective_interval: Option<Nanos>,
     /// Busy time that was on no CPU and in no run queue: the thread slept inside a call.
     pub slept_while_busy: Option<f64>,
+    /// The part of the run queue's share in which the thread had just been woken, and did nothing yet.
+    pub woken_late: f64,
     /// Recorders that it comes from.
     pub recorders: Vec<&'static str>,
 }
@@ -125,7 +127,7 @@ impl Split {
             return None;
         }
         let mut recorders = vec!["cpu"];
-        let mut slept_while_busy = None;
+        let (mut slept_while_busy, mut woken_late) = (None, 0.0);
         if let Some((run, wait)) = kernel_thread(recording, thread.pid, thread.thread)
             .and_then(|tid| scheduled(recording, thread.pid, tid, &samples.segments))
         {
@@ -143,6 +145,7 @@ impl Split {
             }
             spent[SplitClass::Idle as usize] = idle - waited_idle;
             spent[SplitClass::RunQueue as usize] = waited_busy + waited_idle;
+            woken_late = waited_idle / wall;
             slept_while_busy = Some(((busy - waited_busy) / wall - run).max(0.0));
         }
         Some(Self {
@@ -153,6 +156,7 @@ impl Split {
             n_samples: samples.stack.len(),
             effective_interval: samples.effective_interval(),
             slept_while_busy,
+            woken_late,
             recorders,
         })
     }
@@ -180,6 +184,7 @@ impl Split {
             n_samples: 0,
             effective_interval: None,
             slept_while_busy: None,
+            woken_late: 0.0,
             recorders: vec!["proc", "gc"],
         })
     }

@@ -27,12 +27,13 @@ impl Severity {
     }
 
     /// Judges by the predicted factor: half as fast again is high, 15 % is worth a change, less is low; what a load test cannot
-    /// tell (5 %) is no more than worth knowing at this load. Low where nothing can be predicted.
-    pub(crate) fn of_gain(gain: Option<PredictedGain>) -> Self {
+    /// tell (5 %) is no more than worth knowing at this load, unless it is a tenth of the busy time: that is CPU to pay for. Low
+    /// where nothing can be predicted.
+    pub(crate) fn of_gain(gain: Option<PredictedGain>, share: f64) -> Self {
         match gain.map(|gain| gain.throughput) {
             Some(gain) if gain >= 1.5 => Self::High,
             Some(gain) if gain >= 1.15 => Self::Medium,
-            Some(gain) if gain < 1.05 => Self::Info,
+            Some(gain) if gain < 1.05 && share < 0.10 => Self::Info,
             _ => Self::Low,
         }
     }

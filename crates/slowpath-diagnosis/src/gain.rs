@@ -11,7 +11,7 @@
 
 use crate::Facts;
 use crate::finding::PredictedGain;
-use slowpath_analysis::{RowKind, Split, WaitKind};
+use slowpath_analysis::{AsyncMeasure, RowKind, WaitKind};
 
 /// Utilisation from which on the main thread counts as the bottleneck. Below it an M/D/1 queue at this load is shorter
 /// than two requests, so waiting for the thread no longer rules the latency.
@@ -120,20 +120,24 @@ impl Network {
         if own <= 0.0 || sampled.requests_per_second <= 0.0 || latency_ms <= 0.0 {
             return None;
         }
-        let utilisation = measurements.split.as_ref().map(Split::utilisation)?;
+        // Waiting for a CPU after being woken is no more for more requests.
+        let busy = measurements.split.as_ref().map(|split| split.utilisation() - split.woken_late)?;
         // Where a worker thread is the busiest, waiting for it is queueing for the thread.
         let is_worker = measurements.split.as_ref().is_some_and(|split| split.thread != 0);
         let waiting = followed.all.share(|row| {
             let for_worker = row.place.as_ref().is_some_and(|place| place.kind == WaitKind::Worker);
             matches!(row.kind, RowKind::Waiting(_)) && !(for_worker && is_worker)
         });
+        // The parts of a stream come when the upstream sends them: only the last one's queueing makes the answer later.
+        let queued =
+            followed.all.share(|row| row.kind == RowKind::Queued) * (1.0 - 1.0 / parts_of_answers(followed));
         // What requests wait for outside takes as long as it takes, but never longer than the requests.
-        let waiting_ms = (waiting * followed.all.mean.as_millis_f64()).min(latency_ms);
+        let waiting_ms = ((waiting + queued) * followed.all.mean.as_millis_f64()).min(latency_ms);
         Some(Self {
             n: own * latency_ms / 1e3,
             latency_ms: followed.all.mean.as_millis_f64(),
             waiting_ms,
-            needed_ms: utilisation * 1e3 / sampled.requests_per_second,
+            needed_ms: busy * 1e3 / sampled.requests_per_second,
         })
     }
 
@@ -144,6 +148,14 @@ impl Network {
         let now = throughput(self.n, self.needed_ms, self.waiting_ms);
         (throughput(self.n, needed, waiting) / now).clamp(1.0, MAX_GAIN)
     }
+}
+
+/// Returns how many parts, one after the other, the answers come in that requests wait for most; 1 where they come whole.
+fn parts_of_answers(followed: &AsyncMeasure) -> f64 {
+    let upstream = followed.sites.iter().filter(|site| site.place.kind.is_upstream() && site.n_requests > 0);
+    let most = upstream.max_by_key(|site| site.held_up);
+    // Parts of one answer count once in a series.
+    most.map_or(1.0, |site| site.n as f64 / site.n_requests as f64 / site.mean_in_series.max(1.0)).max(1.0)
 }
 
 /// Returns the throughput, requests a millisecond, of `n` requests that each need a thread for `needed_ms` and wait for
@@ -199,6 +211,7 @@ mod tests {
     fn less_waiting_helps_an_idle_thread_until_it_is_full() {
         let latency = 20.0 / throughput(20.0, 0.1, 100.0);
         check((20.0, 0.1, 100.0), (0.0, 50.0 / latency), 2.0);
-        check((20.0, 4.0, 1000.0), (0.0, 1.0), 20.0);
+        // 0.25 a millisecond is what the thread can do; 20 in 1004 ms what it does now.
+        check((20.0, 4.0, 1000.0), (0.0, 1.0), 0.25 / (20.0 / 1004.0));
     }
 }

@@ -25,7 +25,8 @@ const SAME_CALLS: &[(&str, &str)] = &[
 const MUCH: f64 = 0.7;
 
 /// Pairs of specific rules of which the second says why there is what the first sees, whatever their shares.
-const SAYS_WHY: &[(&str, &str)] = &[("sequential-awaits", "redis-chatter"), ("sequential-awaits", "retry-storm")];
+const SAYS_WHY: &[(&str, &str)] =
+    &[("sequential-awaits", "redis-chatter"), ("sequential-awaits", "retry-storm")];
 
 /// Whether the time that a specific finding speaks of is time of a function.
 type Covers<'a> = &'a dyn Fn(&Finding, FunctionId) -> bool;

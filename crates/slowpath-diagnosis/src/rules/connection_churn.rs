@@ -93,7 +93,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
             of_count(facts, &RULE, severity, sender, (title, evidence, format!("{by}{remedy}.")));
         let part = (row.sum.n / counters.total("net.connect").n.max(1.0)).min(1.0);
         finding.predicted_gain = without_connecting(facts, host, part);
-        finding.severity = Severity::of_gain(finding.predicted_gain).max(severity);
+        finding.severity = Severity::of_gain(finding.predicted_gain, 1.0).max(severity);
         findings.push(finding);
     }
     findings

@@ -99,7 +99,7 @@ pub(super) fn of_cost(
     Finding {
         rule: rule.id,
         title,
-        severity: Severity::of_gain(predicted_gain),
+        severity: Severity::of_gain(predicted_gain, cost.share),
         confidence,
         confidence_why,
         share: Some(cost.share),

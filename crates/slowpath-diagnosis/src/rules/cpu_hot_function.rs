@@ -1,7 +1,7 @@
 //! `cpu-hot-function`: one application function, with what it calls, takes a large part of the busy time.
 
 use super::counted::number;
-use super::hot_code::{calls_below, calls_per_request};
+use super::hot_code::{avoidable_share, calls_below, calls_per_request};
 use super::{Breadth, Documentation, Example, Rule};
 use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::words::{factor, function_name, millis, percent, place};
@@ -57,8 +57,8 @@ On a full thread, requests queue behind it: throughput is bounded by its cost, a
 who wait.",
         how_recognised: "\
 Every CPU sample is charged to the nearest application function on its stack, whatever leaf it ended in; closures and
-small helpers are folded into the function that calls them. Time below it in Node's own HTTP and socket code is not counted:
-answering costs that in any service. Fires from 10 % of busy time and 5 % of wall time on, with at
+small helpers are folded into the function that calls them. Time below it in Node's own HTTP and socket code is not counted, nor
+JSON that it parses or writes once per request or piece of a stream: answering costs that in any service. Fires from 10 % of busy time and 5 % of wall time on, with at
 least 30 samples, where the predicted gain is at least 1.05× (1.1× on a thread that is not full).",
         lookalikes: "\
 A function that only waits (it is not on a CPU: not sampled). A synchronous call (`sync-fs` and its neighbours say so).
@@ -99,7 +99,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
 fn is_hot(facts: Facts<'_>, function: &AppFunction) -> bool {
     let utilisation = facts.measurements.split.as_ref().map_or(0.0, slowpath_analysis::Split::utilisation);
     let in_sync_calls = function.in_sync_calls.0 as f64 / function.charged.0.max(1) as f64;
-    let share = function.share * removable(function);
+    let share = function.share * removable(facts, function);
     share >= MIN_SHARE
         && share * utilisation >= MIN_SHARE_OF_WALL
         && function.n_samples >= MIN_SAMPLES
@@ -117,21 +117,21 @@ fn concentrated(facts: Facts<'_>, function: &AppFunction) -> f64 {
     helpers.chain(called).fold(own, f64::max)
 }
 
-/// Returns the part of a function's time that is not in Node's HTTP and socket code: a lean service has most of its time
-/// there, below whatever function answers.
-fn removable(function: &AppFunction) -> f64 {
-    1.0 - function.in_exchange.0 as f64 / function.charged.0.max(1) as f64
+/// Returns the part of a function's time that is not in Node's HTTP and socket code, nor in JSON that is parsed or written once: a lean
+/// service has most of its time there, below whatever function answers.
+fn removable(facts: Facts<'_>, function: &AppFunction) -> f64 {
+    avoidable_share(facts, function) / function.share.max(f64::MIN_POSITIVE)
 }
 
 fn finding(facts: Facts<'_>, hot: &AppFunction) -> Finding {
     let function = facts.profile.functions.get(hot.function);
     let name = function_name(function);
-    let removable = removable(hot);
+    let removable = removable(facts, hot);
     let share = hot.share * removable;
     let interval = (hot.share_interval.0 * removable, hot.share_interval.1 * removable);
     let predicted_gain = gain::of_removing(facts, share, interval);
     let (confidence, confidence_why) = Confidence::of_share(share, interval, hot.n_samples);
-    let severity = Severity::of_gain(predicted_gain);
+    let severity = Severity::of_gain(predicted_gain, share);
     let mut advice = format!("Look at {name} in {}", place(function));
     if let Some((label, share)) = hot.spent_in.first().filter(|(_, share)| *share > hot.share / 3.0) {
         advice.push_str(&format!("; {} of the busy time below it is {label}", percent(*share)));
@@ -229,10 +229,10 @@ fn evidence(facts: Facts<'_>, hot: &AppFunction) -> Vec<Evidence> {
             recorder: "calls",
         });
     }
-    let in_exchange = hot.share * (1.0 - removable(hot));
+    let in_exchange = hot.share * (1.0 - removable(facts, hot));
     if in_exchange >= MIN_PART {
         let text = format!(
-            "{} more below it in Node's HTTP and sockets, which answering costs in any service; not counted here",
+            "{} more below it in Node's HTTP and sockets, and in JSON once per request or piece, which answering costs in any service; not counted here",
             percent(in_exchange)
         );
         rows.push(cpu(text, in_exchange, "share", None));

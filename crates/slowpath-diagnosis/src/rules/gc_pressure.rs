@@ -69,7 +69,9 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         Some((function.function, *share))
     });
     let ran_before = allocates.max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, gc)| *gc > share / 3.0);
-    let top = allocator(facts).map(|(id, part)| (id, part * share)).or(ran_before);
+    let sampled = facts.measurements.heap.as_ref().is_some_and(|heap| !heap.allocators.is_empty());
+    // Where allocations were sampled, they say who it is, or that it is nobody.
+    let top = if sampled { allocator(facts).map(|(id, part)| (id, part * share)) } else { ran_before };
     if top.is_none() && share < MIN_SHARE_OF_NOBODY {
         return Vec::new();
     }
@@ -95,7 +97,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     }
     let function = top.map(|(id, _)| facts.profile.functions.get(id));
     evidence.extend(allocation(facts));
-    if let (Some((id, charged)), true) = (ran_before, allocator(facts).is_none()) {
+    if let (Some((id, charged)), false) = (ran_before, sampled) {
         let function = facts.profile.functions.get(id);
         evidence.push(Evidence {
             text: format!(

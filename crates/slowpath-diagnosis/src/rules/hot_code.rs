@@ -1,12 +1,18 @@
 //! What the rules on hot code share: hot lines with their text, and calls of functions per request.
 
-use super::counted::{Cost, number};
+use super::counted::{Cost, counters, number};
 use crate::Facts;
 use crate::finding::Evidence;
 use crate::words::{function_name, percent};
-use slowpath_analysis::AppFunction;
+use slowpath_analysis::{AppFunction, CounterMeasure};
 use slowpath_profile::classify::Category;
 use slowpath_profile::tables::FunctionId;
+
+/// Calls a piece that still count as one: a first and a last event come on top.
+const ONCE: f64 = 1.3;
+
+/// Share of the requests that are streamed from which on pieces are what counts.
+const MOSTLY_STREAMED: f64 = 0.5;
 
 /// A line of an application function, with the samples that fell on it.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,6 +109,38 @@ impl PerRequest {
             recorder: "calls",
         })
     }
+}
+
+/// Returns how many pieces an answer is written in: 1 where it is written at once.
+pub(super) fn pieces_per_answer(counters: &CounterMeasure) -> f64 {
+    let streamed = counters.per_request(counters.total("response.streamed").n);
+    if streamed < MOSTLY_STREAMED {
+        1.0
+    } else {
+        counters.per_request(counters.total("response.write").n).max(1.0)
+    }
+}
+
+/// Returns the part of a function's share that it could do without as far as is known: less Node's HTTP and socket code below it, and
+/// less turning what comes or goes into objects or text once, which any service does.
+pub(super) fn avoidable_share(facts: Facts<'_>, hot: &AppFunction) -> f64 {
+    let exchange = hot.in_exchange.0 as f64 / hot.charged.0.max(1) as f64;
+    let once = counters(facts).map_or(0.0, |counters| json_once(counters, hot));
+    (hot.share * (1.0 - exchange) - once).max(0.0)
+}
+
+/// Returns the share of busy time that a function and its helpers spend in JSON that they parse or write once a piece.
+fn json_once(counters: &CounterMeasure, hot: &AppFunction) -> f64 {
+    let is_own = |id: FunctionId| id == hot.function || hot.folded.iter().any(|(folded, _)| *folded == id);
+    let pieces = pieces_per_answer(counters);
+    let of_kind = |kind: &str| {
+        let sums = counters.by_function(|row| row.kind == kind);
+        let own: Vec<_> = sums.iter().filter(|sum| is_own(sum.function)).collect();
+        let n: f64 = own.iter().map(|sum| sum.sum.n).sum();
+        let ms: f64 = own.iter().map(|sum| sum.sum.ms).sum();
+        if counters.per_request(n) <= ONCE * pieces { counters.share_of_busy(ms) } else { 0.0 }
+    };
+    of_kind("json.parse") + of_kind("json.stringify")
 }
 
 /// Returns the busy main-thread time of a request over all serving threads, ms.

@@ -1,6 +1,7 @@
 //! `json-churn`: parsing and serialising JSON takes a large part of the busy time.
 
 use super::counted::{Cost, MIN_SHARE, bytes, counted, counters, number, of_cost};
+use super::hot_code::pieces_per_answer;
 use super::{Breadth, Documentation, Example, Rule, deep_copy_per_request};
 use crate::Facts;
 use crate::finding::Finding;
@@ -29,7 +30,7 @@ meanwhile.",
         how_recognised: "\
 The counters phase wraps both functions: calls, characters, time, and the line of the application that called. Fires from
 5 % of busy time on where a function serialises the same object to the same text again, or makes three calls and more per
-request; else from 25 % on. CPU samples bound the share from above.",
+request (of streams: per piece); else from 25 % on. CPU samples bound the share from above.",
         lookalikes: "\
 A large request or answer that has to be parsed or written once: below a quarter of the busy time that is not called churn.
 A copy through JSON: `deep-copy-per-request` says so.",
@@ -61,7 +62,9 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         };
         let repeated = of(&again) / of(&texts).max(1.0);
         let per_request = counters.per_request(sum.sum.n);
-        let is_avoidable = repeated >= MOSTLY_AGAIN || per_request >= MANY_CALLS;
+        // Each piece of a stream is parsed and written once.
+        let is_avoidable =
+            repeated >= MOSTLY_AGAIN || per_request >= MANY_CALLS * pieces_per_answer(counters);
         let cost = Cost::of(facts, counters, sum);
         if !cost.matters(facts, if is_avoidable { MIN_SHARE } else { MIN_SHARE_ONCE }) {
             continue;

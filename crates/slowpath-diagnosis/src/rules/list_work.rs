@@ -69,7 +69,7 @@ pub(super) fn findings(
         findings.push(Finding {
             rule,
             title: format!("{name} {what}, {} of the busy time", percent(hot.share)),
-            severity: Severity::of_gain(predicted_gain),
+            severity: Severity::of_gain(predicted_gain, hot.share),
             // The text of a line is a good witness, but no proof.
             confidence: confidence.min(Confidence::Medium),
             confidence_why: format!("{confidence_why}; what the lines do is read from their text"),

@@ -1,7 +1,7 @@
 //! `per-chunk-work-in-stream`: work is done anew for every piece of a streamed answer.
 
 use super::counted::{MIN_SHARE, counted, counters, number, of_cost};
-use super::hot_code::{calls_per_request, hot_functions, sampled_cost};
+use super::hot_code::{avoidable_share, calls_per_request, hot_functions, sampled_cost};
 use super::{Breadth, Documentation, Example, Rule};
 use crate::Facts;
 use crate::finding::Finding;
@@ -35,7 +35,7 @@ text so far, parsing and formatting the event anew, looking up settings.",
 The work is multiplied by the number of pieces: 1 ms for each of 500 tokens is half a second of the main thread per answer. Work
 on all the text so far grows with the square of its length.",
         how_recognised: "\
-An application function takes 15 % of the busy time and is called once per piece (one to four times, but for 5 % and
+An application function takes 15 % of the busy time, without passing the piece on (Node's HTTP and sockets, JSON once), and is called once per piece (one to four times, but for 5 % and
 three pieces at the edges, by V8's counts), in answers of 20 writes and more.",
         lookalikes: "\
 The cost of writing itself: `tiny-writes`. A loop within the handling of one piece is called more often.",
@@ -63,13 +63,17 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     let writes_per_request = counters.per_request(writes.n);
     let mut findings = Vec::new();
     for function in hot_functions(facts, MIN_SHARE_HERE) {
+        let share = avoidable_share(facts, function);
+        if share < MIN_SHARE_HERE {
+            continue;
+        }
         let Some(calls) = calls_per_request(facts, function.function) else { continue };
         let per_piece = calls / writes_per_request;
         let whole = per_piece.round();
         let expected = whole * writes_per_request;
         let is_per_piece = (1.0..=MAX_PER_PIECE).contains(&whole)
             && (calls - expected).abs() <= TOLERANCE * expected + EDGE_PIECES * whole;
-        let cost = sampled_cost(facts, function.function, function.share);
+        let cost = sampled_cost(facts, function.function, share);
         if !is_per_piece || !cost.matters(facts, MIN_SHARE) {
             continue;
         }
@@ -82,10 +86,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
             writes.n,
         );
         called.recorder = "calls";
-        let title = format!(
-            "{name} works for every piece of an answer: {} of the busy time",
-            percent(function.share)
-        );
+        let title = format!("{name} works for every piece of an answer: {} of the busy time", percent(share));
         let advice = format!("In {name} at {}: do it once per answer, or keep running sums.", place(row));
         findings.push(of_cost(facts, &RULE, cost, title, vec![called], advice));
     }

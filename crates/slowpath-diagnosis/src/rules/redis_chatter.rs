@@ -71,7 +71,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     let advice = format!("{by}ask for what is needed together in one command (`MGET`) or one pipeline.");
     let mut finding = of_count(facts, &RULE, Severity::Medium, caller, (title, evidence, advice));
     finding.predicted_gain = caller.and_then(|caller| in_one_command(facts, caller, per_request));
-    finding.severity = Severity::of_gain(finding.predicted_gain).max(Severity::Medium);
+    finding.severity = Severity::of_gain(finding.predicted_gain, 1.0).max(Severity::Medium);
     vec![finding]
 }
 

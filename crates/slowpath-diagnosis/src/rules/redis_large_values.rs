@@ -69,7 +69,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
             );
             let mut finding = of_count(facts, &RULE, Severity::Medium, caller, (title, evidence, advice));
             finding.predicted_gain = caller.and_then(|caller| without_values(facts, counters, caller));
-            finding.severity = Severity::of_gain(finding.predicted_gain).max(Severity::Medium);
+            finding.severity = Severity::of_gain(finding.predicted_gain, 1.0).max(Severity::Medium);
             findings.push(finding);
         }
     }

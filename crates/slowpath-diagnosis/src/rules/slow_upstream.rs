@@ -28,7 +28,8 @@ The latency is the upstream's. More CPU, more processes and faster code of one's
 The async phase follows requests and finds on each one's critical path what it waited for. Fires when waits for one host
 take half of the time of requests or more, and 50 ms or more an answer, while the main thread is not saturated.",
         lookalikes: "\
-Waiting for a free socket (`socket-pool-wait`) and new connections are counted apart; so is the time that an answer was there but
+A stream takes as long as the other side writes it: where most answers are streamed, this is no more than worth
+knowing. Waiting for a free socket (`socket-pool-wait`) and new connections are counted apart; so is the time that an answer was there but
 the event loop was busy with others.",
         what_to_do: "\
 Ask less often (cache, batch), ask side by side instead of one after the other, ask for less, answer with what is there
@@ -50,6 +51,10 @@ least 20 followed requests.",
 fn check(facts: Facts<'_>) -> Vec<Finding> {
     let Some(measure) = measured(facts) else { return Vec::new() };
     let places = measure.all.rows.iter().filter_map(|row| row.place.as_ref());
+    // A stream takes as long as the other side writes it.
+    let is_streamed = facts.measurements.counters.as_ref().is_some_and(|counters| {
+        2.0 * counters.total("response.streamed").n >= counters.n_requests as f64 && counters.n_requests > 0
+    });
     let remotes: BTreeSet<&String> =
         places.filter(|place| place.kind.is_upstream()).filter_map(|place| place.remote.as_ref()).collect();
     let findings = remotes.into_iter().filter_map(|remote| {
@@ -61,7 +66,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         let said = Said {
             rule: RULE.id,
             title: format!("requests wait for {remote} for {} of their time", percent(waits.share)),
-            severity: Severity::Medium,
+            severity: if is_streamed { Severity::Info } else { Severity::Medium },
             confidence,
             confidence_why,
             // What a faster upstream would bring depends on how much faster: no number is right.

@@ -56,7 +56,7 @@ pub(super) fn findings(facts: Facts<'_>, rule: &'static str, modules: &[&str], r
                 rule,
                 title: format!("{name} blocks the main thread for {} of its busy time", percent(call.share)),
                 // It blocks every other request too: never less than worth doing.
-                severity: Severity::of_gain(predicted_gain).max(Severity::Medium),
+                severity: Severity::of_gain(predicted_gain, call.share).max(Severity::Medium),
                 confidence,
                 confidence_why,
                 share: Some(call.share),

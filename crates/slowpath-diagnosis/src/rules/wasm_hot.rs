@@ -78,7 +78,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         findings.push(Finding {
             rule: RULE.id,
             title: format!("{name} spends {} of the busy time in WebAssembly", percent(*share)),
-            severity: Severity::of_gain(predicted_gain),
+            severity: Severity::of_gain(predicted_gain, *share),
             confidence,
             confidence_why,
             share: Some(*share),
