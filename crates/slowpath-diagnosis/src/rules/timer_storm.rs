@@ -5,6 +5,7 @@ use super::{Breadth, Documentation, Example, Rule};
 use crate::Facts;
 use crate::finding::Finding;
 use crate::words::{function_name, millis, percent, place};
+use slowpath_analysis::{CounterMeasure, CounterSum, FunctionSum};
 
 /// Runs a second from which on a timer is frequent: health checks and flushes run some times a second at most.
 const MIN_RATE: f64 = 20.0;
@@ -39,12 +40,41 @@ of one each. Move long checks off the main thread.",
     check,
 };
 
+/// Returns the runs of intervals by the function that made them. Of very many intervals only some places are known: the others of the
+/// same period are taken to be made where those are.
+fn intervals_by_function(counters: &CounterMeasure) -> Vec<FunctionSum> {
+    let mut sums = counters.by_function(|row| row.kind == "timer.interval");
+    for sum in &mut sums {
+        let mut all = CounterSum::default();
+        for row in counters.of_kind("timer.interval") {
+            let known = |counted: fn(&CounterSum) -> f64| -> f64 {
+                row.places.iter().filter(|place| place.site.is_some()).map(|place| counted(&place.sum)).sum()
+            };
+            let own = |counted: fn(&CounterSum) -> f64| -> f64 {
+                let of_function = row
+                    .places
+                    .iter()
+                    .filter(|place| place.site.as_ref().is_some_and(|site| site.function == sum.function));
+                of_function.map(|place| counted(&place.sum)).sum()
+            };
+            let scaled = |counted: fn(&CounterSum) -> f64| {
+                let known = known(counted);
+                if known > 0.0 { counted(&row.sum) * own(counted) / known } else { 0.0 }
+            };
+            all.n += scaled(|sum| sum.n);
+            all.ms += scaled(|sum| sum.ms);
+        }
+        sum.sum = all;
+    }
+    sums
+}
+
 fn check(facts: Facts<'_>) -> Vec<Finding> {
     // Timers do not need requests.
     let Some(counters) = &facts.measurements.counters else { return Vec::new() };
     let seconds = (counters.wall_ms / 1e3).max(1e-9);
     let mut findings = Vec::new();
-    for sum in counters.by_function(|row| row.kind == "timer.interval") {
+    for sum in intervals_by_function(counters) {
         let rate = sum.sum.n / seconds;
         // What an interval's callback costs is charged to the callback, not to where it was made: nothing bounds it here.
         let share = counters.share_of_busy(sum.sum.ms);
