@@ -1,7 +1,7 @@
 //! `cpu-hot-function`: one application function, with what it calls, takes a large part of the busy time.
 
 use super::counted::number;
-use super::hot_code::{avoidable_share, calls_below, calls_per_request};
+use super::hot_code::{avoidable_share, callers_of, calls_below, calls_per_request};
 use super::{Breadth, Documentation, Example, Rule};
 use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::words::{factor, function_name, millis, percent, place};
@@ -243,16 +243,7 @@ fn evidence(facts: Facts<'_>, hot: &AppFunction) -> Vec<Evidence> {
             format!("{} in its helper {} at {}", percent(*share), function_name(helper), place(helper));
         rows.push(cpu(text, *share, "share", None));
     }
-    for (caller, share) in hot.callers.iter().filter(|(_, share)| *share >= MIN_SHARE) {
-        let caller = functions.get(*caller);
-        let text = format!(
-            "called by {} at {} ({} of its time)",
-            function_name(caller),
-            place(caller),
-            percent(*share)
-        );
-        rows.push(cpu(text, *share, "share", None));
-    }
+    rows.extend(callers_of(facts, hot, MIN_SHARE));
     rows.extend(hot_lines(facts, hot.function).into_iter().map(|(line, share)| {
         let name_of_line = if line < facts.profile.functions.get(hot.function).line {
             // V8 names the function that a short one was inlined into, but gives the line of the short one.

@@ -3,7 +3,7 @@
 use super::counted::{Cost, counters, number};
 use crate::Facts;
 use crate::finding::Evidence;
-use crate::words::{function_name, percent};
+use crate::words::{function_name, percent, place};
 use slowpath_analysis::{AppFunction, CounterMeasure};
 use slowpath_profile::classify::Category;
 use slowpath_profile::tables::FunctionId;
@@ -70,6 +70,22 @@ pub(super) fn calls_below(facts: Facts<'_>, hot: &AppFunction, least: f64) -> Ve
             n_samples: None,
             recorder: "cpu",
         })
+    });
+    rows.collect()
+}
+
+/// Says who of the application calls a function, as far as a caller has `least` of its time.
+pub(super) fn callers_of(facts: Facts<'_>, hot: &AppFunction, least: f64) -> Vec<Evidence> {
+    let rows = hot.callers.iter().filter(|(_, share)| *share >= least).map(|(caller, share)| {
+        let caller = facts.profile.functions.get(*caller);
+        let (name, place) = (function_name(caller), place(caller));
+        Evidence {
+            text: format!("called by {name} at {place} ({} of its time)", percent(*share)),
+            value: Some(*share),
+            unit: "share",
+            n_samples: None,
+            recorder: "cpu",
+        }
     });
     rows.collect()
 }

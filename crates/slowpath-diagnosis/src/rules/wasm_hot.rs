@@ -1,6 +1,6 @@
 //! `wasm-hot`: one application function spends a large part of the busy time in WebAssembly.
 
-use super::hot_code::calls_below;
+use super::hot_code::{callers_of, calls_below};
 use super::{Breadth, Documentation, Example, Rule};
 use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::words::{function_name, percent, place};
@@ -75,6 +75,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
             recorder: "cpu",
         }];
         evidence.extend(calls_below(facts, hot, MIN_SHARE));
+        evidence.extend(callers_of(facts, hot, MIN_SHARE));
         findings.push(Finding {
             rule: RULE.id,
             title: format!("{name} spends {} of the busy time in WebAssembly", percent(*share)),
