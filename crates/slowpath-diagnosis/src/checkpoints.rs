@@ -156,7 +156,9 @@ fn scope_of(facts: Facts<'_>, checkpoint: &PackCheckpoint, project: Option<&Proj
         |file: &str| is_known_file(file) || !has_known_files && any_path(&checkpoint.similar_files, file);
     let is_similar =
         |name: &str| checkpoint.similar_functions.iter().any(|glob| glob.matches_name(bare(name)));
-    let mut scope = Scope { whole: BTreeSet::new(), own: BTreeSet::new(), is_by_role: !has_known_files };
+    // A pack for any gateway knows no files: what it goes by needs no saying.
+    let is_by_role = !has_known_files && !checkpoint.files.is_empty();
+    let mut scope = Scope { whole: BTreeSet::new(), own: BTreeSet::new(), is_by_role };
     for (id, function) in app() {
         let in_file = is_file(&function.file) || any_path(&checkpoint.similar_files, &function.file);
         if in_file && (is_named(checkpoint, &function.name) || is_similar(&function.name)) {
