@@ -116,7 +116,7 @@ impl CounterMeasure {
         };
         Some(Self {
             wall_ms,
-            busy_ms: wall_ms * split.map_or(1.0, Split::utilisation),
+            busy_ms: wall_ms * split.map_or(1.0, Split::sampled_utilisation),
             n_requests: if n_seen > 0 { n_seen } else { of_load() },
             rows: rows.into_rows(),
             cost_share: cost_ms / wall_ms.max(1.0),

@@ -89,6 +89,11 @@ impl Split {
         (self.utilisation() - self.share(SplitClass::RunQueue)).max(0.0)
     }
 
+    /// Share of wall time in which samples show code, on a CPU or kept from one.
+    pub fn sampled_utilisation(&self) -> f64 {
+        (self.utilisation() - self.woken_late).max(0.0)
+    }
+
     /// Share of one class of the busy time.
     pub fn share_of_busy(&self, class: SplitClass) -> f64 {
         if self.utilisation() > 0.0 { self.share(class) / self.utilisation() } else { 0.0 }
