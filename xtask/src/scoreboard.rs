@@ -199,7 +199,12 @@ fn measure(slowpath: &Path, folder: &Path, expected: &Expected, is_twin: bool) -
         .output()
         .context("slowpath does not start")?;
     if let Some(keep) = std::env::var_os("SLOWPATH_SCOREBOARD_KEEP") {
-        copy_over(&out.path().join("recording"), &PathBuf::from(keep).join(kept_name(folder, is_twin)))?;
+        let kept = PathBuf::from(keep).join(kept_name(folder, is_twin));
+        if kept.exists() {
+            // Files are named by process: those of a recording before would be read as this one's.
+            std::fs::remove_dir_all(&kept)?;
+        }
+        copy_over(&out.path().join("recording"), &kept)?;
     }
     let report = serde_json::from_slice(&output.stdout)
         .with_context(|| format!("no report; slowpath said: {}", String::from_utf8_lossy(&output.stderr)))?;
