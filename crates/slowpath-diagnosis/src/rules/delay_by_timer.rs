@@ -41,7 +41,7 @@ await once(job, 'done');",
         },
         thresholds: "\
 20 % of the time of requests: twice the least that any finding is made of. 50 %: then nothing else can take as much. 5 ms: below,
-nobody complains. At least 20 followed requests.",
+nobody complains. At least 10 followed requests.",
     },
     check,
 };

@@ -41,7 +41,7 @@ const quota = await getQuota(id);",
 const [user, quota] = await Promise.all([getUser(id), getQuota(id)]);",
         },
         thresholds: "\
-40 % of the time in the row and 20 % to be saved: below that the change is not worth its risk. At least 20 followed requests.",
+40 % of the time in the row and 20 % to be saved: below that the change is not worth its risk. At least 10 followed requests.",
     },
     check,
 };

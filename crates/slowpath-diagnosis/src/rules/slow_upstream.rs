@@ -43,7 +43,7 @@ const rates = await cached('rates', 5000, () => fetch(ratesUrl).then((r) => r.js
         },
         thresholds: "\
 Half of the time: then nothing else can bring more than this. 50 ms: half of the 100 ms p99 that people commonly ask of an API. At
-least 20 followed requests.",
+least 10 followed requests.",
     },
     check,
 };

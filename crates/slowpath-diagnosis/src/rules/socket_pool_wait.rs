@@ -41,7 +41,7 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });",
 const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });",
         },
         thresholds: "\
-10 % of the time of requests is the least that any finding is made of; from 30 % on it is a main cause. At least 20 followed
+10 % of the time of requests is the least that any finding is made of; from 30 % on it is a main cause. At least 10 followed
 requests.",
     },
     check,

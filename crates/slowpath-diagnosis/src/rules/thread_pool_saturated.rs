@@ -44,7 +44,7 @@ crypto into worker threads of its own.",
         },
         thresholds: "\
 Half of the time full: below it the queue is mostly empty. 30 % queued: less than that, and even an unlimited pool would not make a task half as fast
-again. At least 20 followed requests.",
+again. At least 10 followed requests.",
     },
     check,
 };

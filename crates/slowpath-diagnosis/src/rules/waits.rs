@@ -7,7 +7,7 @@ use crate::words::{millis, named, percent};
 use slowpath_analysis::{AsyncMeasure, Row, WaitKind, WaitPlace};
 
 /// Fewer followed requests than this say nothing about where requests in general spend their time.
-const MIN_FOLLOWED: u64 = 20;
+const MIN_FOLLOWED: u64 = 10;
 
 /// Followed requests from which on their mean is known well, and very well.
 const WELL_FOLLOWED: (u64, u64) = (50, 200);
