@@ -8,24 +8,27 @@
 
 const SECOND = 6;
 
-const { performance } = require('perf_hooks');
-
 const { env } = process;
-const { nodeTiming } = performance;
 
 const CONTROL_MS = 100;
+/** What the rest of a window shows in less than this is chance. */
+const LEAST_CONTROL_MS = 30;
 const WRITE_MS = 1000;
-/** Share of the thread's busy time that following may take; with what collecting the stacks costs it is twice that. */
+/** Share of the thread's time that following may take while the hooks are on; with what collecting the stacks costs it is twice that. */
 const MAX_SPENT = 0.05;
-/** Share of all its time that following may take besides: of a thread that idles nobody misses it. */
-const MAX_SPENT_OF_ALL = 0.003;
+/** The same where there are few requests: each counts, and they are not in one another's way. */
+const MAX_SPENT_ON_FEW = 0.12;
 /** What one record costs, with the callbacks that it is made of, ms. */
 const RECORD_MS = 0.004;
-/** Records a second: at 30 to 60 bytes each on the disk some 10 MB a minute at the very most. */
-const MAX_RECORDS_PER_S = 4000;
+/** Records a ms: at 30 to 60 bytes each on the disk some 10 MB a minute at the very most. */
+const MAX_RECORDS_PER_MS = 4;
+/** What pauses have saved of that is spent in a window within this time. */
+const SPEND_SAVED_MS = 500;
+const MAX_SAVED = 12_000;
 /** Above this no new request is followed: what is begun shall be whole. */
 const MAX_FILL = 0.5;
-const FIRST_SHARE = 0.25;
+/** Requests that are followed before it is known what that costs. */
+const FIRST_FOLLOWED = 30;
 const LEAST_SHARE = 0.001;
 const DEFAULT_POOL_SIZE = 4;
 
@@ -33,13 +36,17 @@ class Sampling {
   /** @param {AsyncRing} ring @param {number} t */
   constructor(ring, t) {
     this.ring = ring;
-    this.share = FIRST_SHARE;
+    /** Of the requests that come in a window, those that are followed; 0: not known yet. */
+    this.share = 0;
+    this.maxSpent = MAX_SPENT;
     this.random = 0x9e3779b9;
     // Since the last control:
     this.spentMs = 0;
     this.nRecords = 0;
     this.controlledAt = t;
-    this.idleMs = nodeTiming.idleTime;
+    /** Records that were allowed so far and not written. */
+    this.nSaved = 0;
+    this.savedAt = t;
     // Since the last record:
     this.nSeen = 0;
     this.nTaken = 0;
@@ -47,6 +54,10 @@ class Sampling {
     this.nFaults = 0;
     this.allSpentMs = 0;
     this.writtenAt = t;
+    /** Of that time, what lies in windows; and since when that is counted. */
+    this.openMs = 0;
+    this.isOpen = false;
+    this.openSince = t;
     /** Followed requests under way. */
     this.nFollowed = 0;
 
@@ -59,6 +70,31 @@ class Sampling {
     this.poolFullMs = 0;
     this.nPoolTasks = 0;
     ring.pushText(JSON.stringify({ pool_size: this.poolSize }));
+  }
+
+  /** A window opens. @param {number} t @param {number} requestsPerMs @param {boolean} hasFew whether there are few requests */
+  begin(t, requestsPerMs, hasFew) {
+    this.maxSpent = hasFew ? MAX_SPENT_ON_FEW : MAX_SPENT;
+    if (this.share === 0) this.share = Math.min(1, FIRST_FOLLOWED / Math.max(1, requestsPerMs * CONTROL_MS));
+    this.controlledAt = this.openSince = this.poolChangedAt = t;
+    this.nInPool = 0;
+    this.isOpen = true;
+  }
+
+  /** A window closes. @param {number} t */
+  end(t) {
+    const ms = t - this.controlledAt;
+    if (ms >= LEAST_CONTROL_MS) this.control(ms, t);
+    this.countTime(t);
+    this.isOpen = false;
+  }
+
+  /** @param {number} t */
+  countTime(t) {
+    if (!this.isOpen) return;
+    this.poolTime(t);
+    this.openMs += t - this.openSince;
+    this.openSince = t;
   }
 
   /** Decides whether the next request is followed. */
@@ -87,6 +123,7 @@ class Sampling {
 
   /** @param {number} t */
   poolTaskEnds(t) {
+    if (this.nInPool === 0) return; // It was begun before the window.
     this.poolTime(t);
     this.nPoolTasks += 1;
     this.nInPool -= 1;
@@ -103,33 +140,33 @@ class Sampling {
   /** @param {number} t @param {number} offsetMs */
   onTick(t, offsetMs) {
     const ms = t - this.controlledAt;
-    if (ms >= CONTROL_MS) this.control(ms, t);
+    if (this.isOpen && ms >= CONTROL_MS) this.control(ms, t);
     if (t - this.writtenAt >= WRITE_MS) this.write(t, offsetMs);
   }
 
-  /** Follows fewer requests at once when that takes too much, and slowly more when it takes little. @param {number} ms @param {number} t */
+  /** Follows fewer requests at once when that takes too much, and soon more when it takes little. @param {number} ms @param {number} t */
   control(ms, t) {
     this.spentMs += this.nRecords * RECORD_MS;
-    const idleMs = nodeTiming.idleTime;
-    const busyMs = Math.max(0, ms - (idleMs - this.idleMs));
-    this.idleMs = idleMs;
-    const allowedMs = MAX_SPENT * busyMs + MAX_SPENT_OF_ALL * ms;
-    const spent = Math.max(this.spentMs / allowedMs, (this.nRecords * 1000) / ms / MAX_RECORDS_PER_S);
-    const factor = spent > 1 ? Math.max(1 / spent, 0.2) * 0.9 : spent < 0.7 ? 1.25 : 1;
+    this.nSaved = Math.min(MAX_SAVED, this.nSaved + (t - this.savedAt) * MAX_RECORDS_PER_MS - this.nRecords);
+    const nAllowed = ms * (MAX_RECORDS_PER_MS + Math.max(0, this.nSaved) / SPEND_SAVED_MS);
+    const spent = Math.max(this.spentMs / (this.maxSpent * ms), this.nRecords / nAllowed);
+    const factor = spent > 1 ? Math.max(1 / spent, 0.2) * 0.9 : spent < 0.35 ? 2 : spent < 0.7 ? 1.25 : 1;
     this.share = Math.min(1, Math.max(LEAST_SHARE, this.share * factor));
     this.allSpentMs += this.spentMs;
     this.spentMs = 0;
     this.nRecords = 0;
-    this.controlledAt = t;
+    this.controlledAt = this.savedAt = t;
   }
 
-  /** @param {number} t @param {number} offsetMs */
+  /** Writes what was counted in windows since the last time. @param {number} t @param {number} offsetMs */
   write(t, offsetMs) {
-    this.poolTime(t);
+    this.countTime(t);
     const { nSeen, nTaken, allSpentMs, poolTaskMs, poolFullMs, nPoolTasks } = this;
-    this.ring.push(SECOND, nSeen, t + offsetMs, nTaken, allSpentMs / (t - this.writtenAt), poolTaskMs, poolFullMs, nPoolTasks);
+    const openMs = Math.round(this.openMs);
+    const spent = openMs > 0 ? allSpentMs / openMs : 0;
+    this.ring.push(SECOND + 16 * openMs, nSeen, t + offsetMs, nTaken, spent, poolTaskMs, poolFullMs, nPoolTasks);
     this.nSeen = this.nTaken = this.nPoolTasks = 0;
-    this.allSpentMs = this.poolTaskMs = this.poolFullMs = 0;
+    this.allSpentMs = this.poolTaskMs = this.poolFullMs = this.openMs = 0;
     this.writtenAt = t;
   }
 }

@@ -10,8 +10,9 @@
 /** @typedef {InstanceType<typeof import('./async-ring.cjs').AsyncRing>} AsyncRing */
 /** @typedef {{ stack?: unknown }} Trace a stack as V8 keeps it, not yet read */
 
-/** Frames that V8 looks at: Node's own between hook and caller are some ten. */
+/** Frames that V8 looks at: Node's own between hook and caller are some ten, but only the hook's where a promise is made. */
 const STACK_DEPTH = 32;
+const PROMISE_DEPTH = 14;
 /** Frames outside Node that are kept, innermost first. */
 const KEPT_FRAMES = 12;
 /** Past this many different stacks, new ones count as "other". */
@@ -27,7 +28,7 @@ const OTHER = 1;
 const REALM = `
   Error.stackTraceLimit = ${STACK_DEPTH};
   class Trace {}
-  ({ Trace, captureStackTrace: Error.captureStackTrace, read(f) { Error.prepareStackTrace = f; } })`;
+  ({ Trace, Error, captureStackTrace: Error.captureStackTrace, read(f) { Error.prepareStackTrace = f; } })`;
 
 class Sites {
   /** @param {AsyncRing} ring takes the definitions of new frames and sites */
@@ -43,6 +44,9 @@ class Sites {
     this.ring = ring;
     /** @type {new () => Trace} */
     this.Trace = realm.Trace;
+    /** @type {{ stackTraceLimit: number }} */
+    this.Error = realm.Error;
+    this.depth = STACK_DEPTH;
     /** @type {(trace: Trace, above: Function) => void} */
     this.captureStackTrace = realm.captureStackTrace;
     /** @type {Map<string, Map<number, number>>} frame ids by file and position */
@@ -54,8 +58,13 @@ class Sites {
     this.stringify = JSON.stringify;
   }
 
-  /** Takes the present stack without what is called from `above`. @param {Function} above @returns {Trace} */
-  take(above) {
+  /**
+   * Takes the `depth` innermost frames of the present stack without what is called from `above`.
+   *
+   * @param {Function} above @param {number} depth @returns {Trace}
+   */
+  take(above, depth) {
+    if (depth !== this.depth) this.Error.stackTraceLimit = this.depth = depth;
     const trace = new this.Trace();
     this.captureStackTrace(trace, above);
     return trace;
@@ -125,4 +134,4 @@ class Sites {
   }
 }
 
-module.exports = { Sites, UNKNOWN };
+module.exports = { Sites, UNKNOWN, STACK_DEPTH, PROMISE_DEPTH };

@@ -24,11 +24,11 @@ const MAX_SOURCES = 4096;
 const MAX_TYPES = 250;
 const MAX_TEXT = 200;
 
-/** Types that are called back many times, so that waiting begins anew each time. */
+/** Types that belong to many requests, or to nobody: what they call back for is no request's doing. */
 const HANDLES = new Set([
   'TCPWRAP', 'PIPEWRAP', 'TLSWRAP', 'UDPWRAP', 'TTYWRAP', 'PROCESSWRAP', 'SIGNALWRAP', 'FSEVENTWRAP', 'STATWATCHER',
   'MESSAGEPORT', 'WORKER', 'TCPSERVERWRAP', 'PIPESERVERWRAP', 'HTTPINCOMINGMESSAGE', 'HTTPCLIENTREQUEST', 'HTTP2SESSION',
-  'HTTP2STREAM', 'ZLIB', 'Timeout', 'STREAM', 'JSSTREAM', 'JSSTREAMWRAP', 'HTTP2SESSIONWRAP',
+  'HTTP2STREAM', 'ZLIB', 'Timeout', 'STREAM', 'JSSTREAM', 'JSSTREAMWRAP', 'HTTP2SESSIONWRAP', 'WRITEWRAP', 'SHUTDOWNWRAP',
 ]);
 /** Types that are one task of libuv's thread pool each. */
 const POOL_TASKS = new Set([
@@ -101,16 +101,18 @@ class Sources {
     let isFinal = true;
     try {
       const resource = /** @type {any} */ (executionAsyncResource());
-      const handle = resource.handle ?? resource; // A kept connection that is used again has a resource around it.
-      this.owner ??= Object.getOwnPropertySymbols(handle).find((symbol) => symbol.description === 'owner_symbol');
-      const socket = this.owner && handle[this.owner];
-      const name = [...this.types].find(([, number]) => number === type)?.[0] ?? 'other';
-      if (socket?.server || socket?._server) source = this.sourceOf({ type: name, inbound: true });
+      const handle = handleOf(resource);
+      const socket = this.socketOf(resource);
+      const nameOfType = [...this.types].find(([, number]) => number === type)?.[0] ?? 'other';
+      if (socket?.server || socket?._server) source = this.sourceOf({ type: nameOfType, inbound: true });
       else {
         /** @type {{ address?: string, port?: number }} */
         const peer = {};
         handle.getpeername?.(peer);
         const host = socket?._host ?? socket?.servername ?? peer.address;
+        // Until the handshake is over, what comes is a part of it.
+        if (socket?.secureConnecting) isFinal = false;
+        const name = socket?.secureConnecting ? 'TLSHANDSHAKE' : nameOfType;
         if (host) source = this.sourceOf({ type: name, remote: `${host}:${peer.port ?? ''}`.slice(0, MAX_TEXT) });
         else isFinal = !socket?.connecting;
       }
@@ -120,6 +122,13 @@ class Sources {
     if (this.peers.size >= MAX_SOURCES) this.peers.clear();
     if (isFinal) this.peers.set(asyncId, source);
     return source;
+  }
+
+  /** Returns the stream that a handle belongs to. @param {any} resource what is being called back */
+  socketOf(resource) {
+    const handle = handleOf(resource);
+    this.owner ??= Object.getOwnPropertySymbols(handle).find((symbol) => symbol.description === 'owner_symbol');
+    return this.owner && handle[this.owner];
   }
 
   /** @param {{ type: string, inbound?: boolean, remote?: string }} what */
@@ -132,6 +141,11 @@ class Sources {
     this.sources.set(key, this.nSources);
     return this.nSources++;
   }
+}
+
+/** A kept connection that is used again has a resource around it. @param {any} resource */
+function handleOf(resource) {
+  return resource.handle ?? resource;
 }
 
 module.exports = { Sources, PROMISE, TICK, IMMEDIATE, TIMEOUT, QUEUED_REQUEST };

@@ -17,18 +17,28 @@
  * `AsyncLocalStorage` does. There is no `destroy` hook: with one, V8 would have to watch every promise until it is
  * collected. Ids only grow, so what is known of a resource lies in arrays at its id modulo their length.
  *
+ * Hooks are on in windows only (`async-windows.cjs`): a followed request begins and ends within one. What is still under way when
+ * a window closes is *cut* there.
+ *
  * Nothing here may throw: Node ends the process when a hook does.
  */
 
-const { createHook } = require('async_hooks');
+const { createHook, executionAsyncResource } = require('async_hooks');
 const { performance } = require('perf_hooks');
-const { Sites, UNKNOWN } = require('./async-sites.cjs');
+const { Sites, UNKNOWN, STACK_DEPTH, PROMISE_DEPTH } = require('./async-sites.cjs');
 const { Sources, PROMISE, TICK, IMMEDIATE, TIMEOUT, QUEUED_REQUEST } = require('./async-sources.cjs');
 const { Sampling } = require('./async-sampling.cjs');
+const { Windows } = require('./async-windows.cjs');
+const { JobTurns } = require('./async-jobs.cjs');
+const { UndiciSockets } = require('./async-undici.cjs');
+const { Http2Requests } = require('./async-http2.cjs');
+const { CpuTime } = require('./cpu-time.cjs');
 
 /** @typedef {InstanceType<typeof import('./async-ring.cjs').AsyncRing>} AsyncRing */
 /** @typedef {{ stack?: unknown }} Trace */
-/** @typedef {{ request: Followed, madeAt: number, trace: Trace | null, site: number, maker: Made | null, depth: number, wasCalled: boolean }} Made a resource of a followed request */
+/** @typedef {{ request: Followed, madeAt: number, trace: Trace | null, site: number, maker: Made | null, depth: number, turn: number, wasCalled: boolean }} Made a resource of a followed request */
+
+/** @typedef {{ id: number, startedAt: number }} Coming a request that came while the recorder was on; 0: in a pause */
 
 const { setImmediate } = globalThis;
 const now = performance.now.bind(performance);
@@ -40,6 +50,8 @@ const END = 4;
 const RUN = 5;
 /** A slice that begins with what has been called back before. */
 const SLICE_AGAIN = 7;
+/** In the record of an end: the request was still under way. */
+const CUT = 1;
 
 /** Resources that are known at once; a wait during which more are made loses its request, unless that is followed. */
 const PLACES = 1 << 19;
@@ -88,14 +100,17 @@ class AsyncRecorder {
   /**
    * @param {AsyncRing} ring
    * @param {number} offsetMs what to add to this thread's `performance.now()` to get the main thread's
+   * @param {number} phaseMs how long it will be on, 0 where nobody knows
    */
-  constructor(ring, offsetMs) {
+  constructor(ring, offsetMs, phaseMs) {
     this.ring = ring;
     this.offsetMs = offsetMs;
     // First: what it writes tells that all numbers begin anew.
     this.sampling = new Sampling(ring, now());
     this.sites = new Sites(ring);
     this.sources = new Sources(ring);
+    this.cpuTime = new CpuTime();
+    this.windows = new Windows(ring, offsetMs, this.cpuTime.read, phaseMs);
     this.isOn = false;
 
     this.ids = new Int32Array(PLACES);
@@ -112,8 +127,8 @@ class AsyncRecorder {
     /** @type {(Followed | undefined)[]} by place */
     this.followed = new Array(MAX_FOLLOWED).fill(undefined);
     this.live = new Uint32Array(MAX_LIVE);
-    /** @type {WeakMap<object, number>} */
-    this.requestOfResponse = new WeakMap();
+    /** @type {WeakMap<object, Coming>} */
+    this.comingOfResponse = new WeakMap();
     this.nRequests = 0;
 
     // What runs now: the stack of callbacks, and on its top:
@@ -132,6 +147,8 @@ class AsyncRecorder {
     this.turnId = 0;
     this.via = 0;
     this.turnStart = 0;
+    /** The socket's handle that the turn began with. @type {any} */
+    this.turnHandle = null;
     this.polledAt = 0;
     this.iterationStart = 0;
     this.inTimers = false;
@@ -149,8 +166,15 @@ class AsyncRecorder {
       after: (id) => this.after(id),
       promiseResolve: (id) => this.promiseResolve(id),
     });
-    this.onRequestStart = (/** @type {any} */ message) => this.requestStarted(message);
-    this.onResponseFinish = (/** @type {any} */ message) => this.responseFinished(message);
+    this.onRequestStart = (/** @type {any} */ { request, response }) => this.requestStarted(request, response, this.current);
+    this.onResponseFinish = (/** @type {any} */ { response }) => this.responseFinished(response, response.statusCode);
+    this.http2 = new Http2Requests(
+      (stream, head) => this.requestStarted(head, stream, asyncIdOf(stream)),
+      (stream, status) => this.responseFinished(stream, status),
+      () => this.streamHandled(),
+    );
+    this.undici = new UndiciSockets();
+    this.jobs = new JobTurns(ring, offsetMs);
     this.mark = () => this.endIteration();
   }
 
@@ -158,23 +182,67 @@ class AsyncRecorder {
     const channels = require('diagnostics_channel');
     channels.subscribe('http.server.request.start', this.onRequestStart);
     channels.subscribe('http.server.response.finish', this.onResponseFinish);
+    this.http2.start();
+    this.undici.start();
     this.isOn = true;
-    this.hook.enable();
   }
 
   stop() {
     if (!this.isOn) return;
     this.isOn = false;
-    this.hook.disable();
     const channels = require('diagnostics_channel');
     channels.unsubscribe('http.server.request.start', this.onRequestStart);
     channels.unsubscribe('http.server.response.finish', this.onResponseFinish);
-    this.made.clear();
+    this.http2.stop();
+    this.undici.stop();
+    const t = now();
+    if (this.windows.isOpen) this.closeWindow(t);
+    this.sampling.write(t, this.offsetMs);
+    this.windows.write(t);
+    this.cpuTime.close();
   }
 
   /** Called every 10 ms or so. */
   onTick() {
-    this.sampling.onTick(now(), this.offsetMs);
+    const t = now();
+    const { windows, sampling } = this;
+    if (windows.shallClose(t, sampling.nFollowed)) this.closeWindow(t);
+    else if (windows.shallOpen(t)) this.openWindow(t);
+    sampling.onTick(t, this.offsetMs);
+    windows.onTick(t);
+  }
+
+  /** @param {number} t */
+  openWindow(t) {
+    this.windows.open(t);
+    this.sampling.begin(t, this.windows.requestsPerMs(), this.windows.hasFew());
+    // What ran when the last window closed is over.
+    this.depth = 0;
+    this.current = 0;
+    this.request = 0;
+    this.running = null;
+    this.via = 0;
+    this.turnId = 0;
+    this.iterationStart = 0;
+    this.lastIterationMs = 0;
+    this.hasMarker = false;
+    this.jobs.begin(t);
+    this.hook.enable();
+  }
+
+  /** @param {number} t */
+  closeWindow(t) {
+    this.hook.disable();
+    this.jobs.end();
+    if (this.running !== null) this.pauseRun(t);
+    for (let place = 0; place < MAX_FOLLOWED && this.sampling.nFollowed > 0; place++) {
+      const request = this.followed[place];
+      if (request !== undefined) this.cut(request, place, t);
+    }
+    this.made.clear();
+    this.live.fill(0);
+    this.sampling.end(t);
+    this.windows.close(now());
   }
 
   /** @param {number} id @param {string} type @param {number} trigger */
@@ -195,24 +263,33 @@ class AsyncRecorder {
       } else if (this.sources.isPoolTask[number]) {
         this.sampling.poolTaskBegins(now());
       }
-      if (this.running !== null) this.remember(this.running, id);
+      if (this.jobs.wantsSite) this.noteJobs(number === PROMISE);
+      if (this.running !== null) this.remember(this.running, id, number === PROMISE);
     } catch {
       this.sampling.nFaults += 1;
     }
   }
 
-  /** Keeps when and where `request` made resource `id`. @param {Followed} request @param {number} id */
-  remember(request, id) {
+  /** Notes who makes so many promises or ticks. @param {boolean} isPromise */
+  noteJobs(isPromise) {
+    this.jobs.wantsSite = false;
+    const trace = this.sites.take(this.onInit, isPromise ? PROMISE_DEPTH : STACK_DEPTH);
+    this.jobs.site = this.sites.idOf(trace);
+  }
+
+  /** Keeps when and where `request` made resource `id`. @param {Followed} request @param {number} id @param {boolean} isPromise */
+  remember(request, id, isPromise) {
     if (request.made.length >= MAX_MADE) return;
     const madeAt = now();
+    const { turn } = this;
     const maker = this.made.get(this.current) ?? null;
     let depth = 0;
     if (maker !== null && maker.request === request) {
       depth = maker.depth + 1;
       if (depth % MAX_MAKERS === 0) this.siteOf(maker);
     }
-    const trace = this.sites.take(this.onInit);
-    this.made.set(id, { request, madeAt, trace, site: UNKNOWN, maker: depth > 0 ? maker : null, depth, wasCalled: false });
+    const trace = this.sites.take(this.onInit, isPromise ? PROMISE_DEPTH : STACK_DEPTH);
+    this.made.set(id, { request, madeAt, trace, site: UNKNOWN, maker: depth > 0 ? maker : null, depth, turn, wasCalled: false });
     request.made.push(id);
     this.sampling.spentMs += now() - madeAt;
   }
@@ -242,7 +319,10 @@ class AsyncRecorder {
       const isSeen = this.ids[at] === (id | 0);
       if (!isSeen) this.adopt(id, at);
       const type = this.typeOf[at];
-      if (depth === 0 && type > TICK) this.beginTurn(id, at, type);
+      if (depth === 0) {
+        if (type > TICK) this.beginTurn(id, at, type);
+        else this.jobs.job(type === TICK);
+      }
       this.current = id;
       this.currentType = type;
       this.request = this.requestOf[at];
@@ -293,9 +373,12 @@ class AsyncRecorder {
     const t = now();
     // Node's HTTP parser calls back several times for what the loop brought at once.
     if (id === this.turnId && t - this.turnStart < SAME_TURN_MS) return;
+    this.jobs.end();
+    this.jobs.begin(t);
     this.turn += 1;
     this.turnId = id;
     this.turnStart = t;
+    this.turnHandle = this.sources.isSocket[type] && this.sampling.nFollowed > 0 ? executionAsyncResource() : null;
     // An immediate passes on what brought about the turn in which it was made.
     if (type === IMMEDIATE) this.via = this.viaOf[at];
     else this.via = this.sources.isSocket[type] ? this.sources.peerOf(id, type) : this.sources.ofType[type];
@@ -381,6 +464,7 @@ class AsyncRecorder {
   beginSlice(request, t, id, at, type) {
     this.writeSlice(request);
     const made = this.made.get(id);
+    if (made !== undefined && this.turnHandle !== null) this.writeHeld(request, made);
     request.turn = this.turn;
     request.sliceStart = t;
     request.sliceEnd = t;
@@ -408,6 +492,16 @@ class AsyncRecorder {
     return t - this.polledAt + this.lastIterationMs / 2;
   }
 
+  /** Writes that what was awaited was first held back for a connection: as a slice without length. @param {Followed} request @param {Made} made */
+  writeHeld(request, made) {
+    const held = this.undici.heldUntil(this.sources.socketOf(this.turnHandle), made.madeAt);
+    if (held === undefined) return;
+    const type = held.isConnect ? this.sources.addType('TCPCONNECTWRAP') : QUEUED_REQUEST;
+    const kind = SLICE + 16 * this.sources.ofType[type];
+    request.nSlices += 1;
+    this.push(kind, request, held.until, held.until, 0, made.madeAt, 0, this.siteOf(made));
+  }
+
   /** @param {Followed} request */
   writeSlice(request) {
     request.nSlices += 1;
@@ -429,19 +523,24 @@ class AsyncRecorder {
     }
   }
 
-  /** @param {{ request: any, response: any }} message */
-  requestStarted({ request: incoming, response }) {
+  /** @param {any} incoming @param {object} response @param {number} resource what code of the request runs in */
+  requestStarted(incoming, response, resource) {
     try {
       const t = now();
+      this.windows.requestBegan();
+      if (!this.windows.isOpen) {
+        this.comingOfResponse.set(response, { id: 0, startedAt: t });
+        return;
+      }
       this.nRequests = (this.nRequests + 1) & 0x7fffffff;
-      const isFollowed = this.sampling.follows();
+      const isFollowed = this.windows.isFollowing && this.sampling.follows();
       const id = ((this.nRequests << 1) | Number(isFollowed)) >>> 0;
       this.live[this.nRequests % MAX_LIVE] = id;
-      this.requestOfResponse.set(response, id);
+      this.comingOfResponse.set(response, { id, startedAt: t });
       if (this.running !== null) this.pauseRun(t);
       this.request = id;
-      const at = this.current & MASK;
-      if (this.ids[at] === (this.current | 0)) this.requestOf[at] = id;
+      const at = resource & MASK;
+      if (this.ids[at] === (resource | 0)) this.requestOf[at] = id;
       if (isFollowed) this.follow(id, incoming, t);
     } catch {
       this.sampling.nFaults += 1;
@@ -457,6 +556,8 @@ class AsyncRecorder {
     request.turn = this.turn;
     request.source = this.via;
     request.queuedMs = this.queuedMs(this.turnStart);
+    // A count of slices that cannot be right: what is found while V8 gets used to the hooks is not kept.
+    if (this.windows.isPriming) request.nSlices = -1;
     this.followed[place] = request;
     this.sampling.nFollowed += 1;
     const path = String(incoming.url).split('?', 1)[0].slice(0, MAX_PATH);
@@ -468,23 +569,75 @@ class AsyncRecorder {
     this.runningSince = t;
   }
 
-  /** @param {{ response: any }} message */
-  responseFinished({ response }) {
+  /** What a session goes on with is no longer the stream's. */
+  streamHandled() {
+    if (this.running !== null) this.pauseRun(now());
+    this.request = 0;
+  }
+
+  /** @param {object} response @param {number} status */
+  responseFinished(response, status) {
     try {
-      const id = this.requestOfResponse.get(response);
-      if (id === undefined) return;
+      const coming = this.comingOfResponse.get(response);
+      if (coming === undefined) return;
+      const t = now();
+      this.windows.requestEnded(t - coming.startedAt);
+      const { id } = coming;
+      if (id === 0) return;
       const number = id >>> 1;
       if (this.live[number % MAX_LIVE] === id) this.live[number % MAX_LIVE] = 0;
       const request = this.followed[number % MAX_FOLLOWED];
       if ((id & 1) === 0 || request === undefined || request.id !== id) return;
-      const t = now();
       if (this.running === request) this.pauseRun(t);
       this.writeSlice(request);
-      this.push(END, request, t, t, request.nSlices, 0, 0, Number(response.statusCode) || 0);
+      this.push(END, request, t, t, request.nSlices, 0, 0, Number(status) || 0);
       this.forget(request, number % MAX_FOLLOWED);
     } catch {
       this.sampling.nFaults += 1;
     }
+  }
+
+  /** Ends a request that is still under way, with what it waits for. @param {Followed} request @param {number} place @param {number} t */
+  cut(request, place, t) {
+    this.writeSlice(request);
+    const awaited = this.awaitedBy(request);
+    if (awaited !== undefined) {
+      request.sliceStart = request.sliceEnd = t;
+      request.ranMs = request.queuedMs = 0;
+      request.since = awaited.made.madeAt;
+      request.isAgain = awaited.made.wasCalled;
+      request.site = this.siteOf(awaited.made);
+      request.source = awaited.source;
+      request.waker = 0;
+      this.writeSlice(request);
+    }
+    this.push(END, request, t, t, request.nSlices, 0, CUT, 0);
+    this.forget(request, place);
+  }
+
+  /**
+   * Returns what a request most likely waits for: of what the last turn that made something made, and nobody called yet,
+   * the first promise, which is that of the innermost `await`; it is named after the first thing there that is no promise.
+   *
+   * @param {Followed} request
+   */
+  awaitedBy(request) {
+    /** @type {{ made: Made, source: number } | undefined} */
+    let awaited;
+    let [turn, source] = [-1, -1];
+    for (let i = request.made.length - 1; i >= 0; i--) {
+      const id = request.made[i];
+      const made = this.made.get(id);
+      if (made === undefined || made.wasCalled) continue;
+      if (turn >= 0 && made.turn !== turn) break;
+      const at = id & MASK;
+      const type = this.ids[at] === (id | 0) ? this.typeOf[at] : TICK;
+      if (type === TICK) continue;
+      turn = made.turn;
+      if (type !== PROMISE) source = this.sources.ofType[type];
+      awaited = { made, source: source < 0 ? this.sources.ofType[type] : source };
+    }
+    return awaited;
   }
 
   /** @param {Followed} request @param {number} place */
@@ -500,6 +653,12 @@ class AsyncRecorder {
   isLive(request) {
     return this.live[(request >>> 1) % MAX_LIVE] === request;
   }
+}
+
+/** Returns the async id of an HTTP/2 stream, −1 where it hides it. @param {any} stream */
+function asyncIdOf(stream) {
+  const symbol = Object.getOwnPropertySymbols(stream).find(({ description }) => description === 'kHandle');
+  return symbol === undefined ? -1 : stream[symbol]?.getAsyncId?.() ?? -1;
 }
 
 module.exports = { AsyncRecorder };

@@ -159,7 +159,7 @@ class Probe {
     const { AsyncRecorder } = require('./async.cjs');
     const buffer = new SharedArrayBuffer(AsyncRing.bytesFor(ASYNC_RECORDS));
     this.post({ thread: this.slot.threadId, asyncRing: buffer, records: ASYNC_RECORDS });
-    this.asyncRecorder = new AsyncRecorder(new AsyncRing(buffer, 0, ASYNC_RECORDS), this.offsetMs);
+    this.asyncRecorder = new AsyncRecorder(new AsyncRing(buffer, 0, ASYNC_RECORDS), this.offsetMs, this.memory.asyncMs);
     this.asyncRecorder.start();
   }
 

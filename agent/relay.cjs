@@ -55,7 +55,7 @@ const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 
 /**
  * @typedef {{ title: string, url?: string, tid?: number }} Thread what is known so far
- * @typedef {{ id: number, command: string, recorder: string, interval_us?: number, max_share?: number, urls?: string[] }} Command
+ * @typedef {{ id: number, command: string, recorder: string, interval_us?: number, max_share?: number, ms?: number, urls?: string[] }} Command
  * @typedef {InstanceType<typeof import('./ring.cjs').Slot>} Slot
  */
 
@@ -212,7 +212,7 @@ class Relay {
   }
 
   /** @param {Command} command */
-  async execute({ command, recorder, interval_us: intervalUs = 1000, max_share: maxShare, urls = [] }) {
+  async execute({ command, recorder, interval_us: intervalUs = 1000, max_share: maxShare, ms = 0, urls = [] }) {
     const flag = FLAG_OF_RECORDER.get(recorder);
     if (this.ending) throw new Error('the agent is ending');
     if (command === 'sources') {
@@ -233,6 +233,7 @@ class Relay {
     } else if (flag === undefined) {
       throw new Error(`unknown recorder \`${recorder}\``);
     } else if (command === 'start') {
+      if (flag === ASYNC) this.memory.asyncMs = ms;
       this.memory.flags |= flag;
     } else {
       this.memory.flags &= ~flag;

@@ -6,7 +6,7 @@
  * It knows nothing of what a record means, of timers or of sockets.
  *
  * ```text
- * | control: FLAGS, THREADS_WITHOUT_SLOT, WOUND_UP, origin | slot 0: main thread | slot 1: a worker thread | …
+ * | control: FLAGS, THREADS_WITHOUT_SLOT, WOUND_UP, ASYNC_MS, origin | slot 0: main thread | slot 1: a worker thread | …
  *                                       a slot = | words | label | ring of records |
  * ```
  */
@@ -46,6 +46,7 @@ const ORIGIN_AT_BYTE = 16;
 const FLAGS = 0;
 const THREADS_WITHOUT_SLOT = 1;
 const WOUND_UP = 2;
+const ASYNC_MS = 3;
 
 const WORDS_BYTES = 64;
 const LABEL_BYTES = 512;
@@ -102,6 +103,14 @@ class SharedMemory {
   }
   set flags(flags) {
     store(this.control, FLAGS, flags);
+  }
+
+  /** How long the async recorder will be on, ms; 0 where nobody knows. */
+  get asyncMs() {
+    return load(this.control, ASYNC_MS);
+  }
+  set asyncMs(ms) {
+    store(this.control, ASYNC_MS, ms);
   }
 
   countThreadWithoutSlot() {

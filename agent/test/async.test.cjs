@@ -19,11 +19,30 @@ let tail = Promise.resolve();
 const lock = (work) => (tail = tail.then(work));
 const sleep = () => new Promise((resolve) => setTimeout(resolve, 10));
 async function loadTemplate() { return await fs.promises.readFile(__filename); }
+const never = () => new Promise(() => {});
+async function waitForEver() { await never(); }
+const scoreOf = async (n) => n % 7;
+async function scoreAll() { let sum = 0; for (let n = 0; n < 200_000; n++) sum += await scoreOf(n); return sum; }
+const http2 = require('http2');
+let session;
+const askByHttp2 = () => new Promise((resolve) => {
+  const stream = session.request({ ':path': '/by-http2' });
+  stream.resume().on('end', resolve).end();
+});
 const routes = {
+  async '/immediate'() { for (let n = 0; n < 5; n++) await new Promise(setImmediate); },
+  async '/for-ever'() { await waitForEver(); },
+  async '/jobs'() { await scoreAll(); },
+  async '/by-http2'() { if (session) await askByHttp2(); },
   async '/file'() { await loadTemplate(); },
   async '/lock'() { await lock(sleep); },
   async '/pool'() { await get(); },
 };
+if (process.env.HTTP2) {
+  const secondServer = http2.createServer(async (req, res) => { await sleep(); res.end('ok'); }).listen(0, '127.0.0.1', () => {
+    session = http2.connect('http://127.0.0.1:' + secondServer.address().port);
+  });
+}
 const server = http.createServer(async (req, res) => { await routes[req.url](); res.end('ok'); }).listen(0);
 process.stdin.on('data', async (path) => {
   await ask(String(path).trim(), 4);
@@ -33,6 +52,15 @@ process.stdin.on('data', async (path) => {
 
 /** Decodes the async frames of a connection. @param {any} target */
 function followed(target) {
+  return decoded(target).requests;
+}
+
+/** Decodes the async frames of a connection. @param {any} target */
+function decoded(target) {
+  /** @type {any[]} */
+  const hooks = [];
+  /** @type {any[]} */
+  const jobs = [];
   /** @type {Map<number, any>} */
   const frames = new Map();
   /** @type {Map<number, string[]>} */
@@ -43,7 +71,7 @@ function followed(target) {
   const requests = new Map();
   for (const { bytes } of target.frames.filter((/** @type {any} */ frame) => frame.kind === 'async')) {
     for (let at = 0; at < bytes.length; at += 64) {
-      const [code, id, start, end, e, since, , h] = Array.from({ length: 8 }, (_, i) => bytes.readDoubleLE(at + 8 * i));
+      const [code, id, start, end, e, since, g, h] = Array.from({ length: 8 }, (_, i) => bytes.readDoubleLE(at + 8 * i));
       const [kind, source] = [code % 16, Math.floor(code / 16)];
       if (kind === 1) {
         const text = JSON.parse(bytes.toString('utf8', at + 64, at + 64 + id));
@@ -56,14 +84,17 @@ function followed(target) {
       else if (kind === 3 || kind === 7) {
         const site = sites.get(h % 65536);
         requests.get(id).slices.push({ start, end, ran: e, since, site, waker: Math.floor(h / 65536), ...sources.get(source) });
-      } else if (kind === 4) Object.assign(requests.get(id), { end: start, nSlices: e, status: h });
+      } else if (kind === 4) Object.assign(requests.get(id), { end: start, nSlices: e, status: h, cut: g !== 0 });
+      else if (kind === 8) hooks.push({ on: { ms: id, cpuMs: end, n: e }, off: { ms: since, cpuMs: g, n: h } });
+      else if (kind === 9) jobs.push({ n: id, start, end, nTicks: e, site: sites.get(h) });
     }
   }
-  return [...requests.values()].filter((request) => request.end !== undefined);
+  const ended = [...requests.values()].filter((request) => request.end !== undefined && request.nSlices >= 0);
+  return { requests: ended, hooks, jobs };
 }
 
-/** @param {import('node:test').TestContext} t @param {string} path @param {string} [before] what the program does first */
-async function follow(t, path, before = '') {
+/** Starts the server, the recorder on. @param {import('node:test').TestContext} t @param {string} before what the program does first */
+async function start(t, before = '') {
   const collector = await Collector.listen(t);
   const { child, said } = collector.start([collector.file('server.js', before + SERVER)]);
   const target = await collector.connection();
@@ -71,15 +102,40 @@ async function follow(t, path, before = '') {
   await target.command('start', 'async');
   // The probe takes its orders at its next tick.
   await target.until(() => target.records('tick').length >= 15);
+  return { target, child, said, collector };
+}
+
+/** @param {import('node:test').TestContext} t @param {string} path @param {string} [before] what the program does first */
+async function follow(t, path, before = '') {
+  const { target, child, said, collector } = await start(t, before);
   for (;;) {
     const n = said.stdout.length;
     child.stdin.write(path + '\n');
     while (said.stdout.length === n) await new Promise((resolve) => child.stdout.once('data', () => setImmediate(resolve)));
     await target.until(() => target.records('tick').length > 0);
     const requests = followed(target).filter((request) => request.path === path);
-    if (requests.length >= 8) return { requests, said, child, collector };
+    if (requests.length >= 8) return { requests, said, child, collector, target };
   }
 }
+
+/** As libraries that watch a service's performance do: patches `http`, promises and timers, and keeps a context of its own. */
+const APM = `
+const Http = require('http');
+const { AsyncLocalStorage, createHook } = require('async_hooks');
+const context = new AsyncLocalStorage();
+const seen = new Map();
+createHook({ init(id, type, trigger) { seen.set(id, trigger); }, destroy(id) { seen.delete(id); } }).enable();
+for (const [object, key] of [[Http.Server.prototype, 'emit'], [Http, 'request'], [Http, 'get']]) {
+  const original = object[key];
+  object[key] = function (...args) { return context.run({ key }, () => original.apply(this, args)); };
+}
+const { then } = Promise.prototype;
+Promise.prototype.then = function (...args) {
+  return then.apply(this, args.map((f) => typeof f === 'function' ? function (value) { return f.call(this, value); } : f));
+};
+const { setTimeout: original } = globalThis;
+globalThis.setTimeout = Object.assign((f, ...rest) => original(context.getStore() ? (...args) => f(...args) : f, ...rest), original);
+`;
 
 describe('async recorder', { concurrency: 2, timeout: 120_000 }, () => {
   it('names what a request waited for by the code that awaited it', async (t) => {
@@ -109,6 +165,63 @@ describe('async recorder', { concurrency: 2, timeout: 120_000 }, () => {
     const queued = slices.filter((slice) => slice.type === 'QueuedRequest');
     assert(queued.length > 0 && queued.every((slice) => slice.start > slice.since));
     assert(slices.some((slice) => slice.type === 'TCPWRAP' && /^127\.0\.0\.1:\d+$/.test(slice.remote ?? '')));
+  });
+
+  it('has pauses at first, and tells what requests took with and without hooks', async (t) => {
+    const { target } = await follow(t, '/file');
+    await target.until(() => decoded(target).hooks.length > 0);
+    const { hooks } = decoded(target);
+    const sum = (/** @type {(row: any) => number} */ of) => hooks.reduce((all, row) => all + of(row), 0);
+    assert(sum((row) => row.off.ms) >= 50 && sum((row) => row.on.ms) > 0, JSON.stringify(hooks));
+    assert(sum((row) => row.on.n + row.off.n) >= 4 && sum((row) => row.on.cpuMs) > 0, JSON.stringify(hooks));
+  });
+
+  it('cuts what is still under way when it goes off, and says what was waited for', async (t) => {
+    const { target, child } = await start(t);
+    child.stdin.write('/for-ever\n');
+    const isUnderWay = () => target.frames.some((/** @type {any} */ { kind, bytes }) => kind === 'async' && bytes.includes('/for-ever'));
+    await target.until(isUnderWay);
+    await target.command('stop', 'async');
+    await target.until(() => followed(target).length > 0);
+    const [request] = followed(target);
+    assert.deepStrictEqual([request.cut, request.slices.length], [true, request.nSlices]);
+    const last = request.slices.at(-1);
+    assert(last.since > 0 && last.start === request.end && last.site.includes('waitForEver'), JSON.stringify(request));
+  });
+
+  it('names the wait for an immediate after the code that made it', async (t) => {
+    const { requests } = await follow(t, '/immediate');
+    const sites = requests.flatMap(({ slices }) => slices.map((/** @type {any} */ slice) => slice.site));
+    assert(sites.some((site) => site.includes('setImmediate')), JSON.stringify(sites));
+  });
+
+  it('sees promise jobs that keep the loop from turning', async (t) => {
+    const { target } = await follow(t, '/jobs');
+    await target.until(() => decoded(target).jobs.length > 0);
+    const [turn] = decoded(target).jobs;
+    assert(turn.end - turn.start >= 20 && turn.n >= 256 && turn.nTicks < turn.n / 2, JSON.stringify(turn));
+    assert(turn.site.includes('scoreAll'), JSON.stringify(turn));
+  });
+
+  it('sees none in a turn that one long callback takes', async (t) => {
+    const busy = 'const busy = () => { const end = Date.now() + 30; while (Date.now() < end); };';
+    const { target } = await follow(t, '/lock', `${busy} setInterval(busy, 50);`);
+    assert.deepStrictEqual(decoded(target).jobs, []);
+  });
+
+  it('follows requests that come by HTTP/2', async (t) => {
+    const { target } = await follow(t, '/by-http2', "process.env.HTTP2 = '1'; require('http2');");
+    const byHttp2 = () => followed(target).filter(({ slices, path }) => path === '/by-http2' && slices.some(isTimer));
+    const isTimer = (/** @type {any} */ slice) => slice.type === 'Timeout';
+    await target.until(() => byHttp2().length > 0);
+    assert.strictEqual(byHttp2()[0].status, 200);
+  });
+
+  it('names what is awaited also where a library patches http and promises', async (t) => {
+    const { requests, said } = await follow(t, '/file', APM);
+    assert.strictEqual(said.stderr, '');
+    const reads = requests.flatMap(({ slices }) => slices).filter((slice) => slice.type.startsWith('FSREQ'));
+    assert(reads.some((slice) => slice.site.includes('loadTemplate')), JSON.stringify(requests[0]));
   });
 
   it('leaves the target its own stack traces', async (t) => {

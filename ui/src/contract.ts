@@ -63,10 +63,21 @@ export interface ReportData {
 /** From the async phase: a share of the requests was followed from the parsed head to the last byte handed to the system. */
 export interface RequestsData {
   n_followed: number;
+  /** Of the followed ones, those still under way when following ended. */
+  n_cut: number;
   /** Requests that came meanwhile. */
   n_requests: number;
-  /** Share of the thread's time that taking stacks took. */
+  /** Share of the thread's time that taking stacks took, while hooks were on. */
   spent_share: number;
+  /** What following cost, in CPU time per request, as ratios to that without hooks; null in recordings that do not say. */
+  hooks: {
+    on_share: number;
+    ratio_on: number | null;
+    ratio: number | null;
+    n_requests_on: number;
+    n_requests_off: number;
+    text: string;
+  } | null;
   /** Of the client's mean latency in this phase, what is beyond the server's side: accepting, buffers, network. */
   outside_ms: number | null;
   all: RequestComposition;
@@ -128,6 +139,7 @@ export type WaitKind =
   | "zlib"
   | "timer"
   | "immediate"
+  | "backpressure"
   | "worker"
   | "lock"
   | "other";

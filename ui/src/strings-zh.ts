@@ -81,6 +81,7 @@ export const WAIT_NAME_ZH: Record<WaitKind, string> = {
   zlib: "压缩",
   timer: "定时器",
   immediate: "下一轮事件循环",
+  backpressure: "对端读取",
   worker: "工作线程或子进程",
   lock: "其他请求（锁）",
   other: "其他",
@@ -442,6 +443,10 @@ export const ZH: Partial<Words> = {
   waiting: "等待",
   waitingSource: (followed, of, spent) =>
     `${of} 个请求中的 ${followed} 个从请求头跟踪到最后一个字节 · 采集调用栈占主线程的 ${spent}`,
+  waitingCut: (n) => `其中 ${n} 个在跟踪结束时仍在进行`,
+  waitingHooks: (on, whileOn, whole) =>
+    `钩子在该阶段 ${on} 的时间内开启：期间每个请求的 CPU 时间为 ${whileOn} 倍，整个阶段为 ${whole} 倍`,
+  waitingHooksUnknown: (on) => `钩子在该阶段 ${on} 的时间内开启；没有钩子的请求太少，无法得出其开销`,
   paths: "请求的时间去向",
   route: "路由",
   allRoutes: "所有路由",

@@ -121,6 +121,7 @@ export const WAIT_NAME: Record<WaitKind, string> = spoken(
     zlib: "compression",
     timer: "timer",
     immediate: "next turn of the loop",
+    backpressure: "the other end reading",
     worker: "worker or child process",
     lock: "another request (lock)",
     other: "other",
@@ -515,6 +516,11 @@ const ENGLISH = {
   waiting: "Waiting",
   waitingSource: (followed: string, of: string, spent: string) =>
     `${followed} of ${of} requests followed from head to last byte · taking stacks took ${spent} of the main thread`,
+  waitingCut: (n: string) => `${n} of them were still under way when following ended`,
+  waitingHooks: (on: string, whileOn: string, whole: string) =>
+    `hooks were on for ${on} of the phase: a request took ${whileOn} times the CPU time meanwhile, ${whole} times over all`,
+  waitingHooksUnknown: (on: string) =>
+    `hooks were on for ${on} of the phase; too few requests came without them to tell their cost`,
   paths: "Where a request's time goes",
   route: "Route",
   allRoutes: "all routes",

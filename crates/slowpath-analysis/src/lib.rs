@@ -27,7 +27,8 @@ mod timeline;
 mod tree_walk;
 
 pub use async_ops::{
-    AsyncMeasure, AsyncSite, Composition, Group, InFlight, Owners, PoolUse, Row, RowKind, WaitKind, WaitPlace,
+    AsyncMeasure, AsyncSite, Composition, Group, HooksCost, InFlight, JobTurns, Owners, PoolUse, Row,
+    RowKind, WaitKind, WaitPlace,
 };
 pub use calls::CallMeasure;
 pub use charge::{AppFunction, Charges, LOADING, SyncCall, Unowned};

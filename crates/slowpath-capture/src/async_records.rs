@@ -4,7 +4,9 @@
 use crate::redact_text;
 use serde::Deserialize;
 use slowpath_profile::Nanos;
-use slowpath_profile::recording::{AsyncLine, AsyncSecond, AsyncSource, RawRequest};
+use slowpath_profile::recording::{
+    AsyncHooks, AsyncJobs, AsyncLine, AsyncSecond, AsyncSource, HooksSide, RawRequest,
+};
 use std::collections::BTreeMap;
 
 /// Bytes of a record.
@@ -110,6 +112,7 @@ impl AsyncRecords {
             start: Nanos(0),
             end: Nanos(0),
             queued: 0,
+            cut: false,
             slices: Vec::new(),
             again: Vec::new(),
             runs: Vec::new(),
@@ -128,6 +131,8 @@ impl AsyncRecords {
         const RUN: u64 = 5;
         const SECOND: u64 = 6;
         const SLICE_AGAIN: u64 = 7;
+        const HOOKS: u64 = 8;
+        const JOBS: u64 = 9;
         let [kind, id, start, end, e, f, g, h] = numbers;
         let (kind, source) = (kind as u64 & 15, (kind as u64 >> 4) as u32);
         if kind == SECOND {
@@ -140,6 +145,22 @@ impl AsyncRecords {
                 pool_task_ms: f,
                 pool_full_ms: g,
                 n_pool_tasks: h as u64,
+                open_ms: f64::from(source),
+            }));
+        }
+        if kind == HOOKS {
+            let side = |ms, cpu_ms, n_requests| HooksSide { ms, cpu_ms, n_requests };
+            let (on, off) = (side(id, end, e), side(f, g, h));
+            return Some(AsyncLine::Hooks(AsyncHooks { thread: self.thread, t: self.nanos(start), on, off }));
+        }
+        if kind == JOBS {
+            return Some(AsyncLine::Jobs(AsyncJobs {
+                thread: self.thread,
+                start: self.nanos(start),
+                end: self.nanos(end),
+                n_jobs: id as u64,
+                n_ticks: e as u64,
+                site: h as u32,
             }));
         }
         let (start, end, since) = (self.nanos(start), self.nanos(end), self.nanos(f));
@@ -169,7 +190,7 @@ impl AsyncRecords {
             }
             END => {
                 let Open { mut request, n_slices } = self.open.remove(&(id as u64))?;
-                (request.end, request.status) = (start, h as u16);
+                (request.end, request.status, request.cut) = (start, h as u16, g != 0.0);
                 // One that lost a record tells a wrong story.
                 let is_whole = n_slices == e as u64 && request.slices.len() as u64 == n_slices;
                 return is_whole.then_some(AsyncLine::Request(request));
@@ -239,6 +260,7 @@ mod tests {
             start: Nanos(1_010_000_000),
             end: Nanos(1_021_000_000),
             queued: 500_000,
+            cut: false,
             slices: vec![
                 (0, 2_000_000, 1_500_000, -1, 0, 0, 5, 0),
                 (10_000_000, 1_000_000, 1_000_000, 1_000_000, 250_000, 3, 6, 9),

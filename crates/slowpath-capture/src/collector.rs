@@ -112,6 +112,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     wanted: BTreeSet<RecorderKind>,
+    /// How long they will be on, where that is known.
+    length: Option<Duration>,
     next_command: u64,
     processes: BTreeMap<u32, Connected>,
     /// Line samples by script and process: whose text is worth having.
@@ -290,9 +292,16 @@ impl Collector {
     }
 
     /// Switches recorders in all processes, now and as they connect, to exactly `wanted`, and waits until each process
-    /// has answered or `patience` is over. Returns the pids that did not answer.
-    pub fn set_recorders(&self, wanted: &[RecorderKind], patience: Duration) -> Vec<u32> {
+    /// has answered or `patience` is over. Returns the pids that did not answer. `length` is how long they will be on, where
+    /// that is known.
+    pub fn set_recorders(
+        &self,
+        wanted: &[RecorderKind],
+        length: Option<Duration>,
+        patience: Duration,
+    ) -> Vec<u32> {
         let mut state = self.shared.lock();
+        state.length = length;
         let wanted: BTreeSet<_> = wanted.iter().copied().collect();
         let stop: Vec<_> = state.wanted.difference(&wanted).copied().collect();
         let start: Vec<_> = wanted.difference(&state.wanted).copied().collect();
@@ -406,6 +415,9 @@ impl State {
             serde_json::json!({ "command": command, "recorder": recorder, "interval_us": interval_us });
         if let Some(share) = max_share {
             message["max_share"] = share.into();
+        }
+        if let Some(length) = self.length {
+            message["ms"] = u64::try_from(length.as_millis()).unwrap_or(0).into();
         }
         self.send(pid, message);
     }

@@ -24,8 +24,11 @@ const MAX_OWNERS: usize = 30;
 pub struct AsyncData {
     /// Requests followed from head to last byte, out of so many.
     pub n_followed: u64,
+    /// Of the followed ones, those still under way when following ended.
+    pub n_cut: u64,
     pub n_requests: u64,
     pub spent_share: f64,
+    pub hooks: Option<HooksData>,
     /// Of the client's mean latency, what is beyond the server's side.
     pub outside_ms: Option<f64>,
     pub all: CompositionData,
@@ -35,6 +38,19 @@ pub struct AsyncData {
     pub n_more_sites: usize,
     pub in_flight: InFlightData,
     pub thread_pool: ThreadPoolData,
+}
+
+/// What following cost, by the agent's own readings.
+#[derive(Debug, Clone, Serialize)]
+pub struct HooksData {
+    pub on_share: f64,
+    /// CPU time per request with hooks on, and over the whole phase, as ratios to that without.
+    pub ratio_on: Option<f64>,
+    pub ratio: Option<f64>,
+    pub n_requests_on: u64,
+    pub n_requests_off: u64,
+    /// The same in a sentence.
+    pub text: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -153,8 +169,17 @@ pub(crate) fn async_data(m: &Measurements) -> Option<AsyncData> {
     let sites = &measure.sites[..measure.sites.len().min(MAX_SITES)];
     Some(AsyncData {
         n_followed: measure.n_followed,
+        n_cut: measure.n_cut,
         n_requests: measure.n_requests,
         spent_share: measure.spent,
+        hooks: measure.hooks.as_ref().map(|hooks| HooksData {
+            on_share: hooks.on_share,
+            ratio_on: hooks.ratio_on,
+            ratio: hooks.ratio,
+            n_requests_on: hooks.n_requests.0,
+            n_requests_off: hooks.n_requests.1,
+            text: hooks.sentence(),
+        }),
         outside_ms: measure.outside_ms,
         all: composition(&measure.all, sites),
         routes: measure.routes.iter().map(|route| composition(route, sites)).collect(),

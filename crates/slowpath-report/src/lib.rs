@@ -8,6 +8,7 @@ mod data;
 mod files_data;
 mod html;
 mod markdown;
+mod markdown_waits;
 mod memory_data;
 mod native_data;
 mod profile_data;

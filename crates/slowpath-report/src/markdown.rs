@@ -1,6 +1,7 @@
 //! `report.md`: the report for terminals, pull requests and coding agents.
 
-use crate::data::{EvidenceData, FindingData, LatencyData, ReportData};
+use crate::data::{CounterRowData, EvidenceData, FindingData, LatencyData, ReportData};
+use crate::markdown_waits::{connections, has_own_table, timers, waits};
 use crate::memory_data::HeapData;
 use crate::native_data::WorkFunctionData;
 
@@ -51,9 +52,12 @@ pub fn render_markdown(report: &ReportData) -> String {
     text.push_str(&checkpoints(report));
     text.push_str(&checklist(report));
     text.push_str(&load(report));
+    text.push_str(&waits(report));
     text.push_str(&stalls(report));
     text.push_str(&functions(report));
     text.push_str(&native(report));
+    text.push_str(&connections(report));
+    text.push_str(&timers(report));
     text.push_str(&memory(report));
     text.push_str(&counters(report));
     text.push_str(&measured(report));
@@ -361,7 +365,8 @@ fn counters(report: &ReportData) -> String {
     text.push_str(
         "| what | per request | calls | bytes each | ms | mostly from |\n|---|---|---|---|---|---|\n",
     );
-    for row in counters.rows.iter().filter(|row| row.kind != "request").take(MAX_COUNTERS) {
+    let shown = |row: &&CounterRowData| row.kind != "request" && !has_own_table(&row.kind);
+    for row in counters.rows.iter().filter(shown).take(MAX_COUNTERS) {
         let place = row.places.first().map_or(String::new(), |place| {
             format!("{} {}:{}", code(&place.function), inline(&place.file), place.line)
         });
@@ -428,16 +433,16 @@ fn measured(report: &ReportData) -> String {
 }
 
 /// Returns text of the target as text: in one line, without tags.
-fn inline(text: &str) -> String {
+pub(crate) fn inline(text: &str) -> String {
     text.replace(['\n', '\r'], " ").replace('<', "\\<")
 }
 
 /// Returns text of the target as a code span, which cannot hold a backtick.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     format!("`{}`", text.replace(['\n', '\r'], " ").replace('`', "'"))
 }
 
 /// Returns Markdown as it may stand in a table.
-fn cell(markdown: &str) -> String {
+pub(crate) fn cell(markdown: &str) -> String {
     markdown.replace('|', "\\|")
 }

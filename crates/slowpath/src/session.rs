@@ -48,6 +48,9 @@ const SETTLE: (Duration, f64) = (Duration::from_secs(2), 0.25);
 /// As [`SETTLE`], of the counters phase.
 const SETTLE_COUNTERS: (Duration, f64) = (Duration::from_millis(500), 0.25);
 
+/// As [`SETTLE`], of the async phase: a little longer than the agent takes (`agent/async-windows.cjs`).
+const SETTLE_ASYNC: (Duration, f64) = (Duration::from_millis(550), 0.17);
+
 /// Number of the signal that Ctrl-C sends.
 const SIGINT: i32 = signal_hook::consts::SIGINT;
 
@@ -175,7 +178,10 @@ impl Session<'_> {
             return Ok(ended);
         }
         // Before the load: what is on from the beginning need not disturb it later.
-        self.switch_recorders(0);
+        self.switch_recorders(
+            0,
+            self.plan.phases.first().map(|phase| Duration::from_secs_f64(phase.seconds)),
+        );
         if let Some(load) = &self.plan.load {
             let sink =
                 self.live_load.sink(&self.plan.layout, &self.log).context("cannot write the load log")?;
@@ -227,8 +233,10 @@ impl Session<'_> {
         let plan: &SessionPlan = self.plan;
         let phase = &plan.phases[index];
         self.cut(BETWEEN);
-        self.switch_recorders(index);
         let settle = settle_time(&plan.phases, index);
+        let length =
+            Duration::from_secs_f64(phase.seconds).saturating_sub(settle).max(self.least_window(index));
+        self.switch_recorders(index, Some(settle + length));
         if let Some(ended) =
             self.watch_for(settle, &format!("{} (settling)", phase.name), load_start, planned)?
         {
@@ -240,8 +248,6 @@ impl Session<'_> {
         if self.records_native_in(phase) {
             self.native.begin(&self.target.tree(), &plan.layout, &self.log);
         }
-        let length =
-            Duration::from_secs_f64(phase.seconds).saturating_sub(settle).max(self.least_window(index));
         let ended = self.watch_for(length, &phase.name, load_start, planned)?;
         self.native.end(&self.log);
         self.sample_now();
@@ -287,10 +293,10 @@ impl Session<'_> {
         self.plan.native == NativePlan::Wanted && (phase.name == NATIVE || !has_own)
     }
 
-    /// Switches the recorders of phase number `index` on, and all others off.
-    fn switch_recorders(&self, index: usize) {
+    /// Switches the recorders of phase number `index` on, and all others off; `length` is how long it will be.
+    fn switch_recorders(&self, index: usize, length: Option<Duration>) {
         let phases = &self.plan.phases;
-        let silent = self.collector.set_recorders(recorders_in(phases, index), AGENT_PATIENCE);
+        let silent = self.collector.set_recorders(recorders_in(phases, index), length, AGENT_PATIENCE);
         if !silent.is_empty() {
             let name = phases.get(index).map_or("", |phase| phase.name.as_str());
             self.log.warn(format!("process {silent:?} did not answer at the start of phase `{name}`"));
@@ -441,7 +447,7 @@ impl Session<'_> {
         self.native.end(&self.log);
         if ended != Ended::TargetDied {
             // The last pieces are asked for while the target still lives.
-            self.collector.set_recorders(&[], AGENT_PATIENCE);
+            self.collector.set_recorders(&[], None, AGENT_PATIENCE);
         }
         if let Some(load) = self.load.take() {
             load.stop();
@@ -493,6 +499,8 @@ fn settle_time(phases: &[PhasePlan], index: usize) -> Duration {
         true => SETTLE,
         // V8 optimises anew what calls the functions that were replaced: half a second at twice the price.
         false if has(index, RecorderKind::Counters) => SETTLE_COUNTERS,
+        // The same for what makes promises.
+        false if has(index, RecorderKind::Async) => SETTLE_ASYNC,
         false => return Duration::ZERO,
     };
     longest.min(Duration::from_secs_f64(phases[index].seconds * share))

@@ -12,6 +12,7 @@ const FAMILY: Record<WaitKind, Family> = {
   mysql: "upstream",
   mongo: "upstream",
   net: "upstream",
+  backpressure: "connection",
   connect: "connection",
   dns: "connection",
   "socket-pool": "connection",

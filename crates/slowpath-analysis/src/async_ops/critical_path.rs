@@ -10,10 +10,13 @@
 //! gaps         ~~~~~~~~~   ~~~~~~~~~~~
 //! ```
 //!
+//! A slice without length marks that the wait that began at its `since` was at first for what its source says, such as a free
+//! connection; it owns the time before it.
+//!
 //! Of each gap the time at its end in which the next slice was ready but others ran is apart: queued.
 
 use slowpath_profile::Nanos;
-use slowpath_profile::recording::FollowedRequest;
+use slowpath_profile::recording::{FollowedRequest, Slice};
 
 /// What a part of a request's time went to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,8 +52,15 @@ pub(crate) fn parts(request: &FollowedRequest) -> Vec<(Part, Nanos)> {
         add(Part::Queued, length.since(slice.ran));
         at = slice.end;
     }
-    add(Part::Sending, request.end.since(at));
+    // Of one that was cut nothing is known of its answer.
+    let last = if request.cut { last_wait(request) } else { Part::Sending };
+    add(last, request.end.since(at));
     parts
+}
+
+/// Returns what a request that was cut is taken to wait for: what its last slice had waited for.
+fn last_wait(request: &FollowedRequest) -> Part {
+    request.slices.len().checked_sub(1).map_or(Part::Queued, Part::Waiting)
 }
 
 /// Returns for the gap before each slice the slice whose beginning the request was held up for.
@@ -63,19 +73,28 @@ fn gap_owners(request: &FollowedRequest) -> Vec<usize> {
         let maker = slices[waiting].since.map_or(waiting - 1, |since| {
             slices[..waiting].iter().rposition(|s| s.start <= since).unwrap_or(0)
         });
-        for owner in &mut owners[maker + 1..=waiting] {
-            *owner = waiting;
+        let mut owner = waiting;
+        for index in (maker + 1..=waiting).rev() {
+            // A mark in the middle of the same wait: until then it was for something else.
+            if is_mark(&slices[index]) && slices[index].since == slices[waiting].since {
+                owner = index;
+            }
+            owners[index] = owner;
         }
         at = maker + 1;
     }
     owners
 }
 
+/// Whether nothing ran in a slice: it marks a moment of a wait.
+fn is_mark(slice: &Slice) -> bool {
+    slice.start == slice.end && slice.since.is_some()
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
-    use slowpath_profile::recording::Slice;
 
     /// Builds a request from `(start, end, since)` of its slices, in ms.
     pub(crate) fn request(end: u64, slices: &[(u64, u64, Option<u64>)]) -> FollowedRequest {
@@ -98,6 +117,7 @@ pub(crate) mod tests {
             status: 200,
             start: Nanos(0),
             end: ms(end),
+            cut: false,
             queued: Nanos(0),
             slices: slices.iter().map(slice).collect(),
             runs: Vec::new(),
@@ -122,6 +142,20 @@ pub(crate) mod tests {
         let request = request(30, &[(0, 1, None), (10, 11, Some(0)), (29, 30, Some(1))]);
         let (run, wait) = (Part::Running, Part::Waiting);
         check(&request, &[(run, 1), (wait(2), 9), (run, 1), (wait(2), 18), (run, 1)]);
+    }
+
+    #[test]
+    fn a_mark_tells_what_the_first_part_of_a_wait_was_for() {
+        let request = request(31, &[(0, 1, None), (20, 20, Some(1)), (30, 31, Some(1))]);
+        let (run, wait) = (Part::Running, Part::Waiting);
+        check(&request, &[(run, 1), (wait(1), 19), (wait(2), 10), (run, 1)]);
+    }
+
+    #[test]
+    fn a_request_that_was_cut_still_waits_for_what_it_waited_for() {
+        let mut request = request(30, &[(0, 1, None), (30, 30, Some(1))]);
+        request.cut = true;
+        check(&request, &[(Part::Running, 1), (Part::Waiting(1), 29)]);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! In the async phase samples are taken as well. Those that fall into a slice of a followed request belong to the
 //! application code that began what the slice goes on with; where the slice is the first one, to the code that the
 //! request entered the application with. That tells for each such stack how its time is shared out among application
-//! functions; stacks of other requests and phases are shared out in the same way.
+//! functions; stacks of other requests and phases are shared out in the same way, those that no followed request had like
+//! their nearest relatives: stacks with the same innermost function, else those that share most of their callers.
 
 use crate::stack_class::StackClasses;
 use slowpath_profile::classify::Category;
@@ -19,6 +20,8 @@ pub struct Owners {
     by_stack: HashMap<StackId, Vec<(FunctionId, u64)>>,
     /// By the innermost function alone, for stacks that no followed request had.
     by_leaf: HashMap<FunctionId, Vec<(FunctionId, u64)>>,
+    /// By the caller's stack: sums over all stacks that go on from it.
+    by_caller: HashMap<StackId, Vec<(FunctionId, u64)>>,
 }
 
 impl Owners {
@@ -43,10 +46,16 @@ impl Owners {
             }
         }
         let mut by_leaf: BTreeMap<FunctionId, BTreeMap<FunctionId, u64>> = BTreeMap::new();
+        let mut by_caller: BTreeMap<StackId, BTreeMap<FunctionId, u64>> = BTreeMap::new();
         for (stack, owners) in &by_stack {
             let leaf = profile.stacks.function[stack.0 as usize];
             for (owner, weight) in owners {
                 *by_leaf.entry(leaf).or_default().entry(*owner).or_default() += weight;
+                let mut at = profile.stacks.parent[stack.0 as usize];
+                while let Some(caller) = at {
+                    *by_caller.entry(caller).or_default().entry(*owner).or_default() += weight;
+                    at = profile.stacks.parent[caller.0 as usize];
+                }
             }
         }
         Self {
@@ -55,6 +64,10 @@ impl Owners {
                 .map(|(stack, owners)| (stack, owners.into_iter().collect()))
                 .collect(),
             by_leaf: by_leaf.into_iter().map(|(leaf, owners)| (leaf, owners.into_iter().collect())).collect(),
+            by_caller: by_caller
+                .into_iter()
+                .map(|(caller, owners)| (caller, owners.into_iter().collect()))
+                .collect(),
         }
     }
 
@@ -68,7 +81,17 @@ impl Owners {
         if profile.functions.get(leaf).category == Category::Program {
             return &[];
         }
-        self.by_leaf.get(&leaf).map_or(&[], Vec::as_slice)
+        if let Some(owners) = self.by_leaf.get(&leaf) {
+            return owners;
+        }
+        let mut at = profile.stacks.parent[stack.0 as usize];
+        while let Some(caller) = at {
+            if let Some(owners) = self.by_caller.get(&caller) {
+                return owners;
+            }
+            at = profile.stacks.parent[caller.0 as usize];
+        }
+        &[]
     }
 }
 

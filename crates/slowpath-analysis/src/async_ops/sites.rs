@@ -160,8 +160,7 @@ impl PoolUse {
             let n_tasks: u64 = seconds.iter().map(|second| second.n_pool_tasks).sum();
             let task_ms: f64 = seconds.iter().map(|second| second.pool_task_ms).sum();
             let full_ms: f64 = seconds.iter().map(|second| second.pool_full_ms).sum();
-            // A line a second and thread.
-            let ms = (seconds.len() as f64 * 1000.0).max(1.0);
+            let ms = seconds.iter().map(|second| second.open_ms).sum::<f64>().max(1.0);
             let mean_tasks = task_ms / ms;
             let size = log.pool_size.max(1);
             let per_task = |ms: f64| if n_tasks == 0 { 0.0 } else { ms / n_tasks as f64 };

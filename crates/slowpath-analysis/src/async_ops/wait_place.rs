@@ -1,8 +1,9 @@
 //! What a wait was for, and where in the application it was awaited.
 
 use slowpath_profile::classify::Category;
-use slowpath_profile::recording::{AsyncLog, Slice};
+use slowpath_profile::recording::{AsyncLog, AsyncSource, Slice};
 use slowpath_profile::tables::Function;
+use std::collections::BTreeSet;
 
 /// What requests wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +38,8 @@ pub enum WaitKind {
     Timer,
     /// The loop's next turn.
     Immediate,
+    /// A stream that takes no more until its other end has read.
+    Backpressure,
     /// A worker thread or child process.
     Worker,
     /// Another request: a lock, a queue, or a promise that requests share.
@@ -64,6 +67,7 @@ impl WaitKind {
             Self::Zlib => "zlib",
             Self::Timer => "timer",
             Self::Immediate => "immediate",
+            Self::Backpressure => "backpressure",
             Self::Worker => "worker",
             Self::Lock => "lock",
             Self::Other => "other",
@@ -124,8 +128,31 @@ impl WaitPlace {
 
 /// Returns what slice `slice` had waited for; `frames` are those of the log as the original files name them.
 pub(crate) fn place_of(log: &AsyncLog, frames: &[Function], slice: &Slice) -> WaitPlace {
-    let site: Vec<&Function> =
-        log.sites[slice.site as usize].iter().filter_map(|frame| frames.get(*frame as usize)).collect();
+    let site = frames_of(log, frames, slice.site);
+    let api = api_of(&site);
+    let packages: Vec<&str> = site.iter().filter_map(|frame| frame.package.as_deref()).collect();
+    let kind = kind_of(log, slice, api, &packages);
+    of_site(log, frames, slice.site, kind, &log.sources[slice.source as usize])
+}
+
+fn frames_of<'a>(log: &AsyncLog, frames: &'a [Function], site: u32) -> Vec<&'a Function> {
+    log.sites[site as usize].iter().filter_map(|frame| frames.get(*frame as usize)).collect()
+}
+
+/// Returns what of Node was called.
+fn api_of<'a>(site: &[&'a Function]) -> Option<&'a str> {
+    site.first().filter(|frame| frame.category == Category::Node).map(|frame| frame.name.as_str())
+}
+
+/// Returns the place that a stack names, for what is waited for there.
+pub(crate) fn of_site(
+    log: &AsyncLog,
+    frames: &[Function],
+    site: u32,
+    kind: WaitKind,
+    source: &AsyncSource,
+) -> WaitPlace {
+    let site = frames_of(log, frames, site);
     let innermost = site.first();
     let own = site.iter().find(|frame| frame.category == Category::App);
     let place = own.or_else(|| site.iter().find(|frame| frame.category != Category::Node));
@@ -134,11 +161,7 @@ pub(crate) fn place_of(log: &AsyncLog, frames: &[Function], slice: &Slice) -> Wa
     // The package called by the application's own code, else what that called of Node.
     let called = site.iter().take_while(|frame| frame.category != Category::App).last();
     let package = called.and_then(|frame| frame.package.clone()).or(package);
-    let api = innermost.filter(|frame| frame.category == Category::Node).map(|frame| frame.name.as_str());
-    let call = package.clone().unwrap_or_else(|| plain_call(api.unwrap_or_default()).to_owned());
-    let packages: Vec<&str> = site.iter().filter_map(|frame| frame.package.as_deref()).collect();
-    let kind = kind_of(log, slice, api, &packages);
-    let source = &log.sources[slice.source as usize];
+    let call = package.clone().unwrap_or_else(|| plain_call(api_of(&site).unwrap_or_default()).to_owned());
     let remote = if kind == WaitKind::Lock { None } else { source.remote.clone() };
     WaitPlace {
         kind,
@@ -176,13 +199,18 @@ fn kind_of(log: &AsyncLog, slice: &Slice, api: Option<&str>, packages: &[&str]) 
     }
     match source.r#type.as_str() {
         "QueuedRequest" => WaitKind::SocketPool,
+        // An immediate passes on what began the turn in which it was made.
+        _ if api == Some("setImmediate") => WaitKind::Immediate,
         _ if source.inbound => WaitKind::Client,
         "HTTPINCOMINGMESSAGE" | "TCPSERVERWRAP" | "PIPESERVERWRAP" => WaitKind::Client,
         "HTTPCLIENTREQUEST" => WaitKind::Http,
+        // Pipes without a name lead to children.
+        "PIPEWRAP" if source.remote.is_none() && packages.is_empty() && !is_question(api) => WaitKind::Worker,
+        "WRITEWRAP" | "SHUTDOWNWRAP" => WaitKind::Backpressure,
         "TCPWRAP" | "TLSWRAP" | "PIPEWRAP" | "UDPWRAP" | "HTTP2SESSION" | "HTTP2STREAM" => {
             service(source.remote.as_deref(), api, packages)
         }
-        "TCPCONNECTWRAP" | "PIPECONNECTWRAP" => WaitKind::Connect,
+        "TCPCONNECTWRAP" | "PIPECONNECTWRAP" | "TLSHANDSHAKE" => WaitKind::Connect,
         "GETADDRINFOREQWRAP" | "GETNAMEINFOREQWRAP" | "QUERYWRAP" => WaitKind::Dns,
         "FILEHANDLE" | "FILEHANDLECLOSEREQ" | "FSEVENTWRAP" | "STATWATCHER" => WaitKind::Fs,
         kind if kind.starts_with("FSREQ") => WaitKind::Fs,
@@ -195,6 +223,25 @@ fn kind_of(log: &AsyncLog, slice: &Slice, api: Option<&str>, packages: &[&str]) 
         | "DERIVEBITSREQUEST" | "CHECKPRIMEREQUEST" | "KEYEXPORTREQUEST" => WaitKind::Crypto,
         _ => WaitKind::Other,
     }
+}
+
+/// Makes waits for a host that is asked by HTTP elsewhere waits for HTTP: parts of an answer do not tell by themselves.
+pub(super) fn recognise_http(places: &mut [WaitPlace]) {
+    let asked: BTreeSet<String> = places
+        .iter()
+        .filter(|place| place.kind == WaitKind::Http)
+        .filter_map(|place| place.remote.clone())
+        .collect();
+    for place in places.iter_mut().filter(|place| place.kind == WaitKind::Net) {
+        if place.remote.as_ref().is_some_and(|remote| asked.contains(remote)) {
+            place.kind = WaitKind::Http;
+        }
+    }
+}
+
+/// Whether a function of Node asks another service.
+fn is_question(api: Option<&str>) -> bool {
+    matches!(api, Some("request" | "get" | "fetch" | "connect" | "node:http.request"))
 }
 
 /// Tells what kind of service is at the other end: by the client's package, else by the port that it is known for.
@@ -225,7 +272,6 @@ fn service(remote: Option<&str>, api: Option<&str>, packages: &[&str]) -> WaitKi
 mod tests {
     use super::*;
     use slowpath_profile::Nanos;
-    use slowpath_profile::recording::AsyncSource;
 
     fn function(name: &str, category: Category, package: Option<&str>) -> Function {
         Function {
@@ -253,6 +299,25 @@ mod tests {
 
     fn source(kind: &str, remote: Option<&str>) -> AsyncSource {
         AsyncSource { r#type: kind.into(), remote: remote.map(Into::into), inbound: false }
+    }
+
+    #[test]
+    fn parts_of_an_answer_are_waits_for_the_service_that_was_asked_by_http() {
+        let place = |kind, remote: &str| WaitPlace {
+            kind,
+            remote: Some(remote.into()),
+            call: "read".into(),
+            function: "pipe".into(),
+            file: "a.js".into(),
+            line: 1,
+            column: 1,
+            is_app: true,
+            package: None,
+        };
+        let mut places =
+            [place(WaitKind::Net, "api:1"), place(WaitKind::Http, "api:1"), place(WaitKind::Net, "db:1")];
+        recognise_http(&mut places);
+        assert_eq!(places.map(|place| place.kind), [WaitKind::Http, WaitKind::Http, WaitKind::Net]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod deep_copy_per_request;
 mod delay_by_timer;
 mod documentation;
 mod event_loop_stall;
+mod event_loop_starved_by_microtasks;
 mod expensive_construction_per_request;
 mod gc_pressure;
 mod heap_growth;
@@ -102,6 +103,7 @@ pub static RULES: &[Rule] = &[
     cpu_hot_dependency::RULE,
     gc_pressure::RULE,
     heap_growth::RULE,
+    event_loop_starved_by_microtasks::RULE,
     event_loop_stall::RULE,
     lock_held_across_io::RULE,
     socket_pool_wait::RULE,

@@ -18,21 +18,22 @@ const MIN_MS: f64 = 1.0;
 
 pub(super) const RULE: Rule = Rule {
     id: "socket-pool-wait",
-    summary: "outgoing requests wait for a free socket of an HTTP agent",
+    summary: "outgoing requests wait for a free socket of an HTTP agent or pool",
     breadth: Breadth::Specific,
     documentation: Documentation {
         what: "\
-An `http.Agent` with `maxSockets` lets only so many requests to one host go at once; the others wait in its queue.",
+An `http.Agent` with `maxSockets`, or a pool of undici (`fetch` with a dispatcher) with `connections`, lets only so many requests to one host go at
+once; the others wait in its queue.",
         why_it_hurts: "\
 A request waits for others' answers before its own question is even sent, though the upstream may be idle.",
         how_recognised: "\
 On the critical path of followed requests, the time from creating an outgoing request to the moment that the agent gave it a
-socket. Fires from 10 % of the time of requests and 1 ms on.",
+socket, or undici wrote it to one. Fires from 10 % of the time of requests and 1 ms on.",
         lookalikes: "\
 A slow upstream keeps sockets busy for longer, so that more requests queue: the wait for its answers is counted apart
-(`slow-upstream`). Pools of undici (`fetch` with a dispatcher) have no such record.",
+(`slow-upstream`); so is the time in which a new connection is made.",
         what_to_do: "\
-Raise `maxSockets` to the number of requests that the upstream can take at once, or remove the limit; use one agent for all requests.",
+Raise `maxSockets` (`connections` of undici) to the number of requests that the upstream can take at once, or remove the limit; use one agent for all requests.",
         example: Example {
             language: "js",
             before: "\
@@ -63,7 +64,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         predicted_gain: gain::of_waiting_less(facts, waits.share),
         evidence: Vec::new(),
         advice: format!(
-            "Raise `maxSockets` of the agent that {} uses: each request waits {} for others' answers before its own question \
+            "Raise `maxSockets` of the agent (`connections` of the undici pool) that {} uses: each request waits {} for others' answers before its own question \
              is sent.",
             at(waits.place()),
             millis(waits.mean_ms)

@@ -136,7 +136,7 @@ pub(super) fn confidence(n_followed: u64) -> (Confidence, String) {
     (confidence, format!("{n_followed} requests were followed from head to last byte"))
 }
 
-fn location_of(place: &WaitPlace) -> Location {
+pub(super) fn location_of(place: &WaitPlace) -> Location {
     Location {
         function: place.function.clone(),
         file: place.file.clone(),

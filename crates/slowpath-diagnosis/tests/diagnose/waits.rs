@@ -3,7 +3,9 @@
 use crate::check::check;
 use crate::drawing::{Drawing, at};
 use slowpath_profile::Nanos;
-use slowpath_profile::recording::{AsyncFrame, AsyncLog, AsyncSecond, AsyncSource, FollowedRequest, Slice};
+use slowpath_profile::recording::{
+    AsyncFrame, AsyncHooks, AsyncJobs, AsyncLog, AsyncSecond, AsyncSource, FollowedRequest, HooksSide, Slice,
+};
 
 /// One wait of each request: when it begins and ends, ms; type of the source and its host; whether another request ended
 /// it.
@@ -44,6 +46,7 @@ fn requests(duration_ms: f64, waits: &[Wait]) -> AsyncLog {
             status: 200,
             start,
             end: ms(duration_ms),
+            cut: false,
             queued: Nanos(0),
             slices,
             runs: Vec::new(),
@@ -55,6 +58,8 @@ fn requests(duration_ms: f64, waits: &[Wait]) -> AsyncLog {
         sources: std::iter::once(AsyncSource::default()).chain(sources).collect(),
         requests: (1..=100).map(request).collect(),
         seconds: vec![second(0.0, 0.0, 0)],
+        hooks: Vec::new(),
+        jobs: Vec::new(),
         pool_size: 4,
     }
 }
@@ -70,6 +75,7 @@ fn second(pool_task_ms: f64, pool_full_ms: f64, n_pool_tasks: u64) -> AsyncSecon
         pool_task_ms,
         pool_full_ms,
         n_pool_tasks,
+        open_ms: 1000.0,
     }
 }
 
@@ -155,4 +161,53 @@ fn a_pause_of_the_services_own_is_named_where_it_is_made() {
     check(&drawing(96.0, requests(96.0, &waits)), "waiting", &["delay-by-timer ask app.js:12"]);
     let short = [(0.4, 3.0, "Timeout", None, false)];
     check(&drawing(4.0, requests(4.0, &short)), "healthy", &[]);
+}
+
+/// Requests that a quick upstream answers, and turns of so many ms with promise jobs that `ask` makes.
+fn with_job_turns(lengths_ms: &[f64]) -> AsyncLog {
+    let mut log = requests(9.0, &[(0.4, 8.0, "TLSWRAP", HOST, false)]);
+    let on = HooksSide { ms: 1000.0, cpu_ms: 300.0, n_requests: 100.0 };
+    let off = HooksSide { ms: 2000.0, cpu_ms: 500.0, n_requests: 200.0 };
+    log.hooks = vec![AsyncHooks { thread: 0, t: at(16.0), on, off }];
+    let turn = |(index, ms): (usize, &f64)| {
+        let start = at(13.0 + index as f64);
+        let end = Nanos(start.0 + (ms * 1e6) as u64);
+        AsyncJobs { thread: 0, start, end, n_jobs: 5000, n_ticks: 0, site: 1 }
+    };
+    log.jobs = lengths_ms.iter().enumerate().map(turn).collect();
+    log
+}
+
+#[test]
+fn promise_jobs_that_hold_the_loop_are_named_by_who_makes_them() {
+    let rule = "event-loop-starved-by-microtasks ask app.js:12";
+    let found = check(&drawing(9.0, with_job_turns(&[60.0, 70.0, 110.0])), "loop-delay", &[rule]);
+    assert!(found.first().title.contains("110 ms"), "{}", found.first().title);
+    assert_eq!(found.first().share, Some(0.24));
+}
+
+#[test]
+fn a_few_or_short_turns_of_promise_jobs_are_nobody_s_fault() {
+    check(&drawing(9.0, with_job_turns(&[60.0, 70.0])), "healthy", &[]);
+    check(&drawing(9.0, with_job_turns(&[25.0, 25.0, 25.0])), "healthy", &[]);
+}
+
+#[test]
+fn a_wait_for_a_connection_of_undici_is_told_from_that_for_its_answer() {
+    let waits = [(0.4, 30.0, "QueuedRequest", None, false), (0.4, 35.0, "TCPWRAP", HOST, false)];
+    let mut log = requests(36.0, &waits);
+    for request in &mut log.requests {
+        let mark = &mut request.slices[1];
+        (mark.end, mark.ran) = (mark.start, Nanos(0));
+    }
+    check(&drawing(36.0, log), "waiting", &["socket-pool-wait ask app.js:12"]);
+}
+
+#[test]
+fn requests_that_never_ended_are_seen_where_none_of_their_route_did() {
+    let mut log = requests(3000.0, &[(0.4, 3000.0, "TLSWRAP", HOST, false)]);
+    for request in &mut log.requests {
+        request.cut = true;
+    }
+    check(&drawing(3000.0, log), "waiting", &["slow-upstream ask app.js:12"]);
 }

@@ -62,6 +62,10 @@ pub enum AsyncLine {
     Request(RawRequest),
     /// About a second of one thread.
     Second(AsyncSecond),
+    /// What the hooks cost in about a second of one thread.
+    Hooks(AsyncHooks),
+    /// A turn of the loop that many promise jobs or ticks made long.
+    Jobs(AsyncJobs),
 }
 
 /// What the event loop called back for.
@@ -100,6 +104,9 @@ pub struct RawRequest {
     pub end: Nanos,
     /// How long its head was ready but not read, ns; an estimate.
     pub queued: u64,
+    /// Whether it was still under way at `end`, when following ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
     /// In time order.
     pub slices: Vec<RawSlice>,
     /// Slices that began with what had been called back before, by index.
@@ -129,6 +136,55 @@ pub struct AsyncSecond {
     pub pool_full_ms: f64,
     /// Tasks that ended.
     pub n_pool_tasks: u64,
+    /// Time in which hooks were on and tasks were counted, ms.
+    #[serde(default = "whole_second")]
+    pub open_ms: f64,
+}
+
+/// Recordings made before hooks had pauses.
+fn whole_second() -> f64 {
+    1000.0
+}
+
+/// A turn of the loop that many promise jobs or ticks made long, one after the other, none of them by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct AsyncJobs {
+    /// Node's `threadId`.
+    pub thread: u32,
+    /// When the turn began.
+    pub start: Nanos,
+    /// When the last job that was seen began.
+    pub end: Nanos,
+    /// Promise jobs and ticks.
+    pub n_jobs: u64,
+    /// Ticks among them.
+    pub n_ticks: u64,
+    /// Site that made one of them; in the log its number, in [`AsyncLog`] an index.
+    pub site: u32,
+}
+
+/// CPU time and requests of one thread with the hooks on and off, in about a second.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct AsyncHooks {
+    /// Node's `threadId`.
+    pub thread: u32,
+    /// Its end.
+    pub t: Nanos,
+    /// With the hooks on.
+    pub on: HooksSide,
+    /// With the hooks off.
+    pub off: HooksSide,
+}
+
+/// One side of [`AsyncHooks`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct HooksSide {
+    /// Time, ms.
+    pub ms: f64,
+    /// CPU time, ms: of the whole process for the main thread, of the thread for a worker.
+    pub cpu_ms: f64,
+    /// Mean of the requests that came and those that were answered.
+    pub n_requests: f64,
 }
 
 /// All that was recorded of the requests of one process.
@@ -144,6 +200,10 @@ pub struct AsyncLog {
     pub requests: Vec<FollowedRequest>,
     /// Seconds of all threads in order.
     pub seconds: Vec<AsyncSecond>,
+    /// What the hooks cost, of all threads in order.
+    pub hooks: Vec<AsyncHooks>,
+    /// Turns that many promise jobs or ticks made long, of all threads in order.
+    pub jobs: Vec<AsyncJobs>,
     /// Threads of libuv's pool.
     pub pool_size: u32,
 }
@@ -174,8 +234,10 @@ pub struct FollowedRequest {
     pub status: u16,
     /// When its head had been read.
     pub start: Nanos,
-    /// When its last byte was handed to the system.
+    /// When its last byte was handed to the system; of one that was cut, when following ended.
     pub end: Nanos,
+    /// Whether it was still under way then.
+    pub cut: bool,
     /// How long its head was ready but not read; an estimate.
     pub queued: Nanos,
     /// In time order, without overlap.
@@ -317,6 +379,12 @@ impl Tables {
             }
             AsyncLine::Request(raw) => self.request(&raw),
             AsyncLine::Second(second) => self.log.seconds.push(second),
+            AsyncLine::Hooks(hooks) => self.log.hooks.push(hooks),
+            AsyncLine::Jobs(jobs) => {
+                let numbers = self.threads.entry(jobs.thread).or_default();
+                let site = numbers.sites.get(&jobs.site).copied().unwrap_or(0);
+                self.log.jobs.push(AsyncJobs { site, end: jobs.end.max(jobs.start), ..jobs });
+            }
         }
     }
 
@@ -364,6 +432,7 @@ impl Tables {
             status: raw.status,
             start: raw.start,
             end: raw.end.max(raw.start),
+            cut: raw.cut,
             queued: Nanos(raw.queued),
             runs: runs.collect(),
             slices,
@@ -414,6 +483,7 @@ mod tests {
             start: Nanos(1000),
             end: Nanos(2000),
             queued: 5,
+            cut: false,
             slices: vec![(0, 100, 90, -1, 0, 0, 7, 0), (600, 100, 100, 50, 10, 3, 7, 9)],
             again: vec![1],
             runs: vec![(600, 80, 3)],

@@ -18,8 +18,8 @@ mod source_log;
 mod system_log;
 
 pub use async_log::{
-    AsyncFrame, AsyncLine, AsyncLog, AsyncLogWriter, AsyncSecond, AsyncSource, FollowedRequest, RawRequest,
-    RawSlice, Slice, read_async_log,
+    AsyncFrame, AsyncHooks, AsyncJobs, AsyncLine, AsyncLog, AsyncLogWriter, AsyncSecond, AsyncSource,
+    FollowedRequest, HooksSide, RawRequest, RawSlice, Slice, read_async_log,
 };
 pub use counter_log::{
     CallCounts, CallSite, CounterRecord, PlaceShare, ScriptCalls, SiteFrame, Total, UNKNOWN_SITE,

@@ -14,7 +14,7 @@ impl Session<'_> {
     ) -> anyhow::Result<(Ended, String)> {
         let phase = self.plan.phases[0].name.clone();
         // Before any agent has connected: each is told at its hello, so that start-up is recorded too.
-        self.switch_recorders(0);
+        self.switch_recorders(0, limit);
         self.log.push(Event::PhaseStarted { phase: phase.clone() });
         self.sample_now();
         let ended = self.watch_until_it_ends(&phase, limit);

@@ -19,7 +19,7 @@ export function waitingSection(context: Context): HTMLElement | null {
     "section",
     { id: "waiting", class: "part" },
     h("h2", {}, S.waiting),
-    note(S.waitingSource(count(data.n_followed), count(data.n_requests), percent(data.spent_share))),
+    note(source(data)),
     paths(data),
     inFlight(context, data.in_flight),
     places(context, data),
@@ -29,6 +29,22 @@ export function waitingSection(context: Context): HTMLElement | null {
   );
   lightUpTogether(section);
   return section;
+}
+
+/** How many requests this rests on, and what following them cost. */
+function source({ n_followed, n_cut, n_requests, spent_share, hooks }: RequestsData): string {
+  const parts = [S.waitingSource(count(n_followed), count(n_requests), percent(spent_share))];
+  if (n_cut > 0) parts.push(S.waitingCut(count(n_cut)));
+  if (hooks) {
+    const { on_share, ratio_on, ratio } = hooks;
+    const known = ratio_on !== null && ratio !== null;
+    parts.push(
+      known
+        ? S.waitingHooks(percent(on_share), significant(ratio_on), significant(ratio))
+        : S.waitingHooksUnknown(percent(on_share)),
+    );
+  }
+  return parts.join(" · ");
 }
 
 function poolLine({ thread_pool: pool, outside_ms }: RequestsData): HTMLElement {
