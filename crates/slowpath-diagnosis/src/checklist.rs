@@ -214,7 +214,8 @@ fn event_loop(facts: Facts<'_>, diagnosis: &Diagnosis) -> Point {
         return point(id, title, PointAnswer::NotMeasured, Vec::new(), how);
     };
     let (_, p99, longest) = event_loop.delay_ms;
-    let blocks = |finding: &&Finding| finding.rule == "event-loop-stall" || finding.rule.starts_with("sync-");
+    let blocks =
+        |finding: &&Finding| finding.rule.starts_with("event-loop-") || finding.rule.starts_with("sync-");
     let mut evidence: Vec<Evidence> =
         diagnosis.findings.iter().filter(|finding| counts(finding)).filter(blocks).map(of_finding).collect();
     let answer =

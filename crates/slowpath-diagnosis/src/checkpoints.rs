@@ -310,7 +310,7 @@ const RECORDER_OF_RULE: &[(&str, &[&str])] = &[
             "thread-pool-saturated",
         ],
     ),
-    ("loop", &["event-loop-stall"]),
+    ("loop", &["event-loop-stall", "event-loop-starved-by-microtasks"]),
     ("gc", &["gc-pressure"]),
 ];
 

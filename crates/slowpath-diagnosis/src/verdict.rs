@@ -367,7 +367,8 @@ fn delayed(facts: Facts<'_>, split: &Split, findings: &[Finding], numbers: &str)
         );
         return Some(verdict(VerdictClass::Blocked, sentence, numbers.to_owned()));
     }
-    let stall = findings.iter().find(|finding| finding.rule == "event-loop-stall");
+    let of_rule = |rule| findings.iter().find(|finding| finding.rule == rule);
+    let stall = of_rule("event-loop-starved-by-microtasks").or_else(|| of_rule("event-loop-stall"));
     let who = stall.map_or(String::new(), |finding| format!(": {}", sentence_of(finding)));
     let sentence = format!(
         "Event-loop delay: the loop was late by {} at p99 and {} at most though the main thread is idle {} of the time{who}",

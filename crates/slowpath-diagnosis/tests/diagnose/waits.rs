@@ -178,18 +178,30 @@ fn with_job_turns(lengths_ms: &[f64]) -> AsyncLog {
     log
 }
 
-#[test]
-fn promise_jobs_that_hold_the_loop_are_named_by_who_makes_them() {
-    let rule = "event-loop-starved-by-microtasks ask app.js:12";
-    let found = check(&drawing(9.0, with_job_turns(&[60.0, 70.0, 110.0])), "loop-delay", &[rule]);
-    assert!(found.first().title.contains("110 ms"), "{}", found.first().title);
-    assert_eq!(found.first().share, Some(0.24));
+/// The same with as many stalls of the loop, of 120 ms each, outside the time in which hooks were on.
+fn starved(n_stalls: u32, turns_ms: &[f64]) -> Drawing {
+    let starts: Vec<f64> = (0..n_stalls).map(|n| 3.0 + f64::from(n)).collect();
+    drawing(9.0, with_job_turns(turns_ms)).stalls(&starts, 120.0, "ask@12")
 }
 
 #[test]
-fn a_few_or_short_turns_of_promise_jobs_are_nobody_s_fault() {
-    check(&drawing(9.0, with_job_turns(&[60.0, 70.0])), "healthy", &[]);
-    check(&drawing(9.0, with_job_turns(&[25.0, 25.0, 25.0])), "healthy", &[]);
+fn promise_jobs_that_hold_the_loop_are_named_by_who_makes_them() {
+    let found = check(
+        &starved(6, &[300.0, 310.0]),
+        "healthy",
+        &["event-loop-starved-by-microtasks ask app.js:12"],
+    );
+    assert!(found.first().title.contains("6 times, up to 120 ms"), "{}", found.first().title);
+}
+
+#[test]
+fn turns_of_promise_jobs_are_nobody_s_fault_where_the_loop_turns_without_hooks() {
+    check(&drawing(9.0, with_job_turns(&[60.0, 70.0, 110.0])), "healthy", &[]);
+}
+
+#[test]
+fn stalls_that_are_no_promise_jobs_are_stalls() {
+    check(&starved(6, &[30.0, 30.0]), "healthy", &["event-loop-stall ask app.js:12"]);
 }
 
 #[test]
