@@ -91,7 +91,9 @@ fn by_window(
         let gap = last.since(first).0 as f64 / (window.len() - 1).max(1) as f64;
         let length = (gap * window.len() as f64).max(1.0);
         let from = (first.since(start).0 / step).min(POINTS - 1) as usize;
-        means.values_mut().for_each(|row| row[from..].fill(0.0));
+        for row in means.values_mut() {
+            row[from..].fill(0.0);
+        }
         for (kind, since, until) in window.iter().flat_map(|traced| operations(traced, places)) {
             let row = means.entry(kind).or_insert_with(|| vec![0.0; POINTS as usize]);
             let mean = until.since(since).0 as f64 / length;

@@ -17,11 +17,11 @@ use std::collections::{BTreeMap, HashMap};
 #[derive(Debug, Clone, Default)]
 pub struct Owners {
     /// By stack: owners with their weight.
-    by_stack: HashMap<StackId, Vec<(FunctionId, u64)>>,
+    stacks: HashMap<StackId, Vec<(FunctionId, u64)>>,
     /// By the innermost function alone, for stacks that no followed request had.
-    by_leaf: HashMap<FunctionId, Vec<(FunctionId, u64)>>,
+    leaves: HashMap<FunctionId, Vec<(FunctionId, u64)>>,
     /// By the caller's stack: sums over all stacks that go on from it.
-    by_caller: HashMap<StackId, Vec<(FunctionId, u64)>>,
+    callers: HashMap<StackId, Vec<(FunctionId, u64)>>,
 }
 
 impl Owners {
@@ -59,12 +59,12 @@ impl Owners {
             }
         }
         Self {
-            by_stack: by_stack
+            stacks: by_stack
                 .into_iter()
                 .map(|(stack, owners)| (stack, owners.into_iter().collect()))
                 .collect(),
-            by_leaf: by_leaf.into_iter().map(|(leaf, owners)| (leaf, owners.into_iter().collect())).collect(),
-            by_caller: by_caller
+            leaves: by_leaf.into_iter().map(|(leaf, owners)| (leaf, owners.into_iter().collect())).collect(),
+            callers: by_caller
                 .into_iter()
                 .map(|(caller, owners)| (caller, owners.into_iter().collect()))
                 .collect(),
@@ -73,7 +73,7 @@ impl Owners {
 
     /// Returns the owners of a stack without an application function, with weights; empty where nothing tells.
     pub(crate) fn of_stack(&self, profile: &Profile, stack: StackId) -> &[(FunctionId, u64)] {
-        if let Some(owners) = self.by_stack.get(&stack) {
+        if let Some(owners) = self.stacks.get(&stack) {
             return owners;
         }
         let leaf = profile.stacks.function[stack.0 as usize];
@@ -81,12 +81,12 @@ impl Owners {
         if profile.functions.get(leaf).category == Category::Program {
             return &[];
         }
-        if let Some(owners) = self.by_leaf.get(&leaf) {
+        if let Some(owners) = self.leaves.get(&leaf) {
             return owners;
         }
         let mut at = profile.stacks.parent[stack.0 as usize];
         while let Some(caller) = at {
-            if let Some(owners) = self.by_caller.get(&caller) {
+            if let Some(owners) = self.callers.get(&caller) {
                 return owners;
             }
             at = profile.stacks.parent[caller.0 as usize];

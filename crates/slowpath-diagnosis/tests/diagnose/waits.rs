@@ -186,11 +186,8 @@ fn starved(n_stalls: u32, turns_ms: &[f64]) -> Drawing {
 
 #[test]
 fn promise_jobs_that_hold_the_loop_are_named_by_who_makes_them() {
-    let found = check(
-        &starved(6, &[300.0, 310.0]),
-        "healthy",
-        &["event-loop-starved-by-microtasks ask app.js:12"],
-    );
+    let found =
+        check(&starved(6, &[300.0, 310.0]), "healthy", &["event-loop-starved-by-microtasks ask app.js:12"]);
     assert!(found.first().title.contains("6 times, up to 120 ms"), "{}", found.first().title);
 }
 
