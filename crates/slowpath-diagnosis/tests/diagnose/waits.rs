@@ -180,7 +180,7 @@ fn with_job_turns(lengths_ms: &[f64]) -> AsyncLog {
 
 /// The same with as many stalls of the loop, of 120 ms each, outside the time in which hooks were on.
 fn starved(n_stalls: u32, turns_ms: &[f64]) -> Drawing {
-    let starts: Vec<f64> = (0..n_stalls).map(|n| 3.0 + f64::from(n)).collect();
+    let starts: Vec<f64> = (0..n_stalls).map(|n| 12.5 + f64::from(n)).collect();
     drawing(9.0, with_job_turns(turns_ms)).stalls(&starts, 120.0, "ask@12")
 }
 
