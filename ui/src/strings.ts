@@ -516,7 +516,7 @@ const ENGLISH = {
   waiting: "Waiting",
   waitingSource: (followed: string, of: string, spent: string) =>
     `${followed} of ${of} requests followed from head to last byte · taking stacks took ${spent} of the main thread`,
-  waitingCut: (n: string) => `${n} of them were still under way when following ended`,
+  waitingCut: (n: string) => `still under way when following ended: ${n}`,
   waitingHooks: (on: string, whileOn: string, whole: string) =>
     `hooks were on for ${on} of the phase: a request took ${whileOn} times the CPU time meanwhile, ${whole} times over all`,
   waitingHooksUnknown: (on: string) =>

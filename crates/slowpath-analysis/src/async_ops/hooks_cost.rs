@@ -72,7 +72,7 @@ impl HooksCost {
                 self.n_requests.0, self.n_requests.1
             ),
             _ => format!(
-                "{on}, with {:.2} cores in use meanwhile; {} requests without hooks are too few to tell what they cost",
+                "{on}, with {:.2} cores in use meanwhile; too few requests came without them ({}) to tell what they cost",
                 self.cores_on, self.n_requests.1
             ),
         }
@@ -112,8 +112,8 @@ mod tests {
         check(
             side(3000.0, 300.0, 60.0),
             side(100.0, 5.0, 2.0),
-            "hooks were on for 97 % of the phase, with 0.10 cores in use meanwhile; 2 requests without hooks are too few to tell \
-             what they cost",
+            "hooks were on for 97 % of the phase, with 0.10 cores in use meanwhile; too few requests came without them (2) to \
+             tell what they cost",
         );
         check(side(0.0, 0.0, 0.0), side(0.0, 0.0, 0.0), "");
     }
