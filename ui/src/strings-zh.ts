@@ -458,6 +458,7 @@ export const ZH: Partial<Words> = {
   slowBecause: (more, part, name) => `慢请求比典型请求多用 ${more}。差别最大的是：${name}，+${part}`,
   slowAlike: "慢请求并不比典型请求更久。",
   underWay: "进行中的操作",
+  underWayNone: "没有：被跟踪的请求都没有等待自身线程以外的任何东西。",
   underWayNote: "请求所等待的操作，同时进行的平均数，已按全部请求放大 · 拖动选择区间",
   waitPlaces: "在等待什么",
   searchPlaces: "搜索位置、主机、包",

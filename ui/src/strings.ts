@@ -539,6 +539,7 @@ const ENGLISH = {
     `Slow requests take ${more} longer than typical ones. What they have most more of: ${name}, +${part}`,
   slowAlike: "Slow requests take no longer than typical ones.",
   underWay: "Under way",
+  underWayNone: "Nothing: no followed request waited for anything outside of its own thread.",
   underWayNote:
     "operations that requests wait for, mean number at a time, scaled up to all requests · drag to look at an interval",
   waitPlaces: "What is waited for",

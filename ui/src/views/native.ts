@@ -100,8 +100,13 @@ function named(context: Context, row: NativeWorkFunction, withPlace: boolean): H
   return h(
     "div",
     { title: `${name} ${row.file}` },
-    h("button", { type: "button", class: "link name", onclick: show }, keepStart(functionLabel(name), 40)),
+    h("button", { type: "button", class: "link name", onclick: show }, keepStart(withoutNamespace(name), 40)),
     at === "" ? null : h("code", { class: "source" }, ` ${at}`),
     share,
   );
+}
+
+/** Most of what V8 does is in one namespace: the package beside the name says so in two letters. */
+function withoutNamespace(name: string): string {
+  return functionLabel(name).replace(/^v8::internal::/, "");
 }

@@ -19,6 +19,9 @@ const MIN_DRAG = 4;
 type InFlight = RequestsData["in_flight"];
 
 export function inFlight(context: Context, data: InFlight): HTMLElement {
+  if (data.series.length === 0) {
+    return h("div", { class: "in-flight" }, h("h3", {}, S.underWay), note(S.underWayNone));
+  }
   const readout = h("span", { class: "source" });
   const chart = new AreaChart(context, data, readout);
   const legend = chart.layers.map(({ kind, rank }) =>
