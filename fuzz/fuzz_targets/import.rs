@@ -1,29 +1,17 @@
-//! Any bytes as a profile of any format: not recognised, an error within the file, or tables that hold together.
+//! Any bytes as a profile of whatever format they are recognised as.
 
 #![no_main]
 
+#[path = "../checks.rs"]
+mod checks;
+
 use libfuzzer_sys::fuzz_target;
 use slowpath_profile::import::import_bytes;
-use slowpath_profile::tables::{Profile, Timing};
+use slowpath_profile::tables::Profile;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut profile = Profile::default();
-    match import_bytes(bytes, &mut profile) {
-        None => {}
-        Some(Err(error)) => assert!(error.offset <= bytes.len(), "{error}"),
-        Some(Ok((_, content))) => {
-            for thread in &content.threads {
-                let n = thread.stack.len();
-                assert!(n > 0 && thread.start.len() == n && thread.duration.len() == n);
-                assert!(thread.count.is_empty() || thread.count.len() == n);
-                assert!(thread.start.is_sorted());
-                assert!(thread.timing == Timing::Recorded || thread.start.iter().all(|start| start.0 == 0));
-                assert!(thread.stack.iter().all(|stack| (stack.0 as usize) < profile.stacks.len()));
-            }
-        }
+    if let Some(read) = import_bytes(bytes, &mut profile) {
+        checks::hold_together(bytes, &profile, read.as_ref().map(|(_, content)| content));
     }
-    for (index, parent) in profile.stacks.parent.iter().enumerate() {
-        assert!(parent.is_none_or(|parent| (parent.0 as usize) < index), "callers come first");
-    }
-    assert!(profile.stacks.function.iter().all(|function| (function.0 as usize) < profile.functions.len()));
 });

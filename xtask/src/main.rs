@@ -23,7 +23,7 @@ cargo xtask COMMAND
                 with SLOWPATH_SCOREBOARD_KEEP=DIR keep their recordings, with `--rejudge DIR` first report those anew instead
   rules-docs    write docs/rules from the rules' own documentation
   e2e [FILTER]  only the end-to-end tests
-  nightly [S]   every fuzz target for S seconds, or 60; needs cargo-fuzz
+  nightly [S]   exports in other tools' parsers, and every fuzz target for S seconds, or 60; needs cargo-fuzz
 ";
 
 fn main() -> Result<()> {
@@ -36,7 +36,7 @@ fn main() -> Result<()> {
         "setup" => setup::everything(),
         "scoreboard" => scoreboard::run(rest),
         "rules-docs" => rules_docs(),
-        "nightly" => nightly::fuzz(rest),
+        "nightly" => nightly::all(rest),
         "e2e" => checks::end_to_end(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -1,6 +1,7 @@
-//! What takes too long for every change: each fuzz target, for a while. Finds nothing that CI checks.
+//! What takes too long for every change: what `slowpath export` writes in other tools' own parsers, and each fuzz target for a
+//! while.
 
-use crate::shell;
+use crate::{setup, shell};
 use anyhow::{Context as _, Result, bail};
 use std::path::Path;
 
@@ -10,8 +11,23 @@ const DEFAULT_SECONDS: u32 = 60;
 /// An input that takes longer is a finding: the targets parse kilobytes.
 const LONGEST_INPUT_S: u32 = 10;
 
+/// Opens exports in other tools, and runs every fuzz target.
+pub(crate) fn all(arguments: &[String]) -> Result<()> {
+    exports_elsewhere()?;
+    fuzz(arguments)
+}
+
+/// Opens what `slowpath export` writes with the parsers of the tools that it is written for.
+fn exports_elsewhere() -> Result<()> {
+    setup::everything()?;
+    setup::npm_packages("bench/formats")?;
+    shell::cargo(&["build", "--release", "--locked", "--package", "slowpath"])?;
+    let mut node = std::process::Command::new("node");
+    shell::run(node.arg("bench/formats/open-elsewhere.mjs").current_dir(shell::root()))
+}
+
 /// Runs every fuzz target for the seconds given as the only argument, and names those that found something.
-pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
+fn fuzz(arguments: &[String]) -> Result<()> {
     let seconds = match arguments {
         [] => DEFAULT_SECONDS,
         [seconds] => seconds.parse().with_context(|| format!("`{seconds}` is no number of seconds"))?,
@@ -25,7 +41,9 @@ pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
     let folder = shell::root().join("fuzz");
     let mut failed = Vec::new();
     for target in targets(&folder)? {
-        let (corpus, seeds) = (folder.join("corpus").join(&target), folder.join("seeds").join(&target));
+        let (corpus, own_seeds) = (folder.join("corpus").join(&target), folder.join("seeds").join(&target));
+        // The importers share theirs: each has something of the others to refuse.
+        let seeds = if own_seeds.exists() { own_seeds } else { folder.join("seeds/import") };
         std::fs::create_dir_all(&corpus).with_context(|| format!("{}", corpus.display()))?;
         let paths = [corpus, seeds].map(|path| path.display().to_string());
         let total = format!("-max_total_time={seconds}");

@@ -29,4 +29,4 @@ mod v8_log;
 pub use bad_input::BadInput;
 pub use content::Content;
 pub use format::Format;
-pub use open::{ImportError, Imported, ImportedFile, import_bytes, open_files};
+pub use open::{ImportError, Imported, ImportedFile, import_as, import_bytes, open_files};

@@ -180,8 +180,14 @@ fn open_file(path: &Path, profile: &mut Profile) -> Result<(Format, Content), Im
 /// Adds what `bytes` hold to `profile`, whatever their format; `None` when it is not recognised.
 pub fn import_bytes(bytes: &[u8], profile: &mut Profile) -> Option<Result<(Format, Content), BadInput>> {
     let Recognised::Profile(format) = recognise(bytes, true) else { return None };
-    let content = import_whole(format, bytes, profile);
-    Some(content.and_then(|mut content| content.finish().map(|()| (format, content))))
+    Some(import_as(format, bytes, profile).map(|content| (format, content)))
+}
+
+/// Adds what `bytes` hold to `profile`, read as `format` whatever they look like.
+pub fn import_as(format: Format, bytes: &[u8], profile: &mut Profile) -> Result<Content, BadInput> {
+    let mut content = import_whole(format, bytes, profile)?;
+    content.finish()?;
+    Ok(content)
 }
 
 fn import_text(format: Format, text: impl Read, profile: &mut Profile) -> Result<Content, BadInput> {

@@ -70,7 +70,22 @@ fn depth_costs_no_stack() {
         r#"{{"$schema":"speedscope","shared":{{"frames":[{{"name":"f"}}]}},"profiles":[{{"type":"sampled","unit":"none","samples":[[{}]],"weights":[1]}}]}}"#,
         vec!["0"; DEPTH].join(",")
     );
-    for text in [heap, cpu, collapsed, speedscope] {
+    let trace_node = |id: usize| {
+        format!(r#"{{"id":{id},"parent":{},"callFrame":{{"functionName":"f","url":"a.js"}}}}"#, id - 1)
+    };
+    let trace_nodes: Vec<_> = (2..=DEPTH).map(trace_node).collect();
+    let trace = format!(
+        r#"[{{"name":"Profile","ph":"P","pid":1,"tid":1,"id":"0x1","ts":1,"args":{{"data":{{"startTime":1}}}}}},{{"name":"ProfileChunk","ph":"P","pid":1,"tid":1,"id":"0x1","ts":2,"args":{{"data":{{"cpuProfile":{{"nodes":[{{"id":1,"callFrame":{{"functionName":"f"}}}},{}],"samples":[{DEPTH}]}},"timeDeltas":[5]}}}}}}]"#,
+        trace_nodes.join(",")
+    );
+    let column = |row: &dyn Fn(usize) -> String| (0..DEPTH).map(row).collect::<Vec<_>>().join(",");
+    let firefox = format!(
+        r#"{{"meta":{{"interval":1}},"threads":[{{"name":"x","pid":1,"tid":1,"samples":{{"stack":[{}],"time":[1]}},"stackTable":{{"frame":[{}],"prefix":[{}]}},"frameTable":{{"func":[0]}},"funcTable":{{"name":[0]}},"stringArray":["f"]}}]}}"#,
+        DEPTH - 1,
+        column(&|_| "0".into()),
+        column(&|at| at.checked_sub(1).map_or("null".into(), |before| before.to_string())),
+    );
+    for text in [heap, cpu, collapsed, speedscope, trace, firefox] {
         let mut profile = Profile::default();
         import_bytes(text.as_bytes(), &mut profile).expect("it is recognised").expect("it is in order");
         assert_eq!(profile.stacks.len(), DEPTH, "{}", &text[..40]);
@@ -87,6 +102,13 @@ fn circles_are_errors() {
     assert!(error_of(firefox).problem.contains("is its own prefix"), "{}", error_of(firefox));
     let cpu = br#"{"nodes":[{"id":1,"callFrame":{},"children":[2]},{"id":2,"callFrame":{},"children":[1]}]}"#;
     assert!(error_of(cpu).problem.contains("calls itself in a circle"));
+    // A chunk of a trace may name only nodes before its own.
+    let trace = br#"[{"name":"Profile","ph":"P","pid":1,"tid":1,"id":"0x1","ts":1,"args":{"data":{"startTime":1}}},
+        {"name":"ProfileChunk","ph":"P","pid":1,"tid":1,"id":"0x1","ts":2,"args":{"data":{"cpuProfile":{"nodes":[
+        {"id":1,"parent":2,"callFrame":{"functionName":"f"}},{"id":2,"parent":1,"callFrame":{"functionName":"g"}}],
+        "samples":[2]},"timeDeltas":[5]}}}]"#;
+    let error = error_of(trace);
+    assert!(error.offset <= trace.len(), "{error}");
 }
 
 #[test]
@@ -135,9 +157,17 @@ fn bytes_that_are_no_text_stay_within_a_name() {
 #[test]
 fn names_stay_names() {
     let name = "</script><script>alert(1)</script>";
-    let mut profile = Profile::default();
-    import_bytes(format!("main;{name} 3\n").as_bytes(), &mut profile).unwrap().unwrap();
-    assert!(profile.functions.iter().any(|(_, function)| function.name == name));
+    let speedscope = format!(
+        r#"{{"$schema":"speedscope","shared":{{"frames":[{{"name":"{name}"}}]}},"profiles":[{{"type":"sampled","unit":"none","samples":[[0]],"weights":[1]}}]}}"#
+    );
+    let cpu = format!(
+        r#"{{"nodes":[{{"id":1,"callFrame":{{"functionName":"{name}","url":"a.js"}}}}],"startTime":0,"endTime":9,"samples":[1],"timeDeltas":[1]}}"#
+    );
+    for text in [format!("main;{name} 3\n"), speedscope, cpu] {
+        let mut profile = Profile::default();
+        import_bytes(text.as_bytes(), &mut profile).unwrap().unwrap();
+        assert!(profile.functions.iter().any(|(_, function)| function.name == name), "{text}");
+    }
 }
 
 #[test]
