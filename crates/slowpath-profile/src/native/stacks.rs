@@ -214,7 +214,30 @@ impl<'a> Joined<'a> {
     }
 }
 
-/// Returns what an address was at `t`; what came first where nothing is known of so early.
+/// A name is dated by when the recorder saw it, five times a second; on a busy machine it is later than the code by up to this.
+const LATE_NAME: Nanos = Nanos(crate::SECOND);
+
+/// Returns what an address was at `t`: what it was last called by then, or shortly after. What is named long after is other
+/// code in the same place.
 fn at_time(named: &[NamedAddress], t: Nanos) -> Option<&NamedAddress> {
-    named.iter().rev().find(|named| named.since <= t).or(named.first())
+    let shortly_after = || named.first().filter(|first| first.since.since(t) <= LATE_NAME);
+    named.iter().rev().find(|named| named.since <= t).or_else(shortly_after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_that_comes_long_after_does_not_name_what_ran_in_its_place() {
+        let named = |since: u64, line| NamedAddress { since: Nanos(since), line, functions: Vec::new() };
+        let second = crate::SECOND;
+        let lines = [named(10 * second, 1), named(20 * second, 2)];
+        let line_at = |t: u64| at_time(&lines, Nanos(t)).map(|named| named.line);
+        assert_eq!(line_at(15 * second), Some(1));
+        assert_eq!(line_at(25 * second), Some(2));
+        assert_eq!(line_at(10 * second - 1), Some(1), "the recorder looks some times a second");
+        assert_eq!(line_at(8 * second), None);
+        assert_eq!(at_time(&[], Nanos(0)), None);
+    }
 }
