@@ -1,5 +1,6 @@
 //! Whose fault a sample is when V8 does not say: inlined, compiled from TypeScript, bundled, below WebAssembly or below a
-//! dependency that several functions call.
+//! dependency that several functions call, or behind an `await`. In each, nine tenths of the busy time must be given to what
+//! was planted, by name, original file and line.
 
 use crate::fixtures::{Planted, app, planted, root};
 use crate::harness::Invocation;
@@ -7,9 +8,6 @@ use crate::patience::undisturbed;
 use crate::recorded::Recorded;
 use std::path::Path;
 use std::process::Command;
-
-/// Least share of busy time that the planted function and its helpers must have been given.
-const MOST: f64 = 0.7;
 
 fn run_in(directory: &Path, command: [&str; 3], fixed: &str) -> Recorded {
     let run = Invocation::run().cwd(directory).load("/", "5").env("FIXED", fixed);
@@ -36,7 +34,8 @@ fn an_inlined_function_is_blamed_itself() {
 #[test]
 fn webassembly_is_charged_to_the_function_that_calls_it() {
     undisturbed(|| {
-        check_plain("wasm.js", "countTokens");
+        let sick = check_plain("wasm.js", "countTokens");
+        sick.expect_most_given_to(&[planted("plain", "wasm.js", "countTokens")]);
     });
 }
 
@@ -48,6 +47,8 @@ fn a_dependency_that_three_functions_call_is_split_among_them() {
             let finding = sick.blames_cpu_of(&planted("plain", "three-callers.js", function));
             finding["share"].as_f64().expect("a share")
         };
+        let callers = ["loadFilters", "loadSorting", "loadPage"];
+        sick.expect_most_given_to(&callers.map(|caller| planted("plain", "three-callers.js", caller)));
         let (filters, sorting) = (share("loadFilters"), share("loadSorting"));
         let ratio = filters / sorting;
         assert!(
@@ -87,11 +88,8 @@ fn check_typescript(directory: &Path, command: [&str; 3]) {
             file: "src/pricing.ts".into(),
             ..planted("compiled", "src/pricing.ts", function)
         };
-        let share = |function: &str| {
-            report.cpu_finding(&at(function)).and_then(|finding| finding["share"].as_f64()).unwrap_or(0.0)
-        };
-        let given = share("rateOf") + share("quote");
-        assert!(given >= MOST, "{given} of the busy time is given to src/pricing.ts:\n{}", report.summary());
+        report.expect_most_given_to(&[at("rateOf"), at("quote")]);
+        report.blames_cpu_of(&at("rateOf"));
     });
 }
 
@@ -125,4 +123,32 @@ fn a_bundle_of_compiled_code_is_followed_to_the_source() {
 fn typescript_compiled_in_memory_is_blamed_at_its_source() {
     let directory = typescript();
     check_typescript(directory.path(), ["node", "--import=tsx", "src/server.ts"]);
+}
+
+/// Copies the program whose work a package does in later turns of the loop, with the package where packages lie.
+fn awaited() -> tempfile::TempDir {
+    let directory = tempfile::Builder::new().prefix("e2e-awaited-").tempdir().expect("a temporary directory");
+    let (from, package) = (app("awaited"), directory.path().join("node_modules/later-parse"));
+    std::fs::create_dir_all(&package).expect("our own directory");
+    for file in ["server.js", "package.json"] {
+        std::fs::copy(from.join(file), directory.path().join(file)).expect("the app has this file");
+        let file = if file == "server.js" { "index.js" } else { file };
+        std::fs::copy(from.join("packages/later-parse").join(file), package.join(file))
+            .expect("the package has this file");
+    }
+    directory
+}
+
+#[test]
+fn work_behind_an_await_is_given_to_the_function_that_awaits() {
+    let directory = awaited();
+    undisturbed(|| {
+        let run = Invocation::run().cwd(directory.path()).load("/", "8");
+        let run = run.args(["-c", "10", "--phases", "cpu,async,baseline"]).target(["node", "server.js"]);
+        let report = run.finish().expect_code(0).report();
+        report.expect_clean_load().expect_whole_recorders().expect_whole_split();
+        report.expect_most_given_to(&[planted("awaited", "server.js", "loadOrders")]);
+        let on_stack = report.json["cpu_owners"]["on_stack_share"].as_f64().expect("followed requests tell");
+        assert!(on_stack < 0.5, "nothing hides here: {on_stack}\n{}", report.summary());
+    });
 }

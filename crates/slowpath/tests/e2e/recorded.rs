@@ -86,6 +86,36 @@ impl Recorded {
         functions.iter().find(at).unwrap_or_else(|| panic!("{planted:?} is not listed:\n{}", self.summary()))
     }
 
+    /// Returns the share of the busy time that is given to some functions at their places in the original files: charged to
+    /// them, or begun by them where no function of the application was on the stack.
+    pub(crate) fn given_to(&self, planted: &[Planted]) -> f64 {
+        let number = |row: &Value, key: &str| row[key].as_f64().expect("a number");
+        let rows = self.json["functions"].as_array().expect("a list");
+        let busy: f64 = rows.iter().map(|row| number(row, "self_s")).sum();
+        let is_at = |row: &Value, at: &Planted| {
+            row["name"] == at.function.as_str() && row["file"] == at.file.as_str() && row["line"] == at.line
+        };
+        let named: Vec<&Value> = rows.iter().filter(|row| planted.iter().any(|at| is_at(row, at))).collect();
+        let charged: f64 = named.iter().map(|row| number(row, "charged_s")).sum();
+        let begun = self.json["cpu_owners"]["begun"].as_array().into_iter().flatten();
+        let is_named =
+            |owner: &&Value| named.iter().any(|row| row["function_index"] == owner["function_index"]);
+        charged / busy + begun.filter(is_named).map(|owner| number(owner, "share")).sum::<f64>()
+    }
+
+    /// Checks that some functions are given nine tenths of the busy time at their places.
+    #[track_caller]
+    pub(crate) fn expect_most_given_to(&self, planted: &[Planted]) -> &Self {
+        let share = self.given_to(planted);
+        let owners = &self.json["cpu_owners"];
+        assert!(
+            share >= 0.9,
+            "{share} of the busy time is given to {planted:?}:\n{}owners {owners}",
+            self.summary()
+        );
+        self
+    }
+
     /// Checks the verdict's class.
     #[track_caller]
     pub(crate) fn expect_verdict(&self, class: &str) -> &Self {
