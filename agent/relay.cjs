@@ -15,11 +15,12 @@ const { BroadcastChannel, parentPort, workerData, threadId: relayThreadId } = re
 const { AsyncRing } = require('./async-ring.cjs');
 const { CallCounts } = require('./calls.cjs');
 const { CpuRecorder } = require('./cpu.cjs');
+const { DeoptRecorder } = require('./deopts.cjs');
 const { HeapSampler } = require('./heap.cjs');
 const { readSources } = require('./sources.cjs');
 const ring = require('./ring.cjs');
 
-const { SharedMemory, LOOP, GC, HEAP_USAGE, CPU, QUIT, ASYNC, COUNTERS, REQUESTS, COLLECTIONS, LIVE, ENDED } = ring;
+const { SharedMemory, LOOP, GC, HEAP_USAGE, CPU, QUIT, ASYNC, COUNTERS, REQUESTS, COLLECTIONS, DEOPTS, LIVE, ENDED } = ring;
 
 const PROTOCOL = {
   hello: 1,
@@ -33,6 +34,7 @@ const PROTOCOL = {
   counts: 10,
   calls: 11,
   heap: 12,
+  deopts: 14,
   command: 16,
 };
 /** Record kind that says how many records a full ring has lost. */
@@ -60,8 +62,8 @@ const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
  */
 
 class Relay {
-  /** @param {{ memory: SharedArrayBuffer, socketPath: string, hello: object, profilerTaken: string | null }} given */
-  constructor({ memory, socketPath, hello, profilerTaken }) {
+  /** @param {{ memory: SharedArrayBuffer, socketPath: string, hello: object, profilerTaken: string | null, tracerTaken: string | null }} given */
+  constructor({ memory, socketPath, hello, profilerTaken, tracerTaken }) {
     this.memory = new SharedMemory(memory);
     this.slots = this.memory.slots();
     /** @type {Map<number, Thread>} worker threads as the collector knows them, by thread id */
@@ -95,6 +97,7 @@ class Relay {
     });
     /** @type {((value: void) => void) | undefined} to call when the main thread has told of its collections */
     this.collectionsTold = undefined;
+    this.deopts = new DeoptRecorder(tracerTaken);
     /** @type {Set<number>} threads that have handed over their last counts */
     this.counted = new Set();
 
@@ -228,6 +231,8 @@ class Relay {
       await (command === 'start' ? this.startCalls() : this.stopCalls());
     } else if (recorder === 'heap') {
       await (command === 'start' ? this.heap.start() : this.heap.stop());
+    } else if (recorder === 'deopts') {
+      await (command === 'start' ? this.startDeopts() : this.stopDeopts());
     } else if (recorder === 'cpu') {
       await (command === 'start' ? this.startCpu(intervalUs, maxShare) : this.stopCpu());
     } else if (flag === undefined) {
@@ -296,6 +301,25 @@ class Relay {
   async stopCalls() {
     const counted = await this.calls.stop();
     this.send(PROTOCOL.calls, 0, { t_ms: this.memory.nowMs(), ...counted });
+    await this.stopCounting(REQUESTS);
+  }
+
+  startDeopts() {
+    this.memory.flags |= DEOPTS;
+    try {
+      this.deopts.start();
+    } catch (error) {
+      this.memory.flags &= ~DEOPTS;
+      throw error;
+    }
+    this.startCounting(REQUESTS);
+  }
+
+  async stopDeopts() {
+    const { ended_early: why, ...deopts } = await this.deopts.stop();
+    this.memory.flags &= ~DEOPTS;
+    this.send(PROTOCOL.deopts, 0, { t_ms: this.memory.nowMs(), ...deopts });
+    if (why) this.send(PROTOCOL.note, 0, { recorder: 'deopts', state: 'partial', why });
     await this.stopCounting(REQUESTS);
   }
 
@@ -369,6 +393,7 @@ class Relay {
     await this.stopCpu().catch(() => {});
     if (this.calls.session) await this.stopCalls().catch(() => {});
     this.heap.abandon();
+    if (this.deopts.isOn) await this.stopDeopts().catch(() => {});
     this.slots.forEach((slot) => this.drain(slot));
     this.drainAsyncRings();
     this.socket.end(() => this.memory.tellWoundUp());
@@ -387,6 +412,7 @@ class Relay {
     this.cpu.abandon();
     this.calls.abandon();
     this.heap.abandon();
+    this.deopts.abandon();
     this.channel.close();
     this.memory.flags = QUIT;
     this.memory.tellWoundUp();

@@ -23,6 +23,8 @@ const COUNTERS = 64;
 const REQUESTS = 128;
 /** Collections with what they find and leave. */
 const COLLECTIONS = 256;
+/** V8 traces deoptimisations. */
+const DEOPTS = 512;
 
 /** What a slot's STATE word says. A thread claims a free slot, the relay frees an ended one. */
 const FREE = 0;
@@ -265,6 +267,7 @@ module.exports = {
   COUNTERS,
   REQUESTS,
   COLLECTIONS,
+  DEOPTS,
   RELAY_CHANNEL,
   FREE,
   CLAIMED,

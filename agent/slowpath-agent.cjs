@@ -17,6 +17,11 @@ const ENVIRONMENT_KEY = 'slowpath';
 const PACKAGE_MANAGER =
   /^(?:npm-cli|npx-cli|npm|npx|pnpm|pnpx|yarn|yarnpkg|yarn-\d[\w.-]*|corepack)(?:\.[cm]?js)?$/;
 
+/** Options of V8 that print code, or are named like those that do; and those of them that are known not to. */
+const TRACES_CODE = /^"?--(?:trace|print|redirect|code[-_]comments|turbo[-_]stats)/;
+const TRACES_NO_CODE =
+  /^"?--trace[-_](?:warnings|deprecation|uncaught|exit|sync|sigint|tls|event|gc|atomics|promises|require|env)/;
+
 /** How long the process may be held at its exit to hand over what is recorded; a few ms is what it takes. */
 const MAX_WIND_UP_MS = 1500;
 
@@ -39,7 +44,8 @@ function main() {
 /** @param {typeof import('worker_threads')} workerThreads @param {string} socketPath */
 function startInMainThread({ Worker, setEnvironmentData }, socketPath) {
   const path = require('path');
-  const { SharedMemory, QUIT } = require('./ring.cjs');
+  const { setFlagsFromString } = require('v8');
+  const { SharedMemory, DEOPTS, QUIT } = require('./ring.cjs');
   const { Probe } = require('./probe.cjs');
 
   const memory = new SharedMemory();
@@ -51,7 +57,7 @@ function startInMainThread({ Worker, setEnvironmentData }, socketPath) {
 
   const relay = new Worker(path.join(__dirname, 'relay.cjs'), {
     name: 'slowpath-relay',
-    workerData: { memory: memory.buffer, socketPath, hello, profilerTaken: profilerTaken() },
+    workerData: { memory: memory.buffer, socketPath, hello, profilerTaken: profilerTaken(), tracerTaken: tracerTaken() },
     // Neither our own preload nor the target's shall run in the relay.
     env: {},
     execArgv: [],
@@ -65,6 +71,8 @@ function startInMainThread({ Worker, setEnvironmentData }, socketPath) {
   relay.unref();
   relay.on('error', () => {});
   relay.on('exit', () => {
+    // It has ended in a way of its own, such as out of memory: V8 would trace on.
+    if (memory.flags & DEOPTS) setFlagsFromString('--no-trace-deopt-verbose --no-log-deopt --no-trace-opt');
     memory.flags = QUIT;
     memory.tellWoundUp();
   });
@@ -195,6 +203,16 @@ function profilerTaken() {
   const options = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ');
   if (/(^|\s|")--cpu[-_]prof/.test(options)) return 'the target runs with `--cpu-prof`';
   return process.env.NODE_V8_COVERAGE ? 'the target runs with `NODE_V8_COVERAGE`' : null;
+}
+
+/**
+ * Returns which option has V8 trace code, or `null`: V8 then has a file of its own open, which is standard output, and redirecting
+ * it would close that.
+ */
+function tracerTaken() {
+  const options = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)];
+  const taken = options.find((option) => TRACES_CODE.test(option) && !TRACES_NO_CODE.test(option));
+  return taken ? `the target runs with \`${taken}\`` : null;
 }
 
 /**

@@ -10,7 +10,7 @@ const path = require('path');
 
 const AGENT = path.join(__dirname, '..', 'slowpath-agent.cjs');
 const NODE = process.env.SLOWPATH_TEST_NODE ?? process.execPath;
-const KINDS = ['', 'hello', 'records', 'cpuPiece', 'note', 'thread', 'reply', 'source', 'async', '', 'counts', 'calls', 'heap'];
+const KINDS = ['', 'hello', 'records', 'cpuPiece', 'note', 'thread', 'reply', 'source', 'async', '', 'counts', 'calls', 'heap', '', 'deopts'];
 const RECORDS = ['', 'tick', 'gc', 'heap', 'external', 'dropped'];
 
 /**

@@ -439,7 +439,7 @@ export interface FunctionRow {
   n_samples: number;
 }
 
-/** What the counters phase counted, and the calls of functions of the calls phase. */
+/** What the counters phase counted, the calls of functions of the calls phase, what V8 optimised in the deopts phase. */
 export interface Counters {
   wall_s: number; // over the threads that served
   requests: number;
@@ -449,6 +449,9 @@ export interface Counters {
   calls_window_s: number; // 0 = no calls phase
   calls_requests: number;
   calls: FunctionCalls[]; // most calls first
+  deopts_window_s: number; // 0 = no deopts phase
+  deopts_unplaced: number; // optimisations of functions that cannot be told from others
+  deopts: FunctionDeopts[]; // most frequent first
 }
 
 /** Calls of one kind and key; exact. */
@@ -514,6 +517,27 @@ export interface Allocator {
   bytes: number;
   share: number; // of all that was sampled in the window
   n_samples: number;
+}
+
+/** How often V8 optimised a function in one thread, and threw its code away. */
+export interface FunctionDeopts {
+  function_index: number;
+  function: string;
+  file: string;
+  line: number | null;
+  package: string | null;
+  pid: number;
+  n_optimised: number;
+  n_aborted: number;
+  held_ms: number; // of the thread itself
+  causes: DeoptCause[]; // why it was thrown away while it ran
+}
+
+export interface DeoptCause {
+  reason: string;
+  file: string | null; // null = V8 does not tell where
+  line: number | null;
+  n: number;
 }
 
 export interface FunctionCalls {
@@ -599,7 +623,10 @@ export interface ProfileData {
   lines: { function: number[]; line: number[]; self_us: number[] };
   /** The code around the hottest lines, by file and line; empty where the recording has no sources (`--no-sources`). */
   sources: SourceExcerpt[];
-  /** Optimised code that V8 threw away, and why (-> strings), by place; absent where that was not recorded. */
+  /**
+   * Optimised code that V8 threw away while it ran, and why (-> strings), by place; where V8 does not tell the line, that of
+   * the function. Absent where that was not recorded.
+   */
   deopts?: { function: number[]; line: number[]; reason: number[]; count: number[] };
 }
 

@@ -301,7 +301,7 @@ const ENGLISH = {
   ofAllocated: "Share",
   samplesColumn: "Samples",
   counters: "Counters",
-  countersNone: "Nothing was counted: the run had neither a counters phase nor a calls phase.",
+  countersNone: "Nothing was counted: the run had no counters, deopts or calls phase.",
   nothingCounted: "None of the functions that are counted was called.",
   countersSource: (span: string, requests: string, cost: string) =>
     `Counted over ${span} and ${requests} requests; counting itself took about ${cost} of that time.`,
@@ -318,6 +318,16 @@ const ENGLISH = {
   through: (name: string) => `through ${name}`,
   mostCalled: "Functions called most often",
   callsSource: (span: string, requests: string) => `V8's own counts over ${span} and ${requests} requests.`,
+  optimisedAgain: "Functions that V8 optimised more than once",
+  optimisedSource: (span: string) =>
+    `What V8 told in ${span}. Code that is thrown away is made again, and meanwhile the function runs slowly.`,
+  optimisedUnplaced: (n: string) => `${n} optimisations are of functions that cannot be told from others.`,
+  optimisedNone: "None: all code that was optimised lasted.",
+  optimised: "optimised",
+  givenUp: "given up",
+  heldThread: "held the thread",
+  thrownAwayBecause: "thrown away while it ran, because of",
+  optimisedTimes: (n: string, span: string) => `optimised ${n}× in ${span}`,
   counterKinds: {
     "json.parse": "JSON.parse",
     "json.stringify": "JSON.stringify",

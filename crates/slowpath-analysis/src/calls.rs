@@ -20,30 +20,13 @@ pub struct CallMeasure {
 
 impl CallMeasure {
     pub(crate) fn of(recording: &Recording, profile: &Profile) -> Option<Self> {
-        // The thread begins to count requests a moment after V8 begins to count calls: their rate is what is known.
         let mut n_requests = 0.0;
         let mut has_window = false;
         for records in recording.counters.values() {
             let Some(window) = records.iter().find(|record| record.calls.is_some()) else { continue };
             has_window = true;
-            let overlaps = |record: &&CounterRecord| {
-                record.calls.is_none() && record.from < window.t && window.from < record.t
-            };
-            let (mut n, mut ms) = (0, 0.0);
-            for record in records.iter().filter(overlaps) {
-                n += record
-                    .totals
-                    .iter()
-                    .filter(|total| total.0 == "request")
-                    .map(|total| total.2)
-                    .sum::<u64>();
-                if record.thread == 0 {
-                    ms += record.t.since(record.from).as_millis_f64();
-                }
-            }
-            if ms > 0.0 {
-                n_requests += n as f64 / ms * window.calls.as_ref().map_or(0.0, |calls| calls.ms);
-            }
+            n_requests +=
+                requests_during(records, window, window.calls.as_ref().map_or(0.0, |calls| calls.ms));
         }
         if !has_window {
             return None;
@@ -70,4 +53,21 @@ impl CallMeasure {
         let n = self.calls.get(&function)?;
         (self.n_requests > 0.0).then(|| *n as f64 / self.n_requests)
     }
+}
+
+/// Estimates how many requests arrived in a process while `window` of `ms` was recorded. The thread begins to count
+/// requests a moment after V8 begins to count: their rate is what is known.
+pub(crate) fn requests_during(records: &[CounterRecord], window: &CounterRecord, ms: f64) -> f64 {
+    let overlaps = |record: &&CounterRecord| {
+        let has_counts = record.calls.is_none() && record.deopts.is_none();
+        has_counts && record.from < window.t && window.from < record.t
+    };
+    let (mut n, mut counted_ms) = (0, 0.0);
+    for record in records.iter().filter(overlaps) {
+        n += record.totals.iter().filter(|total| total.0 == "request").map(|total| total.2).sum::<u64>();
+        if record.thread == 0 {
+            counted_ms += record.t.since(record.from).as_millis_f64();
+        }
+    }
+    if counted_ms > 0.0 { n as f64 / counted_ms * ms } else { 0.0 }
 }

@@ -90,7 +90,9 @@ impl CounterMeasure {
             .counters
             .iter()
             .flat_map(|(pid, records)| records.iter().map(move |record| (*pid, record)))
-            .filter(|(_, record)| record.calls.is_none() && !is_of_calls_phase(recording, record))
+            .filter(|(_, record)| {
+                record.calls.is_none() && record.deopts.is_none() && !only_counts_requests(recording, record)
+            })
             .collect();
         if counted.is_empty() {
             return None;
@@ -191,9 +193,10 @@ pub struct FunctionSum {
     most: f64,
 }
 
-/// Whether counts are of the phase that counts calls of functions: there only requests are counted.
-fn is_of_calls_phase(recording: &Recording, record: &CounterRecord) -> bool {
-    let windows = recording.counters.values().flatten().filter(|other| other.calls.is_some());
+/// Whether counts are of the calls or the deopts phase: there only requests are counted.
+fn only_counts_requests(recording: &Recording, record: &CounterRecord) -> bool {
+    let all = recording.counters.values().flatten();
+    let windows = all.filter(|other| other.calls.is_some() || other.deopts.is_some());
     windows.into_iter().any(|window| record.from < window.t && window.from < record.t)
 }
 

@@ -6,6 +6,7 @@ mod async_ops;
 mod calls;
 mod charge;
 mod counters;
+mod deopts;
 mod event_loop;
 mod functions;
 mod heap;
@@ -33,6 +34,7 @@ pub use async_ops::{
 pub use calls::CallMeasure;
 pub use charge::{AppFunction, Charges, LOADING, SyncCall, Unowned};
 pub use counters::{CounterMeasure, CounterRow, CounterSum, FunctionSum, PlaceRow};
+pub use deopts::DeoptMeasure;
 pub use event_loop::{GcMeasure, LoopMeasure, Stall};
 pub use functions::{FunctionTime, function_times};
 pub use heap::{Allocator, HeapGrowth, HeapMeasure};
@@ -84,6 +86,8 @@ pub struct Measurements {
     pub counters: Option<CounterMeasure>,
     /// Calls of functions per request, if the calls phase ran.
     pub calls: Option<CallMeasure>,
+    /// What V8 optimised and threw away, if the deopts phase ran.
+    pub deopts: Option<DeoptMeasure>,
     /// What requests ran and waited for, where an async phase ran.
     pub async_ops: Option<AsyncMeasure>,
     /// The process tree.
@@ -136,6 +140,7 @@ impl Measurements {
             callers.name_counted(measure);
         }
         let calls = CallMeasure::of(recording, profile);
+        let deopts = DeoptMeasure::of(recording, profile);
         let processes = processes::measure(recording, profile, &phases);
         let machine = MachineMeasure::of(recording, &phases, load.as_ref());
         let overhead = overhead::measure(&phases, load.as_ref());
@@ -155,6 +160,7 @@ impl Measurements {
             native,
             counters,
             calls,
+            deopts,
             async_ops,
             processes,
             overhead,

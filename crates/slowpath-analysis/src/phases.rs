@@ -34,7 +34,7 @@ impl Phase {
     /// Whether its recorders sit in the target's own calls: what they cost is not the service's doing, and the loop, GC and
     /// heap recorders are off.
     pub fn is_instrumented(&self) -> bool {
-        matches!(self.name.as_str(), "async" | "counters" | "calls" | "heap")
+        matches!(self.name.as_str(), "async" | "counters" | "deopts" | "calls" | "heap")
     }
 
     /// Length in seconds.

@@ -30,7 +30,12 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile) -> Vec<RecorderM
     let n_gc: usize = records().map(|record| record.gc.len()).sum();
     let n_heap = records().filter(|record| record.heap.is_some()).count();
     let n_dropped: u64 = records().map(|record| record.n_dropped).sum();
-    let n_counts = recording.counters.values().flatten().filter(|record| record.calls.is_none()).count();
+    let n_counts = recording
+        .counters
+        .values()
+        .flatten()
+        .filter(|record| record.calls.is_none() && record.deopts.is_none())
+        .count();
     let process_bytes = bytes("process-");
     let mut rows = vec![
         row("load", recording.load.len(), bytes("load"), "no load was driven: pass --url"),
@@ -56,6 +61,17 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile) -> Vec<RecorderM
     }
     if is_planned("calls") || !profile.function_calls.is_empty() {
         rows.push(row("calls", profile.function_calls.len(), 0, "no agent delivered calls of functions"));
+    }
+    let deopts = recording.counters.values().flatten().filter_map(|record| record.deopts.as_ref());
+    let (n_windows, n_deopts) =
+        deopts.fold((0, 0), |(windows, n), deopts| (windows + 1, n + deopts.functions.len()));
+    if is_planned("deopts") || n_windows > 0 {
+        let mut row = row("deopts", n_deopts, 0, "no agent delivered what V8 optimised");
+        if n_windows > 0 {
+            // None at all is how it should be.
+            (row.state, row.why) = (RecorderState::Ok, String::new());
+        }
+        rows.push(row);
     }
     let says_native =
         |event: &Event| matches!(event, Event::Recorder { recorder, .. } if recorder == "native");

@@ -12,8 +12,8 @@ use slowpath_profile::Nanos;
 use slowpath_profile::classify::is_readable_script;
 use slowpath_profile::import::cpuprofile::CpuProfile;
 use slowpath_profile::recording::{
-    AsyncLogWriter, CallCounts, CallSite, CounterRecord, CpuLogWriter, Event, HeapRecord, HeapSeen,
-    JsonLines, Layout, PlaceShare, ProcessHello, RecorderState, Total,
+    AsyncLogWriter, CallCounts, CallSite, CounterRecord, CpuLogWriter, DeoptCounts, Event, HeapRecord,
+    HeapSeen, JsonLines, Layout, PlaceShare, ProcessHello, RecorderState, Total,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader};
@@ -55,6 +55,8 @@ pub enum RecorderKind {
     Calls,
     /// Who allocates, what of it stays, and what collections do.
     Heap,
+    /// Optimised code that V8 throws away.
+    Deopts,
     /// What requests ran and waited for.
     Async,
 }
@@ -70,6 +72,7 @@ impl RecorderKind {
             Self::Counters => "counters",
             Self::Calls => "calls",
             Self::Heap => "heap",
+            Self::Deopts => "deopts",
             Self::Async => "async",
         }
     }
@@ -226,6 +229,13 @@ struct CallsFrame {
     calls: CallCounts,
 }
 
+#[derive(Deserialize)]
+struct DeoptsFrame {
+    t_ms: f64,
+    #[serde(flatten)]
+    deopts: DeoptCounts,
+}
+
 impl CountsFrame {
     /// Keys name hosts and functions; redacted like everything that a person may have put a secret into.
     fn into_record(mut self, thread: u32, origin_ns: f64) -> CounterRecord {
@@ -245,6 +255,7 @@ impl CountsFrame {
             stride: self.stride,
             cost_ms: self.cost_ms,
             calls: None,
+            deopts: None,
         }
     }
 }
@@ -581,6 +592,7 @@ impl Connection {
             FrameKind::Counts => self.counts(frame),
             FrameKind::Calls => self.calls(frame),
             FrameKind::Heap => self.heap(frame),
+            FrameKind::Deopts => self.deopts(frame),
             FrameKind::Async => self.async_records(frame),
             FrameKind::Hello | FrameKind::Unknown => {}
         }
@@ -723,6 +735,19 @@ impl Connection {
         if let Err(error) = log.and_then(|mut log| log.push(&record)) {
             self.shared.session.note_write_failure("the heap log", &error);
         }
+    }
+
+    fn deopts(&mut self, frame: &Frame) {
+        let Ok(DeoptsFrame { t_ms, deopts }) = serde_json::from_slice(&frame.payload) else { return };
+        let t = self.moment(t_ms);
+        let from = Nanos(t.0.saturating_sub((deopts.ms * 1e6) as u64));
+        let positions =
+            deopts.functions.iter().flat_map(|row| row.causes.iter().map(|cause| &cause.2).chain([&row.at]));
+        let positions = positions.flatten();
+        self.shared.lock().want_sources(self.pid, positions.map(|position| position.0.clone()));
+        let record =
+            CounterRecord { t, from, thread: frame.thread, deopts: Some(deopts), ..CounterRecord::default() };
+        self.append_counts(&record);
     }
 
     fn append_counts(&mut self, record: &CounterRecord) {

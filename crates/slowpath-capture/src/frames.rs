@@ -31,6 +31,7 @@ pub(crate) enum FrameKind {
     Calls,
     Heap,
     Async,
+    Deopts,
     /// From a newer agent; skipped.
     Unknown,
 }
@@ -59,6 +60,7 @@ pub(crate) fn read_frame(stream: &mut impl Read) -> io::Result<Option<Frame>> {
         11 => FrameKind::Calls,
         12 => FrameKind::Heap,
         8 => FrameKind::Async,
+        14 => FrameKind::Deopts,
         _ => FrameKind::Unknown,
     };
     let thread = u32::from(u16::from_le_bytes([header[6], header[7]]));

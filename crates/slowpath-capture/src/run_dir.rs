@@ -36,6 +36,8 @@ const AGENT_FILES: &[(&str, &str)] = &[
     ("calls.cjs", include_str!("../../../agent/calls.cjs")),
     ("heap.cjs", include_str!("../../../agent/heap.cjs")),
     ("collections.cjs", include_str!("../../../agent/collections.cjs")),
+    ("deopts.cjs", include_str!("../../../agent/deopts.cjs")),
+    ("deopt-trace.cjs", include_str!("../../../agent/deopt-trace.cjs")),
 ];
 
 /// A private directory, removed when dropped.

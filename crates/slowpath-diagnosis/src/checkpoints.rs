@@ -299,6 +299,7 @@ const RECORDER_OF_RULE: &[(&str, &[&str])] = &[
         ],
     ),
     ("calls", &["expensive-construction-per-request", "regex-recompiled", "per-chunk-work-in-stream"]),
+    ("deopts", &["deoptimisation-loop"]),
     (
         "async",
         &[

@@ -71,7 +71,12 @@ impl Profile {
     }
 
     /// Returns the function that a call stands in, and the line of the call in the original file.
-    fn function_around(&mut self, scope: &AppScope, code: &Code<'_>, frame: &SiteFrame) -> (FunctionId, u32) {
+    pub(crate) fn function_around(
+        &mut self,
+        scope: &AppScope,
+        code: &Code<'_>,
+        frame: &SiteFrame,
+    ) -> (FunctionId, u32) {
         let SiteFrame(name, url, line, column) = frame;
         let (line, column) = (line.saturating_sub(1), column.saturating_sub(1));
         let original = code.original(url, line, column);

@@ -1,11 +1,15 @@
-//! Cuts the code around hot lines out of the recorded sources, so that a report can show it without carrying it all.
+//! Cuts the code around hot lines, and where V8 gave up on code, out of the recorded sources, so that a report can show it
+//! without carrying it all.
 
 use crate::code::Code;
-use crate::tables::Profile;
+use crate::tables::{FunctionId, Profile};
 use std::collections::{BTreeMap, HashMap};
 
 /// Functions whose code is shown: those with most line samples.
 const MAX_FUNCTIONS: usize = 60;
+
+/// Functions besides whose code is shown because V8 threw theirs away: those most often.
+const MAX_DEOPTIMISED: usize = 20;
 
 /// Lines before and after each hot line.
 const CONTEXT: u32 = 6;
@@ -54,15 +58,24 @@ pub(crate) fn excerpts(profile: &Profile, code: &Code<'_>, files: &FileUrls) -> 
     let mut hottest: Vec<_> = ticks_of.into_iter().collect();
     hottest.sort_by_key(|(function, ticks)| (std::cmp::Reverse(*ticks), *function));
     hottest.truncate(MAX_FUNCTIONS);
+    let mut shown: Vec<FunctionId> = hottest.into_iter().map(|(id, _)| id).collect();
+    for id in profile.deopts.iter().map(|row| row.function).take(MAX_DEOPTIMISED) {
+        if !shown.contains(&id) {
+            shown.push(id);
+        }
+    }
     let mut n_bytes = 0;
     let mut wanted: BTreeMap<&str, Vec<(u32, u32)>> = BTreeMap::new();
-    for (id, _) in hottest {
+    for id in shown {
         let function = profile.functions.get(id);
         let Some(script) = files.url_of.get(&function.file).and_then(|url| code.script(url)) else {
             continue;
         };
         let lines = profile.line_ticks.keys().filter(|(of, _)| *of == id).map(|(_, line)| *line);
-        let ranges = joined(lines.chain([function.line]).filter(|line| *line > 0).map(around).collect());
+        let deoptimised = places(profile).filter(|(of, _)| *of == id).map(|(_, line)| line);
+        let ranges = joined(
+            lines.chain(deoptimised).chain([function.line]).filter(|line| *line > 0).map(around).collect(),
+        );
         let lines = ranges.iter().flat_map(|(from, to)| *from..=*to);
         n_bytes += lines
             .filter_map(|line| script.line(line))
@@ -84,6 +97,11 @@ pub(crate) fn excerpts(profile: &Profile, code: &Code<'_>, files: &FileUrls) -> 
         }
     }
     excerpts
+}
+
+/// Where assumptions of optimised code failed, the most frequent first.
+fn places(profile: &Profile) -> impl Iterator<Item = (FunctionId, u32)> {
+    profile.deopts.iter().flat_map(|row| &row.causes).filter_map(|cause| cause.place)
 }
 
 fn around(line: u32) -> (u32, u32) {

@@ -9,6 +9,7 @@ pub mod classify;
 mod clock;
 pub mod code;
 pub mod counted;
+pub mod deopts;
 pub mod excerpts;
 pub mod export;
 pub mod import;

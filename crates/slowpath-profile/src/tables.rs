@@ -5,6 +5,7 @@ use crate::allocated::Allocated;
 use crate::classify::{AppScope, Category, classify, native_kind};
 use crate::code::Code;
 use crate::counted::{CallerSite, FunctionCalls};
+use crate::deopts::Deopts;
 use crate::excerpts::{Excerpt, FileUrls, excerpts};
 use crate::import::cpuprofile::CallFrame;
 use crate::inlined::Inlining;
@@ -267,6 +268,10 @@ pub struct Profile {
     pub function_calls: Vec<FunctionCalls>,
     /// Who allocated in the heap phase, in the order of the recording.
     pub allocated: Vec<Allocated>,
+    /// What V8 optimised and threw away in the deopts phase, by function, most frequent first.
+    pub deopts: Vec<Deopts>,
+    /// How often functions were optimised that cannot be told from others.
+    pub n_unplaced_deopts: u64,
 }
 
 impl Profile {
@@ -307,6 +312,7 @@ impl Profile {
         }
         profile.add_counted(recording, &code);
         profile.add_allocated(recording, &code);
+        profile.add_deopts(recording, &code);
         profile.excerpts = excerpts(&profile, &code, &naming.files);
         let undisturbed = phases.iter().filter(|phase| !phase.with_async);
         let undisturbed: Vec<_> = undisturbed.map(|phase| (phase.start, phase.end)).collect();

@@ -1,7 +1,9 @@
 //! Puts what was counted into the shape of `report.json`.
 
-use crate::data::{CounterPlaceData, CounterRowData, CountersData, FunctionCallsData};
-use slowpath_analysis::{CallMeasure, CounterMeasure, CounterRow, Measurements};
+use crate::data::{
+    CounterPlaceData, CounterRowData, CountersData, DeoptCauseData, FunctionCallsData, FunctionDeoptsData,
+};
+use slowpath_analysis::{CallMeasure, CounterMeasure, CounterRow, DeoptMeasure, Measurements};
 use slowpath_profile::classify::Category;
 use slowpath_profile::tables::Profile;
 
@@ -11,11 +13,14 @@ const MAX_ROWS_OF_KIND: usize = 25;
 /// Places listed a row.
 const MAX_PLACES: usize = 5;
 
-/// Functions listed by how often they are called.
+/// Functions listed by how often they are called, or optimised.
 const MAX_FUNCTIONS: usize = 60;
 
+/// Reasons listed a function.
+const MAX_CAUSES: usize = 5;
+
 pub(crate) fn counters(profile: &Profile, m: &Measurements) -> Option<CountersData> {
-    if m.counters.is_none() && m.calls.is_none() {
+    if m.counters.is_none() && m.calls.is_none() && m.deopts.is_none() {
         return None;
     }
     let none = CounterMeasure::default();
@@ -29,6 +34,9 @@ pub(crate) fn counters(profile: &Profile, m: &Measurements) -> Option<CountersDa
         calls_window_s: m.calls.as_ref().map_or(0.0, |calls| calls.window_ms / 1e3),
         calls_requests: m.calls.as_ref().map_or(0.0, |calls| calls.n_requests),
         calls: m.calls.as_ref().map_or_else(Vec::new, |measure| calls(profile, measure)),
+        deopts_window_s: m.deopts.as_ref().map_or(0.0, |deopts| deopts.window_ms / 1e3),
+        deopts_unplaced: m.deopts.as_ref().map_or(0, |deopts| deopts.n_unplaced),
+        deopts: m.deopts.as_ref().map_or_else(Vec::new, |measure| deopts(profile, measure)),
     })
 }
 
@@ -89,6 +97,36 @@ fn calls(profile: &Profile, measure: &CallMeasure) -> Vec<FunctionCallsData> {
             package: function.package.clone(),
             n,
             per_request: measure.per_request(id),
+        })
+        .collect()
+}
+
+fn deopts(profile: &Profile, measure: &DeoptMeasure) -> Vec<FunctionDeoptsData> {
+    let of_code = measure.functions.iter().filter(|row| {
+        matches!(profile.functions.get(row.function).category, Category::App | Category::Dependency)
+    });
+    of_code
+        .take(MAX_FUNCTIONS)
+        .map(|row| {
+            let function = profile.functions.get(row.function);
+            let causes = row.causes.iter().take(MAX_CAUSES).map(|cause| DeoptCauseData {
+                reason: cause.reason.clone(),
+                file: cause.place.map(|(id, _)| profile.functions.get(id).file.clone()),
+                line: cause.place.map(|(_, line)| line),
+                n: cause.n,
+            });
+            FunctionDeoptsData {
+                function_index: row.function.0,
+                function: function.name.clone(),
+                file: function.file.clone(),
+                line: (function.line > 0).then_some(function.line),
+                package: function.package.clone(),
+                pid: row.pid,
+                n_optimised: row.n_optimised,
+                n_aborted: row.n_aborted,
+                held_ms: row.held_ms,
+                causes: causes.collect(),
+            }
         })
         .collect()
 }

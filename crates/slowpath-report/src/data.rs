@@ -289,6 +289,9 @@ pub struct CountersData {
     pub calls_window_s: f64,
     pub calls_requests: f64,
     pub calls: Vec<FunctionCallsData>,
+    pub deopts_window_s: f64,
+    pub deopts_unplaced: u64,
+    pub deopts: Vec<FunctionDeoptsData>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -325,6 +328,28 @@ pub struct FunctionCallsData {
     pub package: Option<String>,
     pub n: u64,
     pub per_request: Option<f64>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct FunctionDeoptsData {
+    pub function_index: u32,
+    pub function: String,
+    pub file: String,
+    pub line: Option<u32>,
+    pub package: Option<String>,
+    pub pid: u32,
+    pub n_optimised: u64,
+    pub n_aborted: u64,
+    pub held_ms: f64,
+    pub causes: Vec<DeoptCauseData>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct DeoptCauseData {
+    pub reason: String,
+    pub file: Option<String>,
+    pub line: Option<u32>,
+    pub n: u64,
 }
 
 #[derive(Debug, Clone, Default, Serialize)]

@@ -19,6 +19,9 @@ pub struct ProfileColumns {
     pub threads: Vec<ThreadColumns>,
     lines: LineColumns,
     sources: Vec<SourceExcerpt>,
+    /// Absent where no deopts phase ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deopts: Option<DeoptColumns>,
 }
 
 #[derive(Debug, Clone, Default, Serialize)]
@@ -69,6 +72,14 @@ struct LineColumns {
     function: Vec<u32>,
     line: Vec<u32>,
     self_us: Vec<u64>,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+struct DeoptColumns {
+    function: Vec<u32>,
+    line: Vec<u32>,
+    reason: Vec<u32>,
+    count: Vec<u64>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -131,6 +142,7 @@ pub(crate) fn build(profile: &Profile, origin: Nanos) -> ProfileColumns {
             lines: excerpt.lines.clone(),
         })
         .collect();
+    let deopts = deopt_columns(profile, &mut strings);
     let threads = |recorder, threads: &'_ [ThreadSamples]| {
         let columns = |thread| thread_columns(recorder, profile.unit, thread, origin);
         threads.iter().map(columns).collect::<Vec<_>>().into_iter()
@@ -144,6 +156,7 @@ pub(crate) fn build(profile: &Profile, origin: Nanos) -> ProfileColumns {
         threads: threads("cpu", &profile.threads).chain(threads("native", &profile.native)).collect(),
         lines: line_columns(profile),
         sources,
+        deopts,
         strings: strings.rows,
     }
 }
@@ -213,4 +226,20 @@ fn line_columns(profile: &Profile) -> LineColumns {
         lines.self_us.push(time / 1000);
     }
     lines
+}
+
+/// Why optimised code was thrown away while it ran; where V8 does not tell the line, at the first one of its function.
+fn deopt_columns(profile: &Profile, strings: &mut Strings) -> Option<DeoptColumns> {
+    let mut columns = DeoptColumns::default();
+    for row in &profile.deopts {
+        for cause in &row.causes {
+            let (function, line) =
+                cause.place.unwrap_or((row.function, profile.functions.get(row.function).line));
+            columns.function.push(function.0);
+            columns.line.push(line);
+            columns.reason.push(strings.intern(&cause.reason));
+            columns.count.push(cause.n);
+        }
+    }
+    (!columns.function.is_empty()).then_some(columns)
 }

@@ -16,13 +16,14 @@ const WARM_UP: (f64, f64, f64) = (0.15, 1.0, 6.0);
 
 /// The phases of a full run, with their weight in what the warm-up leaves.
 ///
-/// The heap phase collects the whole heap twice, which no phase whose latency is quoted should have. Counting calls of functions comes last: V8 optimises less while it is on, and takes a second or two to catch up.
+/// The heap phase collects the whole heap twice, which no phase whose latency is quoted should have. Counting calls of functions comes last: V8 optimises less while it is on, and takes a second or two to catch up. What V8 throws away is watched before both, when nothing has disturbed it for a while.
 const FULL: &[(&str, f64)] = &[
     ("cpu", 0.36),
     ("async", 0.14),
     ("baseline", 0.2),
     ("counters", 0.08),
     ("baseline again", 0.16),
+    (DEOPTS, 0.05),
     ("heap", 0.08),
     ("calls", 0.06),
 ];
@@ -32,6 +33,11 @@ const SHORT: &[&str] = &["cpu", "baseline", "baseline again"];
 
 /// Time after the warm-up from which on a run is long enough for every phase: the cpu phase then has its two seconds.
 const FULL_FROM_SECONDS: f64 = 8.0;
+
+/// The phase in which V8 tells what it optimises, and the time after the warm-up from which on there is room for it beside the
+/// others.
+const DEOPTS: &str = "deopts";
+const DEOPTS_FROM_SECONDS: f64 = 10.0;
 
 /// The phase of native stacks, which must be asked for: it comes after the cpu phase.
 pub(crate) const NATIVE: &str = "native";
@@ -62,6 +68,8 @@ fn recorders_of(phase: &str) -> &'static [RecorderKind] {
         "counters" => &[RecorderKind::Counters],
         "calls" => &[RecorderKind::Calls],
         "heap" => &[RecorderKind::Heap],
+        // What it prints for is optimising, which no other recorder may cause.
+        DEOPTS => &[RecorderKind::Deopts],
         "cpu" => &[RecorderKind::Loop, RecorderKind::Gc, RecorderKind::HeapUsage, RecorderKind::Cpu],
         "async" => &[
             RecorderKind::Loop,
@@ -96,7 +104,13 @@ pub(crate) fn plan(
         (None, None) if total - warm_up < FULL_FROM_SECONDS => {
             SHORT.iter().map(|name| ((*name).to_owned(), None)).collect()
         }
-        (None, None) => FULL.iter().map(|(name, _)| ((*name).to_owned(), None)).collect(),
+        (None, None) => {
+            let has_room = |name: &str| name != DEOPTS || total - warm_up >= DEOPTS_FROM_SECONDS;
+            FULL.iter()
+                .filter(|(name, _)| has_room(name))
+                .map(|(name, _)| ((*name).to_owned(), None))
+                .collect()
+        }
     };
     if native && wanted.iter().all(|(name, _)| name != NATIVE) {
         let after_cpu = wanted.iter().position(|(name, _)| name == "cpu").map_or(0, |at| at + 1);
@@ -189,31 +203,42 @@ mod tests {
     fn a_full_run_divides_what_the_warm_up_leaves() {
         let all = [
             ("warm-up", 4.5),
-            ("cpu", 25.5 * 0.36 / 1.08),
-            ("async", 25.5 * 0.14 / 1.08),
-            ("baseline", 25.5 * 0.2 / 1.08),
-            ("counters", 25.5 * 0.08 / 1.08),
-            ("baseline again", 25.5 * 0.16 / 1.08),
-            ("heap", 25.5 * 0.08 / 1.08),
-            ("calls", 25.5 * 0.06 / 1.08),
+            ("cpu", 25.5 * 0.36 / 1.13),
+            ("async", 25.5 * 0.14 / 1.13),
+            ("baseline", 25.5 * 0.2 / 1.13),
+            ("counters", 25.5 * 0.08 / 1.13),
+            ("baseline again", 25.5 * 0.16 / 1.13),
+            ("deopts", 25.5 * 0.05 / 1.13),
+            ("heap", 25.5 * 0.08 / 1.13),
+            ("calls", 25.5 * 0.06 / 1.13),
         ];
         check(30, None, None, &all);
     }
 
     #[test]
     fn no_phase_is_shorter_than_a_second_and_the_longer_ones_make_room() {
-        let left = 11.0 - 1.65 - 3.0;
+        let left = 12.0 - 1.8 - 4.0;
         let all = [
-            ("warm-up", 1.65),
+            ("warm-up", 1.8),
             ("cpu", left * 0.36 / 0.86),
             ("async", left * 0.14 / 0.86),
             ("baseline", left * 0.2 / 0.86),
             ("counters", 1.0),
             ("baseline again", left * 0.16 / 0.86),
+            ("deopts", 1.0),
             ("heap", 1.0),
             ("calls", 1.0),
         ];
-        check(11, None, None, &all);
+        check(12, None, None, &all);
+    }
+
+    #[test]
+    fn what_v8_optimises_is_watched_where_there_is_room_for_it() {
+        let has_deopts = |seconds| {
+            let planned = plan(Duration::from_secs(seconds), None, None, false).unwrap();
+            planned.iter().any(|phase| phase.name == DEOPTS)
+        };
+        assert!(has_deopts(12) && !has_deopts(11));
     }
 
     #[test]
@@ -238,7 +263,7 @@ mod tests {
             let samples = |index| recorders_in(&planned, index).contains(&RecorderKind::Cpu);
             assert_eq!((0..planned.len()).map(samples).collect::<Vec<_>>(), samples_in, "{phases:?}");
         }
-        check(None, &[true, true, true, false, false, false, false, false]);
+        check(None, &[true, true, true, false, false, false, false, false, false]);
         check(Some("baseline,cpu"), &[false, false, true]);
         assert!(
             recorders_in(&plan(Duration::from_secs(30), Some("baseline"), None, false).unwrap(), 0)
@@ -252,7 +277,10 @@ mod tests {
             let planned = plan(Duration::from_secs(30), phases, only, true).unwrap();
             planned.into_iter().map(|phase| phase.name).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(names(None, None), "warm-up cpu native async baseline counters baseline again heap calls");
+        assert_eq!(
+            names(None, None),
+            "warm-up cpu native async baseline counters baseline again deopts heap calls"
+        );
         assert_eq!(names(Some("baseline,native:5,cpu"), None), "warm-up baseline native cpu");
         assert_eq!(names(None, Some("native")), "warm-up native");
         assert_eq!(names(Some("baseline"), None), "warm-up native baseline");

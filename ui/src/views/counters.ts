@@ -1,14 +1,18 @@
-/** The counters section: what was counted per request, by kind and place, and the functions that are called most often. */
+/**
+ * The counters section: what was counted per request, by kind and place, the functions that are called most often, and those
+ * that V8 optimises again and again.
+ */
 import type { Context } from "../context.ts";
-import type { CounterPlace, CounterRow, Counters } from "../contract.ts";
+import type { CounterPlace, CounterRow, Counters, FunctionDeopts } from "../contract.ts";
 import { bytes, count, milliseconds, percent, seconds, significant } from "../logic/format.ts";
-import { functionLabel, keepStart } from "../logic/place.ts";
+import { functionLabel, keepEnd, keepStart } from "../logic/place.ts";
 import { S } from "../strings.ts";
 import { absent, h, note, table } from "./dom.ts";
 
 const MAX_ROWS = 40;
 const MAX_FUNCTIONS = 20;
 const MAX_PLACES = 2;
+const MAX_CAUSES = 3;
 
 export function counters(context: Context): HTMLElement {
   const { counters: counted } = context.report;
@@ -17,8 +21,8 @@ export function counters(context: Context): HTMLElement {
     { id: "counters", class: "part" },
     h("h2", {}, S.counters),
     ...(counted === null
-      ? [absent(S.countersNone, "slowpath run --phases counters,calls …")]
-      : [calls(context, counted), functions(context, counted)]),
+      ? [absent(S.countersNone, "slowpath run --phases counters,deopts,calls …")]
+      : [calls(context, counted), functions(context, counted), optimised(context, counted)]),
   );
 }
 
@@ -110,6 +114,53 @@ function functions({ showFunction }: Context, counted: Counters): HTMLElement | 
     h("h3", {}, S.mostCalled),
     note(S.callsSource(seconds(counted.calls_window_s), count(Math.round(counted.calls_requests)))),
     table(S.mostCalled, columns, rows),
+  );
+}
+
+/** Once is how it should be: those come first that were optimised more often. */
+function optimised(context: Context, counted: Counters): HTMLElement | null {
+  if (counted.deopts_window_s === 0) return null;
+  const again = counted.deopts.filter((row) => row.n_optimised + row.n_aborted > 1 || row.causes.length > 0);
+  const columns = [
+    { label: S.functionColumn },
+    { label: S.optimised, class: "figure" },
+    { label: S.givenUp, class: "figure" },
+    { label: S.heldThread, class: "figure" },
+    { label: S.thrownAwayBecause },
+    { label: S.place },
+  ];
+  const source = S.optimisedSource(seconds(counted.deopts_window_s));
+  const unplaced = counted.deopts_unplaced > 0 ? S.optimisedUnplaced(count(counted.deopts_unplaced)) : null;
+  return h(
+    "div",
+    { class: "wide" },
+    h("h3", {}, S.optimisedAgain),
+    note(source, " ", unplaced),
+    again.length === 0
+      ? note(S.optimisedNone)
+      : table(
+          S.optimisedAgain,
+          columns,
+          again.slice(0, MAX_FUNCTIONS).map((row) => optimisedRow(context, row)),
+        ),
+  );
+}
+
+function optimisedRow({ showFunction }: Context, row: FunctionDeopts): HTMLTableRowElement {
+  const causes = row.causes.slice(0, MAX_CAUSES).map((cause) => {
+    const at = cause.file === null ? "" : ` ${keepEnd(cause.file, 40)}:${cause.line}`;
+    return h("div", {}, `${count(cause.n)}× ${keepStart(cause.reason, 60)}`, h("span", { class: "source" }, at));
+  });
+  const open = { type: "button", class: "link name", onclick: () => showFunction(row.function_index) };
+  return h(
+    "tr",
+    {},
+    h("td", {}, h("button", open, keepStart(functionLabel(row.function), 60))),
+    h("td", { class: "figure" }, count(row.n_optimised)),
+    h("td", { class: "figure" }, row.n_aborted > 0 ? count(row.n_aborted) : "–"),
+    h("td", { class: "figure" }, milliseconds(row.held_ms)),
+    h("td", {}, ...(causes.length > 0 ? causes : ["–"])),
+    h("td", { class: "source" }, row.package ?? keepEnd(`${row.file}${row.line === null ? "" : `:${row.line}`}`, 48)),
   );
 }
 

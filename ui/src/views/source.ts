@@ -1,7 +1,7 @@
 /** The source of a function: own time by line, calls, deoptimisations; or what is missing and how to get it. */
 import type { Context } from "../context.ts";
 import type { CpuSelection } from "../logic/derive.ts";
-import { count } from "../logic/format.ts";
+import { count, seconds } from "../logic/format.ts";
 import type { FunctionDetails } from "../logic/function-details.ts";
 import { functionLabel, keepStart } from "../logic/place.ts";
 import { isGap, type SourceGap, type SourceLine, type SourceRow, sourceRows } from "../logic/source-view.ts";
@@ -17,7 +17,7 @@ export function sourceListing(context: Context, cpu: CpuSelection, fn: number, f
   const rows = sourceRows(cpu.profile, fn, found.callees);
   const title = h("h4", {}, S.source, " ", h("span", { class: "source" }, S.linesNote));
   if (!rows) return h("div", { class: "listing" }, title, noSource(context, cpu, fn));
-  const body = h("tbody", {}, ...rows.flatMap((row) => rowOf(context, cpu, row)));
+  const body = h("tbody", {}, ...rows.flatMap((row) => rowOf(context, cpu, row, fn)));
   return h(
     "div",
     { class: "listing" },
@@ -48,15 +48,15 @@ function noSource({ report }: Context, cpu: CpuSelection, fn: number): HTMLEleme
   return recorder?.why ? absent(S.noSourceBecause(recorder.why)) : absent(S.noSources, S.noSourcesHint);
 }
 
-function rowOf(context: Context, cpu: CpuSelection, row: SourceRow): HTMLTableRowElement[] {
-  return isGap(row) ? [gapRow(context, cpu, row)] : [lineRow(context, cpu, row)];
+function rowOf(context: Context, cpu: CpuSelection, row: SourceRow, fn: number): HTMLTableRowElement[] {
+  return isGap(row) ? [gapRow(context, cpu, row, fn)] : [lineRow(context, cpu, row, fn)];
 }
 
-function gapRow(context: Context, cpu: CpuSelection, gap: SourceGap): HTMLTableRowElement {
+function gapRow(context: Context, cpu: CpuSelection, gap: SourceGap, fn: number): HTMLTableRowElement {
   const n = count(gap.to - gap.from + 1);
   const cell = h("td", { colspan: 3 });
   const row = h("tr", { class: "gap" }, cell);
-  const unfold = () => row.replaceWith(...gap.lines.map((line) => lineRow(context, cpu, line)));
+  const unfold = () => row.replaceWith(...gap.lines.map((line) => lineRow(context, cpu, line, fn)));
   fill(
     cell,
     gap.lines.length === 0
@@ -66,10 +66,21 @@ function gapRow(context: Context, cpu: CpuSelection, gap: SourceGap): HTMLTableR
   return row;
 }
 
-function lineRow(context: Context, cpu: CpuSelection, row: SourceLine): HTMLTableRowElement {
+/** How often V8 optimised the function, where that was more than once. */
+function optimisedNote({ report }: Context, fn: number): HTMLElement | null {
+  const found = report.counters?.deopts.find((row) => row.function_index === fn);
+  const n = found ? found.n_optimised + found.n_aborted : 0;
+  if (!report.counters || n < 2) return null;
+  const span = seconds(report.counters.deopts_window_s);
+  return h("span", { class: "deopt" }, S.optimisedTimes(count(n), span));
+}
+
+function lineRow(context: Context, cpu: CpuSelection, row: SourceLine, fn: number): HTMLTableRowElement {
   const heat = h("td", { class: "heat" }, row.self_us > 0 && cpu.weight(row.self_us));
   heat.style.setProperty("--heat", `${(row.relative * 100).toFixed(1)}%`);
+  const again = row.line === cpu.profile.line[fn] ? optimisedNote(context, fn) : null;
   const notes = [
+    ...(again ? [again] : []),
     ...row.calls.map((call) =>
       h(
         "button",

@@ -7,6 +7,7 @@ mod cpu_hot_function;
 mod cpu_starved;
 mod deep_copy_per_request;
 mod delay_by_timer;
+mod deoptimisation_loop;
 mod documentation;
 mod event_loop_stall;
 mod event_loop_starved_by_microtasks;
@@ -101,6 +102,7 @@ pub static RULES: &[Rule] = &[
     wasm_hot::RULE,
     cpu_hot_function::RULE,
     cpu_hot_dependency::RULE,
+    deoptimisation_loop::RULE,
     gc_pressure::RULE,
     heap_growth::RULE,
     event_loop_starved_by_microtasks::RULE,

@@ -230,3 +230,27 @@ fn a_synchronous_write_that_logs_is_one_finding() {
     let drawing = drawing.counts(("console", "log"), 40.0, 0.0, 0.16, "work@14");
     check(&drawing, "blocked", &["sync-logging work app.js:12"]);
 }
+
+#[test]
+fn code_that_does_not_last_is_named_beside_the_time_that_it_costs() {
+    let looping = working().optimised("work", 12, (50.0, 900.0));
+    let found =
+        check(&looping, "cpu", &["cpu-hot-function work app.js:12", "deoptimisation-loop work app.js:12"]);
+    let finding = &found.diagnosis.findings[1];
+    assert!(finding.predicted_gain.is_none(), "what code that lasts would bring is not measured");
+    assert!(
+        finding.evidence.iter().any(|row| row.text.contains("6 times while it ran: wrong map")),
+        "{finding:#?}"
+    );
+}
+
+#[test]
+fn functions_that_are_optimised_once_or_in_a_burst_or_are_cold_are_no_loop() {
+    let hot = ["cpu-hot-function work app.js:12"];
+    check(&working().optimised("work", 3, (50.0, 900.0)), "cpu", &hot);
+    check(&working().optimised("work", 12, (50.0, 300.0)), "cpu", &hot);
+    let cold = Drawing::of(&format!("handle@3;work@12 60\nrare@40 3\n{}", flat(7))).load(100, 150.0);
+    check(&cold.optimised("rare", 12, (50.0, 900.0)), "cpu", &hot);
+    // Nothing tells which function of that name it is.
+    check(&working().optimised("elsewhere", 12, (50.0, 900.0)), "cpu", &hot);
+}

@@ -73,6 +73,8 @@ pub(crate) struct Drawing {
     pub(crate) counts: Vec<(&'static str, &'static str, f64, f64, f64, &'static str)>,
     /// Functions and their calls per request.
     pub(crate) calls: Vec<(&'static str, f64)>,
+    /// Functions, how often V8 optimised them, and from when to when, ms.
+    pub(crate) optimised: Vec<(&'static str, u64, (f64, f64))>,
     /// What requests ran and waited for.
     pub(crate) followed: Option<AsyncLog>,
     /// Windows of the heap recorder.
@@ -108,6 +110,7 @@ impl Drawing {
             has_system: true,
             counts: Vec::new(),
             calls: Vec::new(),
+            optimised: Vec::new(),
             followed: None,
             heap: Vec::new(),
             heap_rises: 0.0,
@@ -266,6 +269,12 @@ impl Drawing {
     /// Each request calls a function so often.
     pub(crate) fn calls(mut self, function: &'static str, per_request: f64) -> Self {
         self.calls.push((function, per_request));
+        self
+    }
+
+    /// V8 optimises a function so often, the first and the last time at these ms of a second.
+    pub(crate) fn optimised(mut self, function: &'static str, n: u64, from_to_ms: (f64, f64)) -> Self {
+        self.optimised.push((function, n, from_to_ms));
         self
     }
 

@@ -4,10 +4,10 @@ use crate::drawing::{Drawing, Hold, PHASES, PID, Thread, at};
 use crate::stacks::{PER_SECOND, second, segment};
 use hdrhistogram::Histogram;
 use slowpath_profile::recording::{
-    CallCounts, CallSite, CounterRecord, Ended, Event, FORMAT_VERSION, GcPause, HeapUse, Layout,
-    LoadInterval, LoadPlanInfo, LoopSecond, Machine, MachineCpu, Manifest, PlaceShare, ProcessHello,
-    ProcessRecord, ProcessSample, RecorderState, ScriptCalls, SiteFrame, StallWindow, SystemSample,
-    TaskSample, ThreadCpu, TimedEvent, Total,
+    CallCounts, CallSite, CounterRecord, DeoptCause, DeoptCounts, Ended, Event, FORMAT_VERSION, GcPause,
+    HeapUse, Layout, LoadInterval, LoadPlanInfo, LoopSecond, Machine, MachineCpu, Manifest,
+    OptimisedFunction, PlaceShare, ProcessHello, ProcessRecord, ProcessSample, RecorderState, ScriptCalls,
+    SiteFrame, StallWindow, SystemSample, TaskSample, ThreadCpu, TimedEvent, Total,
 };
 use slowpath_profile::{Nanos, Recording, SECOND};
 use std::collections::BTreeMap;
@@ -159,6 +159,22 @@ impl Drawing {
             records.push(CounterRecord { t: at(26.0), from: at(25.0), calls, ..CounterRecord::default() });
             let totals = vec![Total("request".into(), String::new(), rate as u64, 0.0, 0.0, 0.0)];
             records.push(CounterRecord { t: at(26.0), from: at(25.0), totals, ..CounterRecord::default() });
+        }
+        if !self.optimised.is_empty() {
+            let functions = self.optimised.iter().map(|&(name, optimised, (first_ms, last_ms))| {
+                let causes = vec![DeoptCause("eager".into(), "wrong map".into(), None, optimised / 2)];
+                let name = name.to_owned();
+                OptimisedFunction {
+                    name,
+                    optimised,
+                    first_ms,
+                    last_ms,
+                    causes,
+                    ..OptimisedFunction::default()
+                }
+            });
+            let deopts = Some(DeoptCounts { ms: 1000.0, n_other: 0, functions: functions.collect() });
+            records.push(CounterRecord { t: at(25.0), from: at(24.0), deopts, ..CounterRecord::default() });
         }
         if records.is_empty() { BTreeMap::new() } else { BTreeMap::from([(PID, records)]) }
     }

@@ -1,5 +1,5 @@
 //! The counter log: what the counters recorder of one Node process counted, about one line a second and thread, and the
-//! calls of functions of the calls phase.
+//! calls of functions of the calls phase, and what V8 optimised in the deopts phase.
 
 use crate::Nanos;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,9 @@ pub struct CounterRecord {
     /// Calls of functions, in the one line of the calls phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls: Option<CallCounts>,
+    /// What V8 optimised and threw away, in the one line of the deopts phase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deopts: Option<DeoptCounts>,
 }
 
 /// All calls of one kind and key.
@@ -113,3 +116,63 @@ pub struct ScriptCalls {
     /// `(name, start, end, calls)`; offsets in UTF-16 units.
     pub functions: Vec<(String, u32, u32, u64)>,
 }
+
+/// Functions that V8 optimised, and threw the code of away.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeoptCounts {
+    /// Length of the window, ms.
+    pub ms: f64,
+    /// What was left out for want of room.
+    #[serde(default)]
+    pub n_other: u64,
+    /// Those optimised or thrown away most often first.
+    pub functions: Vec<OptimisedFunction>,
+}
+
+/// How often V8 optimised one function in one thread, and threw its code away.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct OptimisedFunction {
+    /// Its name; empty where it has none.
+    pub name: String,
+    /// A place in it, where V8 tells one.
+    pub at: Option<DeoptPosition>,
+    /// How often it was optimised, to run from its next call on.
+    pub optimised: u64,
+    /// How often it was optimised, to go on in the middle of a loop.
+    pub replaced: u64,
+    /// How often that was given up, because what the code would have relied on had changed.
+    pub aborted: u64,
+    /// What optimising took of the thread's own time, ms; the rest of it goes on beside.
+    pub held_ms: f64,
+    /// First time that anything of this happened, ms since the start of the window.
+    pub first_ms: f64,
+    /// Last time.
+    pub last_ms: f64,
+    /// Why its code was thrown away while it ran, most frequent first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<DeoptCause>,
+}
+
+/// One reason why code was thrown away while it ran.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeoptCause(
+    /// `eager`, `soft` (both: an assumption failed), `lazy` (another piece of code changed what it relied on).
+    pub String,
+    /// V8's words for the assumption.
+    pub String,
+    /// Where it failed: in the function or in one inlined into it; where V8 tells.
+    pub Option<DeoptPosition>,
+    /// Times.
+    pub u64,
+);
+
+/// A place in a script.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeoptPosition(
+    /// URL.
+    pub String,
+    /// Line, from 1.
+    pub u32,
+    /// Column, from 1.
+    pub u32,
+);

@@ -22,7 +22,8 @@ pub use async_log::{
     FollowedRequest, HooksSide, RawRequest, RawSlice, Slice, read_async_log,
 };
 pub use counter_log::{
-    CallCounts, CallSite, CounterRecord, PlaceShare, ScriptCalls, SiteFrame, Total, UNKNOWN_SITE,
+    CallCounts, CallSite, CounterRecord, DeoptCause, DeoptCounts, DeoptPosition, OptimisedFunction,
+    PlaceShare, ScriptCalls, SiteFrame, Total, UNKNOWN_SITE,
 };
 pub use cpu_log::{CpuLogReader, CpuLogWriter, CpuSegment};
 pub use heap_log::{CollectionSum, HeapFrame, HeapNode, HeapRecord, HeapSeen, SampledHeap};

@@ -87,3 +87,18 @@ fn redis_commands_one_after_the_other_are_named() {
     let redis = RedisServer::start();
     undisturbed(|| check_with("redis-chatter.js", "redis-chatter", "readAccounts", Some(redis.port)));
 }
+
+#[test]
+fn code_that_v8_throws_away_for_each_request_is_named() {
+    undisturbed(|| {
+        let (program, rule) = ("changing-prototype.js", "deoptimisation-loop");
+        let run = |fixed: &str| {
+            let run = Invocation::run().cwd(app("plain")).load("/", "8").env("FIXED", fixed);
+            let run = run.args(["-c", "10", "--phases", "cpu,baseline,deopts:2"]).target(["node", program]);
+            run.finish().expect_code(0).report()
+        };
+        run("").blames(rule, &planted("plain", program, "weigh"));
+        let healthy = run("1");
+        assert!(healthy.findings(rule).is_empty(), "`{rule}` fires on the twin:\n{}", healthy.summary());
+    });
+}
