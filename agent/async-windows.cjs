@@ -98,10 +98,13 @@ class Windows {
     this.durationMs = 0;
     this.squaredMs = 0;
     this.nBegunOrEnded = 0;
+    /** Whether any request has come: a thread that gets none pays for no hooks. */
+    this.hasRequests = false;
   }
 
   /** A request has come. */
   requestBegan() {
+    this.hasRequests = true;
     this.nBegunOrEnded += 1;
   }
 
@@ -181,7 +184,7 @@ class Windows {
 
   /** Whether a window may open: all windows, that one included, then cost no more than they may. @param {number} t */
   shallOpen(t) {
-    if (this.isOpen || t < this.pauseUntil) return false;
+    if (this.isOpen || !this.hasRequests || t < this.pauseUntil) return false;
     this.account(t);
     if (this.isFree() || (!this.isPrimed && t < this.settledAt)) return true;
     const { on, off } = this;
