@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(names("--load http://127.0.0.1:1/ -d 20", Some("cpu")), "warm-up cpu");
         assert_eq!(
             names("--load http://127.0.0.1:1/", None),
-            "warm-up cpu async baseline counters baseline again heap calls"
+            "warm-up cpu async baseline counters baseline again deopts heap calls"
         );
         assert_eq!(
             names("--load http://127.0.0.1:1/ --phases baseline,cpu", Some("cpu")),
