@@ -45,32 +45,19 @@ fn compressed(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn recording(segments: Vec<slowpath_profile::recording::CpuSegment>) -> Recording {
-    Recording {
-        layout: Layout::new(DIRECTORY.path()),
-        manifest: Manifest {
-            format_version: 1,
-            slowpath_version: String::new(),
-            start: slowpath_profile::Nanos(0),
-            started_at: String::new(),
-            command: Vec::new(),
-            cwd: "/srv".into(),
-            title: String::new(),
-            load: None,
-            phases: Vec::new(),
-            cpu_interval_us: 1000,
-            machine: Machine::default(),
-        },
-        project: None,
-        events: Vec::new(),
-        load: Vec::new(),
-        system: Vec::new(),
-        processes: BTreeMap::new(),
-        counters: BTreeMap::new(),
-        cpu: BTreeMap::from([((1, 0), ThreadCpu { segments })]),
-        asynchronous: BTreeMap::new(),
-        sources: Vec::new(),
-        native: None,
-        damage: Vec::new(),
-        file_bytes: BTreeMap::new(),
-    }
+    let manifest = Manifest {
+        format_version: 1,
+        slowpath_version: String::new(),
+        start: slowpath_profile::Nanos(0),
+        started_at: String::new(),
+        command: Vec::new(),
+        cwd: "/srv".into(),
+        title: String::new(),
+        load: None,
+        phases: Vec::new(),
+        cpu_interval_us: 1000,
+        machine: Machine::default(),
+    };
+    let cpu = BTreeMap::from([((1, 0), ThreadCpu { segments })]);
+    Recording { cpu, ..Recording::empty(Layout::new(DIRECTORY.path()), manifest) }
 }

@@ -96,6 +96,27 @@ pub enum RecordingError {
 }
 
 impl Recording {
+    /// A recording of `manifest` in which nothing was recorded.
+    pub fn empty(layout: Layout, manifest: Manifest) -> Self {
+        Self {
+            layout,
+            manifest,
+            project: None,
+            events: Vec::new(),
+            load: Vec::new(),
+            system: Vec::new(),
+            processes: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            heap: BTreeMap::new(),
+            cpu: BTreeMap::new(),
+            asynchronous: BTreeMap::new(),
+            sources: Vec::new(),
+            native: None,
+            damage: Vec::new(),
+            file_bytes: BTreeMap::new(),
+        }
+    }
+
     /// Reads the recording in `dir`. Lines and pieces that a crash cut are named in `damage`.
     pub fn open(dir: &Path) -> Result<Self, RecordingError> {
         let layout = Layout::new(dir);
@@ -114,23 +135,8 @@ impl Recording {
             damage.push("`sources.jsonl.gz` ends in the middle of a source".into());
         }
         let project = read_project(&layout, &mut damage)?;
-        let mut recording = Self {
-            sources,
-            project,
-            manifest,
-            events,
-            load,
-            system,
-            processes: BTreeMap::new(),
-            counters: BTreeMap::new(),
-            heap: BTreeMap::new(),
-            cpu: BTreeMap::new(),
-            native: None,
-            asynchronous: BTreeMap::new(),
-            damage,
-            file_bytes: BTreeMap::new(),
-            layout,
-        };
+        let mut recording =
+            Self { project, events, load, system, sources, damage, ..Self::empty(layout, manifest) };
         recording.read_process_files()?;
         recording.read_native()?;
         Ok(recording)
