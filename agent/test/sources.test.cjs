@@ -10,12 +10,12 @@ describe('sources', { concurrency: 4, timeout: 60_000 }, () => {
   it('hands out the text that runs, its source map and where its functions are', async (t) => {
     const collector = await Collector.listen(t);
     const inner = 'function inner(n) {\n  return n + 1;\n}';
-    const text = `${WAIT_FOR_STDIN}\n${inner}\nconst outer = (n) => inner(n);\nouter(1);\nconsole.log('ready');\n//# sourceMappingURL=t.js.map\n`;
+    const text = `${WAIT_FOR_STDIN}\n${inner}\nconst outer = (n) => inner(n);\nsetInterval(outer, 50, outer(1));\nconsole.log('ready');\n//# sourceMappingURL=t.js.map\n`;
     const file = collector.file('t.js', text);
     const url = pathToFileURL(file).href;
     const { said, child, end } = collector.start([file]);
     const target = await collector.connection();
-    // V8 knows of a function from its first call on.
+    // V8 knows of a function from its first call on, and for as long as something holds it.
     while (!said.stdout.includes('ready')) await new Promise((resolve) => child.stdout?.once('data', resolve));
     const reply = await target.command('sources', '', { urls: ['file:///nowhere.js', url] });
     assert.strictEqual(reply.ok, true);
