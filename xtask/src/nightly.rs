@@ -1,5 +1,5 @@
-//! What takes too long for every change: what `slowpath export` writes in other tools' own parsers, and each fuzz target for a
-//! while.
+//! What takes too long for every change, or depends on V8's mood: what `slowpath export` writes in other tools' own parsers,
+//! end-to-end tests that are left out otherwise, and each fuzz target for a while.
 
 use crate::{setup, shell};
 use anyhow::{Context as _, Result, bail};
@@ -11,9 +11,10 @@ const DEFAULT_SECONDS: u32 = 60;
 /// An input that takes longer is a finding: the targets parse kilobytes.
 const LONGEST_INPUT_S: u32 = 10;
 
-/// Opens exports in other tools, and runs every fuzz target.
+/// Opens exports in other tools, runs the tests that are left out otherwise, and every fuzz target.
 pub(crate) fn all(arguments: &[String]) -> Result<()> {
     exports_elsewhere()?;
+    shell::cargo(&["nextest", "run", "--locked", "--package", "slowpath", "--run-ignored", "only"])?;
     fuzz(arguments)
 }
 

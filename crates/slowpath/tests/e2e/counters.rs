@@ -89,6 +89,7 @@ fn redis_commands_one_after_the_other_are_named() {
 }
 
 #[test]
+#[ignore = "V8 comes to terms with the program in some runs; nightly tries it"]
 fn code_that_v8_throws_away_for_each_request_is_named() {
     undisturbed(|| {
         let (program, rule) = ("changing-prototype.js", "deoptimisation-loop");
