@@ -201,10 +201,10 @@ fn finding(
         "{name} builds anew for each request what could be kept: {} of the busy time",
         percent(share)
     );
+    let kept = if line.is_some() { "it".to_owned() } else { format!("what {} builds", what.trim_end()) };
     let advice = format!(
-        "In {name} at {}{at}: build {}once and keep it, if it does not depend on the request.",
-        place(row),
-        what
+        "In {name} at {}{at}: keep {kept} instead of building it for each request, if it does not depend on the request.",
+        place(row)
     );
     let mut finding = of_cost(
         facts,
