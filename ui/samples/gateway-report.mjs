@@ -329,7 +329,7 @@ export function gatewayReport() {
     cpu_owners: {
       on_stack_share: 0.62,
       owned_share: 0.94,
-      begun: [{ function_index: functions.find((row) => row.name === "renderRules").function_index, share: 0.21 }],
+      begun: [{ ...placeOf(functions.find((row) => row.name === "renderRules")), share: 0.21 }],
     },
     timeline: {
       duration_s: 60,
@@ -553,4 +553,8 @@ function checklistOf() {
       "gc",
     ]),
   ];
+}
+
+function placeOf({ function_index, name, file, line }) {
+  return { function_index, function: name, file, line };
 }

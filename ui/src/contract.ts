@@ -184,7 +184,7 @@ export interface CpuOwners {
   on_stack_share: number;
   /** The same, with what application functions began and awaited. */
   owned_share: number;
-  begun: { function_index: number; share: number }[];
+  begun: { function_index: number; function: string; file: string; line: number | null; share: number }[];
 }
 
 /** CPU time of all sampled threads, by thread and by what it went to. */

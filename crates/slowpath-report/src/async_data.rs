@@ -7,6 +7,7 @@ use slowpath_analysis::{
     AsyncMeasure, AsyncSite, Charges, Composition, Measurements, Row, RowKind, WaitPlace,
 };
 use slowpath_profile::Nanos;
+use slowpath_profile::tables::Profile;
 
 /// Rows of a composition; the rest is one row, so that they still add up.
 const MAX_ROWS: usize = 12;
@@ -146,11 +147,14 @@ pub struct CpuOwnersData {
 #[derive(Debug, Clone, Serialize)]
 pub struct BegunData {
     pub function_index: u32,
+    pub function: String,
+    pub file: String,
+    pub line: Option<u32>,
     pub share: f64,
 }
 
 /// Returns who owns busy time; `None` where the async phase tells nothing.
-pub(crate) fn cpu_owners(charges: &Charges) -> Option<CpuOwnersData> {
+pub(crate) fn cpu_owners(profile: &Profile, charges: &Charges) -> Option<CpuOwnersData> {
     let begun: f64 = charges.begun.iter().map(|(_, share)| share).sum();
     (begun > 0.0).then(|| CpuOwnersData {
         on_stack_share: charges.owned_share - begun,
@@ -159,7 +163,17 @@ pub(crate) fn cpu_owners(charges: &Charges) -> Option<CpuOwnersData> {
             .begun
             .iter()
             .take(MAX_OWNERS)
-            .map(|(function, share)| BegunData { function_index: function.0, share: *share })
+            .map(|(id, share)| {
+                // It may never have been sampled itself: then no other table of the report has its name.
+                let function = profile.functions.get(*id);
+                BegunData {
+                    function_index: id.0,
+                    function: function.name.clone(),
+                    file: function.file.clone(),
+                    line: (function.line > 0).then_some(function.line),
+                    share: *share,
+                }
+            })
             .collect(),
     })
 }

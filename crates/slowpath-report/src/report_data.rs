@@ -106,7 +106,7 @@ pub(crate) fn build(
         memory: memory(profile, m),
         timeline: timeline(profile, m),
         requests: async_data(m),
-        cpu_owners: cpu_owners(&m.charges),
+        cpu_owners: cpu_owners(profile, &m.charges),
     }
 }
 

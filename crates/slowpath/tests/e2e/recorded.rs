@@ -95,12 +95,11 @@ impl Recorded {
         let is_at = |row: &Value, at: &Planted| {
             row["name"] == at.function.as_str() && row["file"] == at.file.as_str() && row["line"] == at.line
         };
-        let named: Vec<&Value> = rows.iter().filter(|row| planted.iter().any(|at| is_at(row, at))).collect();
-        let charged: f64 = named.iter().map(|row| number(row, "charged_s")).sum();
+        let is_named = |row: &&Value| planted.iter().any(|at| is_at(row, at));
+        let charged: f64 = rows.iter().filter(is_named).map(|row| number(row, "charged_s")).sum();
         let begun = self.json["cpu_owners"]["begun"].as_array().into_iter().flatten();
-        let is_named =
-            |owner: &&Value| named.iter().any(|row| row["function_index"] == owner["function_index"]);
-        charged / busy + begun.filter(is_named).map(|owner| number(owner, "share")).sum::<f64>()
+        let is_owner = |row: &&Value| planted.iter().any(|at| at.is_at(row));
+        charged / busy + begun.filter(is_owner).map(|owner| number(owner, "share")).sum::<f64>()
     }
 
     /// Checks that some functions are given nine tenths of the busy time at their places.
