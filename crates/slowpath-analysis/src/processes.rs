@@ -73,12 +73,17 @@ pub(crate) fn measure(recording: &Recording, profile: &Profile, phases: &Phases)
         .map(|(pid, samples)| {
             let hello = hellos.get(&pid).copied();
             let ppid = hello.map(|h| h.ppid).or_else(|| samples.first().map(|(_, p)| p.ppid)).unwrap_or(0);
-            // The last name counts: package managers are called `node` until they have set their title.
             let name = samples.last().map(|(_, process)| process.name.clone()).unwrap_or_default();
+            // Package managers are called `node` before they have set their title, or always: the command line has their name.
+            let mut names: Vec<&str> = samples.iter().map(|(_, process)| process.name.as_str()).collect();
+            if launched(recording) == Some(pid) {
+                names.extend(recording.manifest.command.first().and_then(|path| path.rsplit('/').next()));
+            }
+            let manages = names.iter().any(|name| is_package_manager(name));
             ProcessMeasure {
                 pid,
                 ppid,
-                role: role(hello, &name, Some(pid) == first_node, hellos.contains_key(&ppid)),
+                role: role(hello, manages, Some(pid) == first_node, hellos.contains_key(&ppid)),
                 command: hello.map_or(name, |hello| hello.argv.join(" ")),
                 node: hello.map(|hello| hello.node.clone()),
                 threads: threads(recording, profile, phases, pid, hello, &samples),
@@ -97,15 +102,25 @@ fn first_hello(recording: &Recording, pid: u32) -> Option<Nanos> {
     hello.map(|timed| timed.t)
 }
 
-fn role(hello: Option<&ProcessHello>, name: &str, is_first_node: bool, parent_is_node: bool) -> String {
+fn launched(recording: &Recording) -> Option<u32> {
+    let pid = |event: &Event| match event {
+        Event::Launched { pid } => Some(*pid),
+        _ => None,
+    };
+    recording.events.iter().find_map(|timed| pid(&timed.event))
+}
+
+fn is_package_manager(name: &str) -> bool {
+    ["npm", "npx", "pnpm", "yarn", "corepack"].iter().any(|manager| name.starts_with(manager))
+}
+
+fn role(hello: Option<&ProcessHello>, manages: bool, is_first_node: bool, parent_is_node: bool) -> String {
     match hello {
         Some(ProcessHello { cluster_worker: Some(id), .. }) => format!("cluster worker {id}"),
         Some(_) if is_first_node => "main".into(),
         Some(_) if parent_is_node => "forked child".into(),
         Some(_) => "node".into(),
-        None if ["npm", "npx", "pnpm", "yarn", "corepack"].iter().any(|pm| name.starts_with(pm)) => {
-            "package manager".into()
-        }
+        None if manages => "package manager".into(),
         None => "other".into(),
     }
 }

@@ -6,6 +6,7 @@ use crate::load::{
     CheckOptions, LoadCommandOptions, MergeOptions, PacingOptions, RequestOptions, TransportOptions,
 };
 use crate::mock_command::{MockOptions, MockUpstreamOptions};
+use crate::phase_plan::Besides;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use slowpath_capture::CpuSampling;
 use std::path::PathBuf;
@@ -135,6 +136,13 @@ pub(crate) struct LoadOptions {
     pub(crate) checks: CheckOptions,
 }
 
+impl SessionOptions {
+    /// Returns the phases that were asked for besides those of the plan.
+    pub(crate) fn besides(&self) -> Besides {
+        Besides { native: self.native, deopts: self.deopts }
+    }
+}
+
 impl LoadOptions {
     /// Returns how long the load runs.
     pub(crate) fn duration(&self) -> Duration {
@@ -164,6 +172,9 @@ pub(crate) struct SessionOptions {
     /// Record native stacks as well: V8, C++ and the kernel below JavaScript, in a phase of their own
     #[arg(long)]
     pub(crate) native: bool,
+    /// Have V8 tell which functions it optimises again and again, and why, in a phase of its own; changes V8's flags for that
+    #[arg(long)]
+    pub(crate) deopts: bool,
     /// Distance between CPU samples in microseconds, or `auto`: 1000, wider where that would cost over 3 % of a core
     #[arg(long, default_value = "auto", value_name = "US", value_parser = parse_cpu_interval)]
     pub(crate) cpu_interval: CpuSampling,

@@ -142,10 +142,10 @@ fn phases(
     let planned = session.phases.as_deref();
     if url.is_some() {
         let only = session.only.as_deref().or(if planned.is_none() { only } else { None });
-        let phases = phase_plan::plan(options.load.duration(), planned, only, session.native)?;
+        let phases = phase_plan::plan(options.load.duration(), planned, only, session.besides())?;
         return Ok((phases, Ending::LastPhase));
     }
-    if planned.is_some() || session.only.is_some() {
+    if planned.is_some() || session.only.is_some() || session.deopts {
         return Err(usage(
             "phases were asked for, but without load there is one, until the recording ends",
             "pass `--load URL`, or use `slowpath run`",
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(names("--load http://127.0.0.1:1/ -d 20", Some("cpu")), "warm-up cpu");
         assert_eq!(
             names("--load http://127.0.0.1:1/", None),
-            "warm-up cpu async baseline counters baseline again deopts heap calls"
+            "warm-up cpu async baseline counters baseline again heap calls"
         );
         assert_eq!(
             names("--load http://127.0.0.1:1/ --phases baseline,cpu", Some("cpu")),

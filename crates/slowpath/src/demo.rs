@@ -3,7 +3,7 @@
 use crate::cli::DemoOptions;
 use crate::exit_code::{ExitCode, explained};
 use crate::native_phase::NativePlan;
-use crate::phase_plan;
+use crate::phase_plan::{self, Besides};
 use crate::run_command::{Prepared, run_prepared};
 use crate::session::{Ending, SessionPlan};
 use crate::summaries::Summary;
@@ -66,7 +66,7 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
         title: if options.fixed { "demo-gateway-fixed" } else { "demo-gateway" }.into(),
         shown_url: Some(url),
         load: Some(load),
-        phases: phase_plan::plan(options.duration, None, None, false)?,
+        phases: phase_plan::plan(options.duration, None, None, Besides::default())?,
         ending: Ending::LastPhase,
         summary: Summary::Verdict,
     };

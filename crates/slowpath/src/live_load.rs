@@ -5,6 +5,14 @@ use slowpath_load::Interval;
 use slowpath_profile::recording::{JsonLines, Layout};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A window in which requests are followed, or work is counted per request, is this many times the median latency, if that
+/// is not too long.
+const LATENCIES_IN_A_WINDOW: f64 = 2.5;
+/// And sees so many requests, if that is not too long.
+const REQUESTS_IN_A_WINDOW: f64 = 30.0;
+const LONGEST_WINDOW: Duration = Duration::from_secs(5);
 
 /// What the terminal shows of the load.
 #[derive(Debug, Clone, Copy, Default)]
@@ -13,6 +21,17 @@ pub(crate) struct LoadReading {
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
     pub(crate) n_errors: u64,
+}
+
+impl LoadReading {
+    /// Returns how long work must be counted at this load to be told per request.
+    pub(crate) fn window_per_request(&self) -> Duration {
+        let latencies = self.p50_ms / 1e3 * LATENCIES_IN_A_WINDOW;
+        let requests = REQUESTS_IN_A_WINDOW / self.requests_per_second.max(0.1);
+        // A loop that is held for long hears late that it is to count.
+        let needed = latencies.max(requests).max(self.p99_ms / 1e3);
+        LONGEST_WINDOW.min(Duration::from_secs_f64(needed))
+    }
 }
 
 /// Sums of the phase under way, and the last second.
@@ -71,5 +90,24 @@ fn reading(interval: &Interval) -> LoadReading {
         p50_ms: interval.latency.value_at_quantile(0.5) as f64 / 1e3,
         p99_ms: interval.latency.value_at_quantile(0.99) as f64 / 1e3,
         n_errors: interval.errors.values().sum(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_requests_are_counted_for_longer_but_not_for_ever() {
+        let check = |requests_per_second, p50_ms, p99_ms, expected: f64| {
+            let load = LoadReading { requests_per_second, p50_ms, p99_ms, n_errors: 0 };
+            let window = load.window_per_request().as_secs_f64();
+            assert!((window - expected).abs() < 1e-9, "{load:?}: {window} s");
+        };
+        check(1000.0, 10.0, 30.0, 0.03);
+        check(100.0, 800.0, 900.0, 2.0);
+        check(100.0, 10.0, 3000.0, 3.0);
+        check(10.0, 10.0, 20.0, 3.0);
+        check(0.0, 30_000.0, 60_000.0, 5.0);
     }
 }

@@ -16,14 +16,14 @@ const WARM_UP: (f64, f64, f64) = (0.15, 1.0, 6.0);
 
 /// The phases of a full run, with their weight in what the warm-up leaves.
 ///
-/// The heap phase collects the whole heap twice, which no phase whose latency is quoted should have. Counting calls of functions comes last: V8 optimises less while it is on, and takes a second or two to catch up. What V8 throws away is watched before both, when nothing has disturbed it for a while.
+/// The heap phase collects the whole heap twice, which no phase whose latency is quoted should have. Counting calls of functions
+/// comes last: V8 optimises less while it is on, and takes a second or two to catch up.
 const FULL: &[(&str, f64)] = &[
     ("cpu", 0.36),
     ("async", 0.14),
     ("baseline", 0.2),
     ("counters", 0.08),
     ("baseline again", 0.16),
-    (DEOPTS, 0.05),
     ("heap", 0.08),
     ("calls", 0.06),
 ];
@@ -34,16 +34,15 @@ const SHORT: &[&str] = &["cpu", "baseline", "baseline again"];
 /// Time after the warm-up from which on a run is long enough for every phase: the cpu phase then has its two seconds.
 const FULL_FROM_SECONDS: f64 = 8.0;
 
-/// The phase in which V8 tells what it optimises, and the time after the warm-up from which on there is room for it beside the
-/// others.
-const DEOPTS: &str = "deopts";
-const DEOPTS_FROM_SECONDS: f64 = 10.0;
-
 /// The phase of native stacks, which must be asked for: it comes after the cpu phase.
 pub(crate) const NATIVE: &str = "native";
 
-/// Its weight among those of a full run.
-const NATIVE_WEIGHT: f64 = 0.25;
+/// The phase in which V8 tells what it optimises, which must be asked for: it changes V8's flags, and a V8 that cannot open its
+/// trace ends the process. It comes before what disturbs V8, the heap and calls phases.
+const DEOPTS: &str = "deopts";
+
+/// The phases that must be asked for, with their weight among those of a full run.
+const ON_REQUEST: &[(&str, f64)] = &[(NATIVE, 0.25), (DEOPTS, 0.06)];
 
 /// Shortest phase: one piece of the CPU profile.
 const MIN_SECONDS: f64 = 1.0;
@@ -82,12 +81,21 @@ fn recorders_of(phase: &str) -> &'static [RecorderKind] {
     }
 }
 
-/// Plans the phases of a run, warm-up first. With `native` that phase is among them, if it is not planned anyway.
+/// Phases that were asked for besides those of the plan.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Besides {
+    /// Native stacks.
+    pub(crate) native: bool,
+    /// What V8 optimises and throws away.
+    pub(crate) deopts: bool,
+}
+
+/// Plans the phases of a run, warm-up first. What was asked for `besides` is among them, if it is not planned anyway.
 pub(crate) fn plan(
     duration: Duration,
     phases: Option<&str>,
     only: Option<&str>,
-    native: bool,
+    besides: Besides,
 ) -> anyhow::Result<Vec<PhasePlan>> {
     let total = duration.as_secs_f64();
     if total < 2.0 * MIN_SECONDS {
@@ -104,17 +112,18 @@ pub(crate) fn plan(
         (None, None) if total - warm_up < FULL_FROM_SECONDS => {
             SHORT.iter().map(|name| ((*name).to_owned(), None)).collect()
         }
-        (None, None) => {
-            let has_room = |name: &str| name != DEOPTS || total - warm_up >= DEOPTS_FROM_SECONDS;
-            FULL.iter()
-                .filter(|(name, _)| has_room(name))
-                .map(|(name, _)| ((*name).to_owned(), None))
-                .collect()
-        }
+        (None, None) => FULL.iter().map(|(name, _)| ((*name).to_owned(), None)).collect(),
     };
-    if native && wanted.iter().all(|(name, _)| name != NATIVE) {
-        let after_cpu = wanted.iter().position(|(name, _)| name == "cpu").map_or(0, |at| at + 1);
+    let place = |wanted: &[(String, Option<f64>)], names: &[&str]| {
+        wanted.iter().position(|(name, _)| names.contains(&name.as_str()))
+    };
+    if besides.native && place(&wanted, &[NATIVE]).is_none() {
+        let after_cpu = place(&wanted, &["cpu"]).map_or(0, |at| at + 1);
         wanted.insert(after_cpu, (NATIVE.into(), None));
+    }
+    if besides.deopts && place(&wanted, &[DEOPTS]).is_none() {
+        let before_heap = place(&wanted, &["heap", "calls"]).unwrap_or(wanted.len());
+        wanted.insert(before_heap, (DEOPTS.into(), None));
     }
     let given: f64 = wanted.iter().filter_map(|(_, seconds)| *seconds).sum();
     let open: Vec<&str> =
@@ -167,7 +176,7 @@ fn parse_phase(text: &str) -> anyhow::Result<(String, Option<f64>)> {
 }
 
 fn phases_and_weights() -> impl Iterator<Item = (&'static str, f64)> {
-    FULL.iter().copied().chain([(NATIVE, NATIVE_WEIGHT)])
+    FULL.iter().chain(ON_REQUEST).copied()
 }
 
 /// Takes the native phase out, where it is not permitted; `None` where only the warm-up would be left.
@@ -190,7 +199,7 @@ mod tests {
     use super::*;
 
     fn check(seconds: u64, phases: Option<&str>, only: Option<&str>, expected: &[(&str, f64)]) {
-        let planned = plan(Duration::from_secs(seconds), phases, only, false).unwrap();
+        let planned = plan(Duration::from_secs(seconds), phases, only, Besides::default()).unwrap();
         let found: Vec<_> = planned.iter().map(|phase| (phase.name.as_str(), phase.seconds)).collect();
         assert_eq!(found.len(), expected.len(), "{found:?}");
         for (found, expected) in found.iter().zip(expected) {
@@ -203,21 +212,20 @@ mod tests {
     fn a_full_run_divides_what_the_warm_up_leaves() {
         let all = [
             ("warm-up", 4.5),
-            ("cpu", 25.5 * 0.36 / 1.13),
-            ("async", 25.5 * 0.14 / 1.13),
-            ("baseline", 25.5 * 0.2 / 1.13),
-            ("counters", 25.5 * 0.08 / 1.13),
-            ("baseline again", 25.5 * 0.16 / 1.13),
-            ("deopts", 25.5 * 0.05 / 1.13),
-            ("heap", 25.5 * 0.08 / 1.13),
-            ("calls", 25.5 * 0.06 / 1.13),
+            ("cpu", 25.5 * 0.36 / 1.08),
+            ("async", 25.5 * 0.14 / 1.08),
+            ("baseline", 25.5 * 0.2 / 1.08),
+            ("counters", 25.5 * 0.08 / 1.08),
+            ("baseline again", 25.5 * 0.16 / 1.08),
+            ("heap", 25.5 * 0.08 / 1.08),
+            ("calls", 25.5 * 0.06 / 1.08),
         ];
         check(30, None, None, &all);
     }
 
     #[test]
     fn no_phase_is_shorter_than_a_second_and_the_longer_ones_make_room() {
-        let left = 12.0 - 1.8 - 4.0;
+        let left = 12.0 - 1.8 - 3.0;
         let all = [
             ("warm-up", 1.8),
             ("cpu", left * 0.36 / 0.86),
@@ -225,7 +233,6 @@ mod tests {
             ("baseline", left * 0.2 / 0.86),
             ("counters", 1.0),
             ("baseline again", left * 0.16 / 0.86),
-            ("deopts", 1.0),
             ("heap", 1.0),
             ("calls", 1.0),
         ];
@@ -233,12 +240,15 @@ mod tests {
     }
 
     #[test]
-    fn what_v8_optimises_is_watched_where_there_is_room_for_it() {
-        let has_deopts = |seconds| {
-            let planned = plan(Duration::from_secs(seconds), None, None, false).unwrap();
-            planned.iter().any(|phase| phase.name == DEOPTS)
+    fn what_v8_optimises_is_watched_where_it_is_asked_for() {
+        let besides = Besides { deopts: true, native: false };
+        let names = |phases| {
+            let planned = plan(Duration::from_secs(30), phases, None, besides).unwrap();
+            planned.into_iter().map(|phase| phase.name).collect::<Vec<_>>().join(" ")
         };
-        assert!(has_deopts(12) && !has_deopts(11));
+        assert_eq!(names(None), "warm-up cpu async baseline counters baseline again deopts heap calls");
+        assert_eq!(names(Some("cpu,deopts:2")), "warm-up cpu deopts");
+        assert_eq!(names(Some("cpu")), "warm-up cpu deopts");
     }
 
     #[test]
@@ -251,7 +261,7 @@ mod tests {
     #[test]
     fn a_short_run_keeps_what_matters() {
         check(3, None, None, &[("warm-up", 1.0), ("cpu", 1.0), ("baseline", 1.0)]);
-        let planned = plan(Duration::from_secs(5), None, None, false).unwrap();
+        let planned = plan(Duration::from_secs(5), None, None, Besides::default()).unwrap();
         let names: Vec<_> = planned.iter().map(|phase| phase.name.as_str()).collect();
         assert_eq!(names, ["warm-up", "cpu", "baseline", "baseline again"]);
     }
@@ -259,28 +269,29 @@ mod tests {
     #[test]
     fn sampling_begins_before_the_load_where_it_comes_first() {
         fn check(phases: Option<&str>, samples_in: &[bool]) {
-            let planned = plan(Duration::from_secs(30), phases, None, false).unwrap();
+            let planned = plan(Duration::from_secs(30), phases, None, Besides::default()).unwrap();
             let samples = |index| recorders_in(&planned, index).contains(&RecorderKind::Cpu);
             assert_eq!((0..planned.len()).map(samples).collect::<Vec<_>>(), samples_in, "{phases:?}");
         }
-        check(None, &[true, true, true, false, false, false, false, false, false]);
+        check(None, &[true, true, true, false, false, false, false, false]);
         check(Some("baseline,cpu"), &[false, false, true]);
         assert!(
-            recorders_in(&plan(Duration::from_secs(30), Some("baseline"), None, false).unwrap(), 0)
-                .is_empty()
+            recorders_in(
+                &plan(Duration::from_secs(30), Some("baseline"), None, Besides::default()).unwrap(),
+                0
+            )
+            .is_empty()
         );
     }
 
     #[test]
     fn native_stacks_have_a_phase_where_they_are_asked_for() {
         let names = |phases, only| {
-            let planned = plan(Duration::from_secs(30), phases, only, true).unwrap();
+            let planned =
+                plan(Duration::from_secs(30), phases, only, Besides { native: true, deopts: false }).unwrap();
             planned.into_iter().map(|phase| phase.name).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(
-            names(None, None),
-            "warm-up cpu native async baseline counters baseline again deopts heap calls"
-        );
+        assert_eq!(names(None, None), "warm-up cpu native async baseline counters baseline again heap calls");
         assert_eq!(names(Some("baseline,native:5,cpu"), None), "warm-up baseline native cpu");
         assert_eq!(names(None, Some("native")), "warm-up native");
         assert_eq!(names(Some("baseline"), None), "warm-up native baseline");
@@ -288,16 +299,18 @@ mod tests {
 
     #[test]
     fn a_plan_of_native_stacks_alone_has_nothing_left_without_them() {
-        let left = |phases| without_native(plan(Duration::from_secs(30), Some(phases), None, false).unwrap());
+        let left = |phases| {
+            without_native(plan(Duration::from_secs(30), Some(phases), None, Besides::default()).unwrap())
+        };
         assert_eq!(left("native"), None);
         assert_eq!(left("native,cpu").map(|planned| planned.len()), Some(2));
     }
 
     #[test]
     fn mistakes_are_named() {
-        assert!(plan(Duration::from_secs(30), Some("cpu,cup"), None, false).is_err());
-        assert!(plan(Duration::from_secs(30), Some("cpu,cpu"), None, false).is_err());
-        assert!(plan(Duration::from_secs(30), Some("cpu:x"), None, false).is_err());
-        assert!(plan(Duration::from_secs(1), None, None, false).is_err());
+        assert!(plan(Duration::from_secs(30), Some("cpu,cup"), None, Besides::default()).is_err());
+        assert!(plan(Duration::from_secs(30), Some("cpu,cpu"), None, Besides::default()).is_err());
+        assert!(plan(Duration::from_secs(30), Some("cpu:x"), None, Besides::default()).is_err());
+        assert!(plan(Duration::from_secs(1), None, None, Besides::default()).is_err());
     }
 }

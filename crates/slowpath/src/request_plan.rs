@@ -84,4 +84,12 @@ mod tests {
         assert!(plan(&["-b", "x"]).unwrap_err().to_string().contains("no URL to send it to"));
         assert!(plan(&["--har", "x"]).unwrap_err().to_string().contains("no URL to send it to"));
     }
+
+    #[test]
+    fn a_body_that_names_a_file_as_curl_would_take_it_is_asked_about() {
+        let with_body = |body| plan(&["--url", "http://127.0.0.1:1/", "-m", "POST", "-b", body]);
+        let refused = with_body("@Cargo.toml").unwrap_err().to_string();
+        assert!(refused.contains("names a file"), "{refused}");
+        assert!(with_body("@nobody").is_ok(), "it is no file");
+    }
 }

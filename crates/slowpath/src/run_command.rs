@@ -29,7 +29,7 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
     let load = request_plan(&options.load)?;
     let session = &options.session;
     let (planned, only) = (session.phases.as_deref(), session.only.as_deref());
-    let phases = phase_plan::plan(options.load.duration(), planned, only, session.native)?;
+    let phases = phase_plan::plan(options.load.duration(), planned, only, session.besides())?;
     let url_path = options.load.url.as_deref().and_then(|url| Url::parse(url).ok());
     let url_path = url_path.as_ref().map(|url| url.path_and_query.split('?').next().unwrap_or_default());
     let wish = PackWish::of(session.pack.as_deref());

@@ -17,7 +17,7 @@ use slowpath_capture::{
     ChildChange, Collector, CpuSampling, LaunchError, LaunchPlan, Launched, OutputFollower, RecorderKind,
     RunDir, SessionWriter, SystemSampler, launch, redact_text, stop,
 };
-use slowpath_load::{LoadHandle, LoadPlan, Pacing, Url};
+use slowpath_load::{LoadHandle, LoadPlan, Url};
 use slowpath_profile::Nanos;
 use slowpath_profile::recording::{Ended, Event, Layout, PhasePlan};
 use std::time::{Duration, Instant};
@@ -53,13 +53,6 @@ const SETTLE_ASYNC: (Duration, f64) = (Duration::from_millis(550), 0.17);
 
 /// Number of the signal that Ctrl-C sends.
 const SIGINT: i32 = signal_hook::consts::SIGINT;
-
-/// A window in which requests are followed, or work is counted per request, is this many times the median latency, if that
-/// is not too long.
-const LATENCIES_IN_A_WINDOW: f64 = 2.5;
-/// And sees so many requests, if that is not too long.
-const REQUESTS_IN_A_WINDOW: f64 = 30.0;
-const LONGEST_WINDOW: Duration = Duration::from_secs(5);
 
 /// Label of load between phases; belongs to no phase.
 const BETWEEN: &str = "between phases";
@@ -273,16 +266,8 @@ impl Session<'_> {
         let recorders = recorders_in(&self.plan.phases, index);
         let per_request = [RecorderKind::Async, RecorderKind::Counters, RecorderKind::Calls];
         let counts = per_request.iter().any(|kind| recorders.contains(kind));
-        // An open load's schedule is of the planned length.
-        let is_closed = self.plan.load.as_ref().is_some_and(|load| load.pacing == Pacing::Closed);
-        match self.usual_load.filter(|_| counts && is_closed) {
-            Some(load) => {
-                let latencies = load.p50_ms / 1e3 * LATENCIES_IN_A_WINDOW;
-                let requests = REQUESTS_IN_A_WINDOW / load.requests_per_second.max(0.1);
-                // A loop that is held for long hears late that it is to count.
-                let needed = latencies.max(requests).max(load.p99_ms / 1e3);
-                LONGEST_WINDOW.min(Duration::from_secs_f64(needed))
-            }
+        match self.usual_load.filter(|_| counts) {
+            Some(load) => load.window_per_request(),
             None => Duration::ZERO,
         }
     }

@@ -38,7 +38,7 @@ to rest.",
 Between two optimisations the function runs several times slower, each costs the thread some tenths of a millisecond besides, and the
 threads that compile need CPU too.",
         how_recognised: "\
-The deopts phase has V8 tell what it optimises and what it throws away. Fires where a function with 5 % of the busy time (and
+The deopts phase (`--deopts`) has V8 tell what it optimises and what it throws away. Fires where a function with 5 % of the busy time (and
 3 % of wall time) was optimised, or thrown away while it ran, five times in one process and thread, over at least half of the
 phase.",
         lookalikes: "\

@@ -25,9 +25,6 @@ impl Drawing {
     pub(crate) fn recording(&self) -> Recording {
         let processes = self.pids().into_iter().filter(|_| self.has_records);
         Recording {
-            layout: Layout::new("drawn"),
-            manifest: manifest(self.load.is_some()),
-            project: None,
             events: self.events(),
             load: self.load_intervals(),
             system: self.system(),
@@ -36,10 +33,7 @@ impl Drawing {
             heap: BTreeMap::from([(PID, self.heap.clone())]),
             cpu: self.threads.iter().map(|t| ((t.pid, t.id), self.cpu(t))).collect(),
             asynchronous: self.followed.iter().map(|log| (PID, log.clone())).collect(),
-            sources: Vec::new(),
-            native: None,
-            damage: Vec::new(),
-            file_bytes: BTreeMap::new(),
+            ..Recording::empty(Layout::new("drawn"), manifest(self.load.is_some()))
         }
     }
 

@@ -57,29 +57,15 @@ pub(crate) fn profile(sources: Vec<Source>, stacks: &[DrawnStack<'_>]) -> Profil
         }
     }
     segment.end = Nanos(now);
-    let recording = Recording {
-        layout: Layout::new("drawn"),
-        manifest: serde_json::from_value(json!({
-            "format_version": 1, "slowpath_version": "0.0.0", "start": 0, "started_at": "2026-01-01T00:00:00Z",
-            "command": ["node", "app.js"], "cwd": "/srv", "title": "app", "load": null, "phases": [],
-            "cpu_interval_us": 1000,
-            "machine": { "cpus": 4, "cpu_model": "", "kernel": "", "memory_bytes": 0, "cgroup_cpu_limit": null },
-        }))
-        .expect("a manifest of the format"),
-        project: None,
-        events: Vec::new(),
-        load: Vec::new(),
-        system: Vec::new(),
-        processes: BTreeMap::new(),
-        counters: BTreeMap::new(),
-        heap: BTreeMap::new(),
-        cpu: BTreeMap::from([((1, 0), ThreadCpu { segments: vec![segment] })]),
-        asynchronous: BTreeMap::new(),
-        sources,
-        native: None,
-        damage: Vec::new(),
-        file_bytes: BTreeMap::new(),
-    };
+    let manifest = serde_json::from_value(json!({
+        "format_version": 1, "slowpath_version": "0.0.0", "start": 0, "started_at": "2026-01-01T00:00:00Z",
+        "command": ["node", "app.js"], "cwd": "/srv", "title": "app", "load": null, "phases": [],
+        "cpu_interval_us": 1000,
+        "machine": { "cpus": 4, "cpu_model": "", "kernel": "", "memory_bytes": 0, "cgroup_cpu_limit": null },
+    }));
+    let cpu = BTreeMap::from([((1, 0), ThreadCpu { segments: vec![segment] })]);
+    let empty = Recording::empty(Layout::new("drawn"), manifest.expect("a manifest of the format"));
+    let recording = Recording { cpu, sources, ..empty };
     Profile::from_recording(&recording)
 }
 

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use slowpath_profile::import::cpuprofile::CallFrame;
 use slowpath_profile::recording::{CpuSegment, Layout, ThreadCpu};
 use slowpath_profile::{Nanos, Recording};
-use std::collections::BTreeMap;
 
 /// HDR histogram (V2, base64) of 300 values of 5 ms and one of 60 ms, in microseconds.
 const HISTOGRAM: &str = "HISTEwAAAAcAAAAAAAAAAgAAAAAAAAABAAAAAAAA//8/8AAAAAAAALcM2ASZBwI=";
@@ -24,28 +23,13 @@ fn from_json<T: DeserializeOwned>(value: Value) -> T {
 
 /// A recording that ended before anything was recorded.
 pub(crate) fn empty() -> Recording {
-    Recording {
-        layout: Layout::new("drawn"),
-        manifest: from_json(json!({
-            "format_version": 1, "slowpath_version": "0.0.0", "start": at(0.0), "started_at": "2026-01-01T00:00:00Z",
-            "command": ["node", "app.js"], "cwd": "/srv", "title": "app", "load": null, "phases": [],
-            "cpu_interval_us": 10_000,
-            "machine": { "cpus": 4, "cpu_model": "", "kernel": "", "memory_bytes": 0, "cgroup_cpu_limit": null },
-        })),
-        project: None,
-        events: Vec::new(),
-        load: Vec::new(),
-        system: Vec::new(),
-        processes: BTreeMap::new(),
-        counters: BTreeMap::new(),
-        heap: BTreeMap::new(),
-        cpu: BTreeMap::new(),
-        asynchronous: BTreeMap::new(),
-        sources: Vec::new(),
-        native: None,
-        damage: Vec::new(),
-        file_bytes: BTreeMap::new(),
-    }
+    let manifest = from_json(json!({
+        "format_version": 1, "slowpath_version": "0.0.0", "start": at(0.0), "started_at": "2026-01-01T00:00:00Z",
+        "command": ["node", "app.js"], "cwd": "/srv", "title": "app", "load": null, "phases": [],
+        "cpu_interval_us": 10_000,
+        "machine": { "cpus": 4, "cpu_model": "", "kernel": "", "memory_bytes": 0, "cgroup_cpu_limit": null },
+    }));
+    Recording::empty(Layout::new("drawn"), manifest)
 }
 
 /// A whole run of a busy service, in which `hot` takes most of the time.

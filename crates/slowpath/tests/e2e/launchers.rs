@@ -1,6 +1,6 @@
 //! Whatever starts the target: its command line, directory, input, environment and output stay as they were.
 
-use crate::fixtures::app;
+use crate::fixtures::{app, root};
 use crate::harness::{Finished, Invocation};
 use serde_json::Value;
 
@@ -53,10 +53,9 @@ fn node_options_of_the_user_are_kept() {
     finished.report().expect_clean_load();
 }
 
-#[test]
-fn npm_start_is_followed_to_the_node_process() {
-    // npm prints its banner before the program's own output; `--silent` leaves it out.
-    let finished = launch().target(["npm", "start", "--silent"]).finish().expect_code(0);
+/// Checks that the Node process below a package manager is found, measured and stopped.
+fn check_package_manager(command: [&str; 3]) {
+    let finished = launch().target(command).finish().expect_code(0);
     let (said, rest) = said(&finished);
     assert!(String::from_utf8_lossy(&rest).contains("exit handler ran with"), "{}", finished.stderr);
     let report = finished.report();
@@ -65,6 +64,20 @@ fn npm_start_is_followed_to_the_node_process() {
     let roles: Vec<_> =
         report.json["processes"].as_array().expect("a list").iter().map(|p| &p["role"]).collect();
     assert!(roles.iter().any(|role| **role == "package manager"), "{roles:?}");
+}
+
+#[test]
+fn npm_start_is_followed_to_the_node_process() {
+    // npm prints its banner before the program's own output; `--silent` leaves it out.
+    check_package_manager(["npm", "start", "--silent"]);
+}
+
+#[test]
+fn pnpm_and_yarn_are_followed_too() {
+    for name in ["pnpm", "yarn"] {
+        let program = root().join("node_modules/.bin").join(name);
+        check_package_manager([program.to_str().expect("UTF-8"), "--silent", "start"]);
+    }
 }
 
 #[test]
