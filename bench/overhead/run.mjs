@@ -1,7 +1,7 @@
 // What recording costs the target: the demo service bare, under slowpath's phases, under `node --cpu-prof`, 0x and
 // clinic bubbleprof, and with empty async hooks.
 //
-// usage: node bench/overhead/run.mjs [ROUNDS] [SECONDS] [ARM…]      arms: baseline cpu async counters calls cpu-prof 0x
+// usage: node bench/overhead/run.mjs [ROUNDS] [SECONDS] [ARM…]      arms: baseline cpu async counters calls heap cpu-prof 0x
 // hooks; bubbleprof only if asked for (`npm i --no-save clinic` in this folder first)
 //
 // Each round runs every arm between two bare runs; a ratio is taken against the mean of those two neighbours. The
@@ -25,7 +25,7 @@ const [rounds = "5", seconds = "8", ...chosen] = process.argv.slice(2);
 const WARM_UP_S = 5;
 const CONNECTIONS = "50";
 
-const phases = ["baseline", "cpu", "async", "counters", "calls"];
+const phases = ["baseline", "cpu", "async", "counters", "calls", "heap"];
 const arms = {
   ...Object.fromEntries(phases.map((phase) => [phase, (out) => slowpathArm(out, phase)])),
   "cpu-prof": (out) => ["taskset", "-c", "0", "node", "--cpu-prof", `--cpu-prof-dir=${out}`, "src/server.js"],

@@ -2,7 +2,8 @@
 //! compares what it says with what was planted. The table goes to the terminal and, dated, to `bench/scoreboard`.
 //!
 //! A program is laid out in a temporary folder: `common`, its `src` over it, for the twin its `fixed` over that. Beside it run
-//! what it needs: a provider (`slowpath mock`) and, where it asks for one, a Redis.
+//! what it needs: a provider (`slowpath mock`) and, where it asks for one, a Redis. Where clinic is installed in `bench/overhead`, its
+//! doctor is asked about the program too.
 
 use crate::companions::{Mock, Redis};
 use crate::scoreboard_table::{Row, write_table};
@@ -10,9 +11,10 @@ use crate::{setup, shell};
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// How long each program is under load, warm-up included. Long enough that the undisturbed phases have ten seconds.
 const DURATION: &str = "18";
@@ -87,6 +89,8 @@ fn default_upstream_ms() -> u32 {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) report: Value,
+    /// What clinic doctor calls it, where it was asked.
+    pub(crate) doctor: Option<String>,
 }
 
 /// `--rejudge DIR` asks what this slowpath says of recordings that `SLOWPATH_SCOREBOARD_KEEP=DIR` kept, and records nothing.
@@ -147,68 +151,97 @@ fn choose(programs: &Path, names: &[String]) -> Result<Vec<String>> {
     }
 }
 
-/// Runs one program under slowpath and returns its report.
-fn measure(slowpath: &Path, folder: &Path, expected: &Expected, is_twin: bool) -> Result<Answer> {
-    let scratch = tempfile::Builder::new().prefix("gateway-").tempdir()?;
-    copy_over(&folder.with_file_name("common"), scratch.path())?;
-    copy_over(&folder.join("src"), &scratch.path().join("src"))?;
-    if is_twin {
-        copy_over(&folder.join("fixed"), &scratch.path().join("src"))?;
+/// A program laid out in a folder of its own, with what it needs running beside it.
+struct Stage<'a> {
+    slowpath: &'a Path,
+    expected: &'a Expected,
+    folder: tempfile::TempDir,
+    mock: Mock,
+    redis: Option<Redis>,
+    port: u16,
+}
+
+impl<'a> Stage<'a> {
+    fn set(slowpath: &'a Path, program: &Path, expected: &'a Expected, is_twin: bool) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("gateway-").tempdir()?;
+        copy_over(&program.with_file_name("common"), folder.path())?;
+        copy_over(&program.join("src"), &folder.path().join("src"))?;
+        if is_twin {
+            copy_over(&program.join("fixed"), &folder.path().join("src"))?;
+        }
+        std::os::unix::fs::symlink(
+            program.with_file_name("packages").join("node_modules"),
+            folder.path().join("node_modules"),
+        )?;
+        let mock = Mock::start(slowpath, expected)?;
+        let redis = expected.redis.then(Redis::start).transpose()?;
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        Ok(Self { slowpath, expected, folder, mock, redis, port })
     }
-    std::os::unix::fs::symlink(
-        folder.with_file_name("packages").join("node_modules"),
-        scratch.path().join("node_modules"),
-    )?;
-    let mock = Mock::start(slowpath, expected)?;
-    let redis = expected.redis.then(Redis::start).transpose()?;
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/v1/chat/completions", self.port)
+    }
+
+    fn body(&self) -> String {
+        format!(
+            r#"{{"model":"gpt-4","stream":{},"user":"ann","messages":[{{"role":"system","content":"{}"}},{{"role":"user","content":"{}"}}]}}"#,
+            self.expected.stream,
+            "You answer briefly and in plain words. ".repeat(6),
+            "Tell me about the weather in the mountains, and what to wear there. ".repeat(4)
+        )
+    }
+
+    /// Returns a command that is to start the program, in its folder and with its environment.
+    fn command(&self, tool: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(tool);
+        command
+            .current_dir(self.folder.path())
+            .env("PORT", self.port.to_string())
+            .env("UPSTREAM_PORT", self.mock.port.to_string())
+            .env("REDIS_PORT", self.redis.as_ref().map_or(0, |redis| redis.port).to_string());
+        command
+    }
+
+    /// Asks slowpath; its recording is in `recording` afterwards.
+    fn report(&self, recording: &Path) -> Result<Value> {
+        let mut command = self.command(self.slowpath);
+        command.args(["run", "--json", "-d", DURATION, "-m", "POST", "-H", "content-type: application/json"]);
+        command.args(["-b", &self.body(), "-c", &self.expected.connections.to_string(), "--out"]);
+        command.arg(recording).args(["--url", &self.url(), "--", "node", &self.expected.start]);
+        let output = command.output().context("slowpath does not start")?;
+        serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("no report; slowpath said: {}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// Asks the clinic doctor of this package; `None` where it gives no answer.
+    fn doctor(&self, clinic: &Path) -> Result<Option<String>> {
+        let mut command = self.command("node");
+        command.arg(shell::root().join("bench/scoreboard/doctor.mjs")).arg(clinic).arg(self.slowpath);
+        command.args([&self.url(), &self.expected.connections.to_string(), &self.body(), "--", "node"]);
+        let output = command.arg(&self.expected.start).output().context("node does not start")?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        Ok(said.lines().last().filter(|_| output.status.success()).map(str::to_owned))
+    }
+}
+
+/// Runs one program under slowpath and returns its report.
+fn measure(slowpath: &Path, program: &Path, expected: &Expected, is_twin: bool) -> Result<Answer> {
+    let stage = Stage::set(slowpath, program, expected, is_twin)?;
     let out = tempfile::Builder::new().prefix("scoreboard-").tempdir()?;
-    let body = format!(
-        r#"{{"model":"gpt-4","stream":{},"user":"ann","messages":[{{"role":"system","content":"{}"}},{{"role":"user","content":"{}"}}]}}"#,
-        expected.stream,
-        "You answer briefly and in plain words. ".repeat(6),
-        "Tell me about the weather in the mountains, and what to wear there. ".repeat(4)
-    );
-    let output = Command::new(slowpath)
-        .args([
-            "run",
-            "--json",
-            "-d",
-            DURATION,
-            "-m",
-            "POST",
-            "-H",
-            "content-type: application/json",
-            "-b",
-            &body,
-        ])
-        .args(["-c", &expected.connections.to_string(), "--out"])
-        .arg(out.path().join("recording"))
-        .args([
-            "--url",
-            &format!("http://127.0.0.1:{port}/v1/chat/completions"),
-            "--",
-            "node",
-            &expected.start,
-        ])
-        .current_dir(scratch.path())
-        .env("PORT", port.to_string())
-        .env("UPSTREAM_PORT", mock.port.to_string())
-        .env("REDIS_PORT", redis.as_ref().map_or(0, |redis| redis.port).to_string())
-        .stderr(Stdio::piped())
-        .output()
-        .context("slowpath does not start")?;
+    let recording = out.path().join("recording");
+    let report = stage.report(&recording)?;
     if let Some(keep) = std::env::var_os("SLOWPATH_SCOREBOARD_KEEP") {
-        let kept = PathBuf::from(keep).join(kept_name(folder, is_twin));
+        let kept = PathBuf::from(keep).join(kept_name(program, is_twin));
         if kept.exists() {
             // Files are named by process: those of a recording before would be read as this one's.
             std::fs::remove_dir_all(&kept)?;
         }
-        copy_over(&out.path().join("recording"), &kept)?;
+        copy_over(&recording, &kept)?;
     }
-    let report = serde_json::from_slice(&output.stdout)
-        .with_context(|| format!("no report; slowpath said: {}", String::from_utf8_lossy(&output.stderr)))?;
-    Ok(Answer { report })
+    let clinic = shell::root().join("bench/overhead/node_modules/@clinic/doctor");
+    let doctor = if clinic.exists() && !is_twin { stage.doctor(&clinic)? } else { None };
+    Ok(Answer { report, doctor })
 }
 
 /// Returns the name that a kept recording has.
@@ -225,7 +258,7 @@ fn rejudge(slowpath: &Path, recording: &Path) -> Result<Answer> {
         bail!("no report of {}: {}", recording.display(), String::from_utf8_lossy(&output.stderr));
     }
     let text = std::fs::read_to_string(recording.join("report.json"))?;
-    Ok(Answer { report: serde_json::from_str(&text)? })
+    Ok(Answer { report: serde_json::from_str(&text)?, doctor: None })
 }
 
 /// Copies a folder's files over what is there.

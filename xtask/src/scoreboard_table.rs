@@ -9,6 +9,24 @@ use std::path::Path;
 /// Largest relative error of a predicted gain that counts as right.
 const GAIN_TOLERANCE: f64 = 0.30;
 
+/// The largest gain that slowpath predicts: that much or more.
+const MAX_GAIN: f64 = 20.0;
+
+/// Rules whose causes make requests wait, of which doctor would have to say `io`; and those of memory, `gc`. The others hold the event loop.
+const WAITS: &[&str] = &[
+    "slow-upstream",
+    "socket-pool-wait",
+    "sequential-awaits",
+    "lock-held-across-io",
+    "thread-pool-saturated",
+    "redis-chatter",
+    "redis-blocking-command",
+    "delay-by-timer",
+    "connection-churn",
+    "retry-storm",
+];
+const MEMORY: &[&str] = &["gc-pressure", "heap-growth"];
+
 /// One program's result; `None` is "does not apply".
 #[derive(Debug)]
 pub(crate) struct Row {
@@ -25,6 +43,8 @@ pub(crate) struct Row {
     /// Share of the time that the thread waited for a CPU: with much of it, throughput is that of the machine.
     run_queue: f64,
     false_alarms: Vec<String>,
+    /// What clinic doctor calls it, and whether that is what it is.
+    doctor: Option<(String, bool)>,
     is_healthy: bool,
     about: String,
 }
@@ -84,12 +104,16 @@ impl Row {
             is_first_right: (!is_healthy).then(|| is_first_right.unwrap_or(false)),
             is_place_right: (!is_healthy).then(|| is_place_right.unwrap_or(false)),
             n_causes: (n_found, expected.causes.len()),
-            predicted: (!is_healthy).then(|| 1.0 / (1.0 - parts.min(0.95))),
+            predicted: (!is_healthy).then(|| 1.0 / (1.0 - parts.min(1.0 - 1.0 / MAX_GAIN))),
             measured: ratio(&["load", "requests_per_second"], false),
             brings_throughput: expected.brings_throughput,
             run_queue: planted.report["split"]["run_queue"].as_f64().unwrap_or(0.0),
             measured_cpu: ratio(&["load", "cpu_ms_per_request"], true),
             false_alarms: false_alarms.iter().map(in_short).collect(),
+            doctor: planted.doctor.clone().map(|said| {
+                let is_right = said == category(expected);
+                (said, is_right)
+            }),
             is_healthy,
             about: expected.about.clone(),
         }
@@ -97,7 +121,9 @@ impl Row {
 
     fn is_gain_right(&self) -> Option<bool> {
         let (predicted, measured) = (self.predicted?, self.measured.filter(|_| self.brings_throughput)?);
-        Some((predicted / measured - 1.0).abs() <= GAIN_TOLERANCE)
+        // At its largest, what is predicted is a bound.
+        let is_bound = predicted > MAX_GAIN - 0.01 && measured >= predicted;
+        Some(is_bound || (predicted / measured - 1.0).abs() <= GAIN_TOLERANCE)
     }
 
     pub(crate) fn in_a_line(&self) -> String {
@@ -113,6 +139,17 @@ impl Row {
             self.verdict,
             self.first
         )
+    }
+}
+
+/// Returns what clinic doctor has to call a program.
+fn category(expected: &Expected) -> &'static str {
+    let is_of = |rules: &[&str]| expected.causes.iter().any(|cause| rules.contains(&cause.rules[0].as_str()));
+    match expected.causes.len() {
+        0 => "none",
+        _ if is_of(WAITS) => "io",
+        _ if is_of(MEMORY) => "gc",
+        _ => "event-loop",
     }
 }
 
@@ -157,17 +194,18 @@ fn factor(factor: Option<f64>) -> String {
 const EXPLANATION: &str = "Predicted and measured are factors on requests per second when the cause is gone: what slowpath says of the \
     program, and the twin's throughput over the program's. *By CPU* is the same of CPU time per request, which a crowded machine \
     disturbs less. *Waited for a CPU* is the share of the time that the main thread was ready and had none: with much of it, \
-    throughput says more of the machine than of the program.";
+    throughput says more of the machine than of the program. A prediction of 20× means that much or more. Clinic doctor knows four answers: \
+    `event-loop`, `io`, `gc` and `none`.";
 
 /// Prints the table, and writes it into `folder` where one is given.
 pub(crate) fn write_table(rows: &[Row], folder: Option<&Path>) -> Result<()> {
     let date = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
     let mut table = format!("# Scoreboard of {date}\n\n{}\n\n{EXPLANATION}\n\n", totals(rows));
-    table.push_str("| program | first finding | right? | place? | causes found | predicted | measured | by CPU | within 30 %? | waited for a CPU | false alarms |\n");
-    table.push_str("|---|---|---|---|---|---|---|---|---|---|---|\n");
+    table.push_str("| program | first finding | right? | place? | causes found | predicted | measured | by CPU | within 30 %? | waited for a CPU | false alarms | clinic doctor |\n");
+    table.push_str("|---|---|---|---|---|---|---|---|---|---|---|---|\n");
     for row in rows {
         table.push_str(&format!(
-            "| {} | {} | {} | {} | {} of {} | {} | {} | {} | {} | {:.0} % | {} |\n",
+            "| {} | {} | {} | {} | {} of {} | {} | {} | {} | {} | {:.0} % | {} | {} |\n",
             row.name,
             row.first,
             mark(row.is_first_right),
@@ -179,7 +217,10 @@ pub(crate) fn write_table(rows: &[Row], folder: Option<&Path>) -> Result<()> {
             factor(row.measured_cpu),
             mark(row.is_gain_right()),
             row.run_queue * 100.0,
-            if row.false_alarms.is_empty() { "none".into() } else { row.false_alarms.join("; ") }
+            if row.false_alarms.is_empty() { "none".into() } else { row.false_alarms.join("; ") },
+            row.doctor
+                .as_ref()
+                .map_or("–".into(), |(said, right)| format!("{said}{}", if *right { "" } else { " (NO)" }))
         ));
     }
     table.push_str("\n## Programs\n\n");
@@ -200,9 +241,17 @@ fn totals(rows: &[Row]) -> String {
     let judged: Vec<&Row> = rows.iter().filter(|row| row.n_causes.1 == 0 || row.measured.is_some()).collect();
     let quiet = judged.iter().map(|row| row.false_alarms.is_empty()).collect();
     let n_healthy = rows.iter().filter(|row| row.is_healthy).count();
+    let doctor: Vec<bool> =
+        rows.iter().filter_map(|row| row.doctor.as_ref().map(|(_, right)| *right)).collect();
+    let doctor = match doctor.len() {
+        0 => String::new(),
+        _ => {
+            format!(" The category that clinic doctor names is right: {}; it names no place.", count(doctor))
+        }
+    };
     format!(
         "First finding right: {}. File and function right: {}. Predicted gain within 30 % of the measured: {}. No false \
-         alarm on a healthy program or twin: {} ({n_healthy} programs are healthy themselves).",
+         alarm on a healthy program or twin: {} ({n_healthy} programs are healthy themselves).{doctor}",
         count(rows.iter().filter_map(|row| row.is_first_right).collect()),
         count(rows.iter().filter_map(|row| row.is_place_right).collect()),
         count(rows.iter().filter_map(Row::is_gain_right).collect()),

@@ -28,6 +28,10 @@ const MUCH: f64 = 0.7;
 const SAYS_WHY: &[(&str, &str)] =
     &[("sequential-awaits", "redis-chatter"), ("sequential-awaits", "retry-storm")];
 
+/// Pairs of general rules of which the first sees a part of what the second does, and more besides: functions are charged with the
+/// collections that they bring about, and others are too.
+const PART_OF: &[(&str, &str)] = &[("gc-pressure", "cpu-hot-function")];
+
 /// Whether the time that a specific finding speaks of is time of a function.
 type Covers<'a> = &'a dyn Fn(&Finding, FunctionId) -> bool;
 
@@ -89,7 +93,8 @@ fn is_the_narrower(finding: &Finding, all: &[Finding]) -> bool {
     all.iter().any(|other| {
         let wider = other.share.unwrap_or(0.0);
         let is_of_same = place(other).is_some() && place(other) == place(finding);
-        is_of_same && other.share_of == finding.share_of && share < wider && share >= wider * EXPLAINED
+        let is_narrower = share < wider || PART_OF.contains(&(finding.rule, other.rule));
+        is_of_same && other.share_of == finding.share_of && is_narrower && share >= wider * EXPLAINED
     })
 }
 
@@ -208,6 +213,7 @@ mod tests {
     fn two_general_findings_of_one_place_are_one() {
         check(&[("cpu-hot-function", 1, 0.5), ("gc-pressure", 1, 0.2)], &["cpu-hot-function"]);
         check(&[("cpu-hot-function", 1, 0.5), ("gc-pressure", 1, 0.4)], &["gc-pressure"]);
+        check(&[("cpu-hot-function", 1, 0.3), ("gc-pressure", 1, 0.7)], &["gc-pressure"]);
     }
 
     #[test]

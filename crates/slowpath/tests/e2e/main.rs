@@ -12,6 +12,7 @@ mod endings;
 mod export;
 mod fixtures;
 mod harness;
+mod heap;
 mod launchers;
 mod native;
 mod node_versions;

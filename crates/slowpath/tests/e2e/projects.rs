@@ -71,7 +71,7 @@ fn check_gain(run: &impl Fn(&str) -> Invocation, planted: &Planted) {
     slow.expect_verdict("cpu").expect_clean_load().expect_whole_recorders().expect_whole_split();
     let finding = slow.blames_cpu_of(planted);
     let place = format!("{}:{}", planted.file, planted.line);
-    assert!(slow.sentence().contains(&place), "the verdict does not say {place}: {}", slow.sentence());
+    slow.expect_sentence_with(&place);
     let fast = run("1").finish().expect_code(0).report();
     fast.expect_clean_load();
     assert!(fast.cpu_finding(planted).is_none(), "the fixed twin is blamed, too:\n{}", fast.summary());
@@ -225,6 +225,6 @@ fn the_demo_blames_its_planted_bottleneck() {
         let out = demo.out();
         let report = demo.arg("--out").arg(out).args(["-d", "6"]).finish().expect_code(0).report();
         report.expect_verdict("cpu").expect_clean_load().expect_whole_recorders().expect_whole_split();
-        assert!(report.sentence().contains("src/prompt/rules.js:"), "{}", report.sentence());
+        report.expect_sentence_with("src/prompt/rules.js:");
     });
 }
