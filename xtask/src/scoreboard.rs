@@ -19,6 +19,9 @@ use std::process::Command;
 /// How long each program is under load, warm-up included. Long enough that the undisturbed phases have ten seconds.
 const DURATION: &str = "18";
 
+/// What clinic doctor said, beside a kept recording.
+const DOCTOR: &str = "clinic-doctor.txt";
+
 /// What a program's `expected.toml` says.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -231,6 +234,8 @@ fn measure(slowpath: &Path, program: &Path, expected: &Expected, is_twin: bool) 
     let out = tempfile::Builder::new().prefix("scoreboard-").tempdir()?;
     let recording = out.path().join("recording");
     let report = stage.report(&recording)?;
+    let clinic = shell::root().join("bench/overhead/node_modules/@clinic/doctor");
+    let doctor = if clinic.exists() && !is_twin { stage.doctor(&clinic)? } else { None };
     if let Some(keep) = std::env::var_os("SLOWPATH_SCOREBOARD_KEEP") {
         let kept = PathBuf::from(keep).join(kept_name(program, is_twin));
         if kept.exists() {
@@ -238,9 +243,10 @@ fn measure(slowpath: &Path, program: &Path, expected: &Expected, is_twin: bool) 
             std::fs::remove_dir_all(&kept)?;
         }
         copy_over(&recording, &kept)?;
+        if let Some(said) = &doctor {
+            std::fs::write(kept.join(DOCTOR), said)?;
+        }
     }
-    let clinic = shell::root().join("bench/overhead/node_modules/@clinic/doctor");
-    let doctor = if clinic.exists() && !is_twin { stage.doctor(&clinic)? } else { None };
     Ok(Answer { report, doctor })
 }
 
@@ -258,7 +264,10 @@ fn rejudge(slowpath: &Path, recording: &Path) -> Result<Answer> {
         bail!("no report of {}: {}", recording.display(), String::from_utf8_lossy(&output.stderr));
     }
     let text = std::fs::read_to_string(recording.join("report.json"))?;
-    Ok(Answer { report: serde_json::from_str(&text)?, doctor: None })
+    Ok(Answer {
+        report: serde_json::from_str(&text)?,
+        doctor: std::fs::read_to_string(recording.join(DOCTOR)).ok(),
+    })
 }
 
 /// Copies a folder's files over what is there.

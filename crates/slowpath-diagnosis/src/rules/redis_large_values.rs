@@ -7,6 +7,7 @@ use crate::finding::{Finding, PredictedGain, Severity};
 use crate::gain::{self, Saving};
 use crate::words::{function_name, place};
 use slowpath_analysis::{CounterMeasure, WaitKind};
+use slowpath_profile::Nanos;
 use slowpath_profile::tables::FunctionId;
 
 /// Large values per request from which on they are part of serving one.
@@ -68,7 +69,11 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
                 "{by}keep items under keys or fields of their own, and move only those that are needed."
             );
             let mut finding = of_count(facts, &RULE, Severity::Medium, caller, (title, evidence, advice));
-            finding.predicted_gain = caller.and_then(|caller| without_values(facts, counters, caller));
+            let busy = caller.map_or(0.0, |caller| busy_with_values(facts, counters, caller));
+            if busy > 0.0 {
+                (finding.share, finding.share_of) = (Some(busy), "busy main-thread time");
+            }
+            finding.predicted_gain = caller.and_then(|caller| without_values(facts, caller, busy));
             finding.severity = Severity::of_gain(finding.predicted_gain, 1.0).max(Severity::Medium);
             findings.push(finding);
         }
@@ -76,19 +81,41 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Predicts the gain of not moving whole values: what waiting for Redis takes in that function, and turning the values to
-/// text and back there.
-fn without_values(facts: Facts<'_>, counters: &CounterMeasure, caller: FunctionId) -> Option<PredictedGain> {
-    let Some(followed) = &facts.measurements.async_ops else { return None };
+/// Returns the share of the busy time in which a function moves values: turns them to text and back, hands them to the client of Redis,
+/// copies them, and collects what that leaves. That is all that is charged to it but its own code.
+fn busy_with_values(facts: Facts<'_>, counters: &CounterMeasure, caller: FunctionId) -> f64 {
+    let json = counters.by_function(|row| matches!(row.kind.as_str(), "json.parse" | "json.stringify"));
+    let json = json
+        .iter()
+        .find(|sum| sum.function == caller)
+        .map_or(0.0, |sum| Cost::of(facts, counters, sum).share);
+    let charges = &facts.measurements.charges;
+    let Some(hot) = charges.functions.iter().find(|function| function.function == caller) else {
+        return json;
+    };
+    let part = |time: Nanos| time.0 as f64 / charges.busy.0.max(1) as f64;
+    // JSON has no frame of its own: it is among the function's own code.
+    let own_code = (part(hot.own_code) - json).max(0.0);
+    // Where the function asks others as well, or answers, sockets are theirs too.
+    let followed = facts.measurements.async_ops.as_ref();
+    let asks_others = followed.is_none_or(|followed| {
+        followed.all.rows.iter().filter_map(|row| row.place.as_ref()).any(|place| {
+            !matches!(place.kind, WaitKind::Redis | WaitKind::Net) && is_awaited_in(facts, caller, place)
+        })
+    });
+    let elsewhere = if asks_others { part(hot.in_exchange) } else { 0.0 };
+    (part(hot.charged) - own_code - elsewhere).max(json)
+}
+
+/// Predicts the gain of not moving whole values: what waiting for Redis takes in that function, and what it is `busy` with them.
+fn without_values(facts: Facts<'_>, caller: FunctionId, busy: f64) -> Option<PredictedGain> {
+    let Some(followed) = &facts.measurements.async_ops else {
+        return (busy > 0.0).then(|| gain::of_removing(facts, busy, (busy / 2.0, busy)))?;
+    };
     let waiting = followed.all.share(|row| {
         row.place.as_ref().is_some_and(|place| {
             matches!(place.kind, WaitKind::Redis | WaitKind::Net) && is_awaited_in(facts, caller, place)
         })
     });
-    let json = counters.by_function(|row| matches!(row.kind.as_str(), "json.parse" | "json.stringify"));
-    let busy = json
-        .iter()
-        .find(|sum| sum.function == caller)
-        .map_or(0.0, |sum| Cost::of(facts, counters, sum).share);
     gain::of_saving(facts, Saving { busy, waiting })
 }

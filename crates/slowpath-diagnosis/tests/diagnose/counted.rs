@@ -218,6 +218,15 @@ fn redis_keys_and_large_values_are_named() {
 }
 
 #[test]
+fn what_a_client_of_redis_does_with_large_values_is_their_share() {
+    let hot = Drawing::of("handle@3;save@30;dep:encode 40\nhandle@3;save@30 5\nhandle@3;render@50 20");
+    let large = hot.load(100, 5.0).counts(("redis.large_value", "SET"), 1.0, 5e5, 0.0, "save@30");
+    let first = check_first(&large, "healthy", "redis-large-values save app.js:30");
+    let share = first.diagnosis.findings[0].share.expect("it is charged with samples");
+    assert!((share - 40.0 / 65.0).abs() < 0.02, "its own code is not among it: {share}");
+}
+
+#[test]
 fn few_requests_say_nothing_of_what_a_request_does() {
     let drawing = Drawing::of(&spread()).load(3, 5.0);
     let drawing = drawing.counts(("redis.command", "GET"), 12.0, 40.0, 0.0, "load@20");
