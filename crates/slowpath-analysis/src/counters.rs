@@ -9,7 +9,7 @@ use slowpath_profile::Recording;
 use slowpath_profile::counted::CallerSite;
 use slowpath_profile::recording::{CounterRecord, UNKNOWN_SITE};
 use slowpath_profile::tables::{FunctionId, Profile};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Name of the phase in which calls of built-ins are counted.
 const PHASE: &str = "counters";
@@ -151,8 +151,10 @@ impl CounterMeasure {
                     line: site.line,
                     sum: CounterSum::default(),
                     n_sampled: 0,
+                    lines: BTreeSet::new(),
                     most: 0.0,
                 });
+                sum.lines.insert(site.line);
                 sum.sum.add(place.sum.n, place.sum.bytes, place.sum.ms);
                 sum.n_sampled += place.n_sampled;
                 if place.sum.ms > sum.most {
@@ -189,6 +191,8 @@ pub struct FunctionSum {
     pub sum: CounterSum,
     /// Calls whose place was read.
     pub n_sampled: u64,
+    /// The lines that the calls are on.
+    pub lines: BTreeSet<u32>,
     /// Time of that line, ms.
     most: f64,
 }

@@ -19,6 +19,9 @@ pub(super) const MIN_REQUESTS: u64 = 6;
 const MANY_SAMPLED: u64 = 400;
 const SOME_SAMPLED: u64 = 100;
 
+/// Samples with a line from which on a function's lines are told apart.
+const MIN_LINE_SAMPLES: u64 = 30;
+
 /// Least relative uncertainty of a share: wrappers time calls with collections and interruptions in them.
 const UNCERTAIN: f64 = 0.15;
 
@@ -39,8 +42,13 @@ pub(super) struct Cost {
 impl Cost {
     /// Joins the time that was counted in a function's calls with what CPU samples say of that function: never more than
     /// they charge it with, and with the collections that its work causes, in proportion.
+    ///
+    /// Wrappers make requests dearer, so of those the counted time is too small a share. The samples of the lines that the calls are on
+    /// tell better, but may be of something else on these lines: they count up to what the calls would be of undisturbed requests.
     pub(super) fn of(facts: Facts<'_>, counters: &CounterMeasure, sum: &FunctionSum) -> Self {
         let counted = counters.share_of_busy(sum.sum.ms);
+        let undisturbed = share_of_undisturbed(facts, counters, sum).unwrap_or(counted);
+        let counted = counted.max(share_of_lines(facts, sum).unwrap_or(0.0).min(undisturbed));
         let charges = &facts.measurements.charges;
         let share = if charges.busy.0 == 0 {
             counted
@@ -82,6 +90,30 @@ impl Cost {
             format!("the place of {} calls was read; its share is {low:.0} to {high:.0} %", self.n_sampled),
         )
     }
+}
+
+/// Returns the share of busy time that the lines of calls have by the function's own samples; `None` where too few have a line.
+fn share_of_lines(facts: Facts<'_>, sum: &FunctionSum) -> Option<f64> {
+    let charges = &facts.measurements.charges;
+    let hot = charges.functions.iter().find(|function| function.function == sum.function)?;
+    let is_in = |id: FunctionId| id == hot.function || hot.folded.iter().any(|(folded, _)| *folded == id);
+    let ticks = facts.profile.line_ticks.iter().filter(|((id, _), _)| is_in(*id));
+    let (mut all, mut of_calls) = (0, 0);
+    for ((id, line), n) in ticks {
+        all += n;
+        if *id == sum.function && sum.lines.contains(line) {
+            of_calls += n;
+        }
+    }
+    let own = hot.own_code.0 as f64 / charges.busy.0.max(1) as f64;
+    (all >= MIN_LINE_SAMPLES).then(|| own * of_calls as f64 / all as f64)
+}
+
+/// Returns the share that the time of a request's calls is of what the thread does for a request while nothing is wrapped.
+fn share_of_undisturbed(facts: Facts<'_>, counters: &CounterMeasure, sum: &FunctionSum) -> Option<f64> {
+    let sampled = facts.measurements.load.as_ref()?.phases.iter().find(|phase| phase.phase == "cpu")?;
+    let busy_ms = facts.measurements.charges.busy.as_millis_f64() / sampled.n_requests as f64;
+    (busy_ms.is_finite() && busy_ms > 0.0).then(|| (counters.per_request(sum.sum.ms) / busy_ms).min(1.0))
 }
 
 /// Words a finding on a cost.

@@ -56,6 +56,23 @@ fn a_copy_through_json_is_a_copy_and_not_churn_as_well() {
 }
 
 #[test]
+fn samples_of_the_lines_of_calls_count_up_to_what_the_calls_take_of_undisturbed_requests() {
+    // 100 requests a second that each need 6.8 ms, 3 of them for the copy.
+    let share = |lines: &str| {
+        let text = format!("{lines}\n{}", flat(8));
+        let drawing =
+            Drawing::of(&text).load(100, 150.0).counts(("structured_clone", ""), 1.0, 0.0, 3.0, "work@14");
+        let found = check_first(&drawing, "cpu", "deep-copy-per-request work app.js:12");
+        found.first().share.expect("a share")
+    };
+    let by_calls = share("handle@3;work@12 60");
+    let by_lines = share("handle@3;work@12/14 55\nhandle@3;work@12/15 5");
+    let elsewhere = share("handle@3;work@12/14 5\nhandle@3;work@12/15 55");
+    assert!(by_lines >= by_calls && elsewhere == by_calls, "{by_calls}, {by_lines}, {elsewhere}");
+    assert!((by_lines - 3.0 / 6.8).abs() < 0.03, "what is more is something else on that line: {by_lines}");
+}
+
+#[test]
 fn a_copy_now_and_then_is_no_cause() {
     let drawing = working().counts(("structured_clone", ""), 0.1, 0.0, 3.0, "work@14");
     check(&drawing, "cpu", &["cpu-hot-function work app.js:12"]);

@@ -30,8 +30,9 @@ pub(crate) fn segment(start: f64, end: f64, samples: &[(f64, &str)]) -> CpuSegme
     let mut segment = CpuSegment { start: at(start), end: at(end), ..CpuSegment::default() };
     segment.nodes.push((None, frame("(root)")));
     let mut node_of: HashMap<&str, u32> = HashMap::new();
-    for (time, stack) in samples {
-        let node = *node_of.entry(*stack).or_insert_with(|| {
+    for (time, sample) in samples {
+        let (stack, line) = sample.rsplit_once('/').unwrap_or((sample, ""));
+        let node = *node_of.entry(stack).or_insert_with(|| {
             stack.split(';').fold(0, |parent, name| {
                 let wanted = (Some(parent), frame(name));
                 let known = segment.nodes.iter().position(|node| *node == wanted);
@@ -42,6 +43,9 @@ pub(crate) fn segment(start: f64, end: f64, samples: &[(f64, &str)]) -> CpuSegme
             })
         });
         segment.samples.push((at(*time), node));
+        if let Ok(line) = line.parse() {
+            segment.lines.push((node, line, 1));
+        }
     }
     segment
 }
