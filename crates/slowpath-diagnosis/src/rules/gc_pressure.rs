@@ -71,7 +71,16 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     let ran_before = allocates.max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, gc)| *gc > share / 3.0);
     let sampled = facts.measurements.heap.as_ref().is_some_and(|heap| !heap.allocators.is_empty());
     // Where allocations were sampled, they say who it is, or that it is nobody.
-    let top = if sampled { allocator(facts).map(|(id, part)| (id, part * share)) } else { ran_before };
+    let top = if sampled {
+        let named = allocator(facts).map(|(id, part)| (id, part * share));
+        // V8 names the function that others are inlined into: samples tell which of them it is.
+        match (named, ran_before) {
+            (Some((outer, _)), Some((inner, _))) if is_below(facts, inner, outer) => ran_before,
+            _ => named,
+        }
+    } else {
+        ran_before
+    };
     if top.is_none() && share < MIN_SHARE_OF_NOBODY {
         return Vec::new();
     }
@@ -140,6 +149,19 @@ fn allocator(facts: Facts<'_>) -> Option<(FunctionId, f64)> {
     let is_app = |function| facts.profile.functions.get(function).category == Category::App;
     let top = heap.allocators.iter().find(|row| is_app(row.function))?;
     (top.share >= MIN_ALLOCATED).then_some((top.function, top.share))
+}
+
+/// Whether `inner` was mostly sampled below `outer`.
+fn is_below(facts: Facts<'_>, inner: FunctionId, outer: FunctionId) -> bool {
+    let stacks = &facts.profile.stacks;
+    let of_inner = stacks.function.iter().zip(&stacks.parent).filter(|(function, _)| **function == inner);
+    let (mut all, mut below) = (0_usize, 0);
+    for (_, parent) in of_inner {
+        let callers = std::iter::successors(*parent, |at| stacks.parent[at.0 as usize]);
+        all += 1;
+        below += usize::from(callers.into_iter().any(|at| stacks.function[at.0 as usize] == outer));
+    }
+    inner != outer && 2 * below > all
 }
 
 /// Returns what the heap phase says of the rate, and of who allocates.

@@ -85,3 +85,10 @@ fn collections_are_blamed_on_who_allocates_where_that_was_sampled() {
     let evidence: Vec<_> = found.diagnosis.findings[1].evidence.iter().map(|row| row.text.as_str()).collect();
     assert!(evidence.contains(&"400.0 MB are allocated a second"), "{evidence:?}");
 }
+
+#[test]
+fn what_is_inlined_into_the_function_that_v8_names_is_blamed_itself() {
+    let text = format!("handle@3;keep@12;concat@30 8\ngc 45\n{}", flat(9));
+    let drawing = Drawing::of(&text).load(100, 150.0).allocates(200_000_000);
+    check(&drawing, "gc", &["gc-pressure concat app.js:30"]);
+}
