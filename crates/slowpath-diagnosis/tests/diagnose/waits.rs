@@ -163,6 +163,22 @@ fn a_pause_of_the_services_own_is_named_where_it_is_made() {
     check(&drawing(4.0, requests(4.0, &short)), "healthy", &[]);
 }
 
+#[test]
+fn a_pause_of_few_requests_before_they_try_again_is_nothing_to_be_done_about() {
+    let mut log = requests(300.0, &[(0.4, 299.0, "Timeout", None, false)]);
+    for quick in log.requests.iter_mut().skip(20) {
+        quick.slices.truncate(1);
+        quick.end = Nanos(quick.start.0 + 2_000_000);
+    }
+    let found = check(&drawing(60.0, log), "healthy", &["delay-by-timer ask app.js:12"]);
+    assert_eq!(found.first().severity, slowpath_diagnosis::Severity::Info);
+    assert!(
+        found.first().title.starts_with("20 % of the requests wait for timers"),
+        "{}",
+        found.first().title
+    );
+}
+
 /// Requests that a quick upstream answers, and turns of so many ms with promise jobs that `ask` makes.
 fn with_job_turns(lengths_ms: &[f64]) -> AsyncLog {
     let mut log = requests(9.0, &[(0.4, 8.0, "TLSWRAP", HOST, false)]);
