@@ -6,7 +6,7 @@
  * own. V8 counts per process what `NODE_V8_COVERAGE` counts too, so a target that runs with that is left alone.
  */
 
-const { callsOf, withDeadline } = require('./cpu.cjs');
+const { callsOf, withDeadline } = require('./inspector.cjs');
 
 /** @typedef {[name: string, start: number, end: number, count: number]} FunctionCalls offsets in UTF-16 units */
 /** @typedef {{ ms: number, scripts: { url: string, functions: FunctionCalls[] }[] }} Calls */

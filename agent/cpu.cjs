@@ -16,10 +16,11 @@
  * may be the target's own.
  */
 
+const { WorkerLink, callsOf, withDeadline, workerOf } = require('./inspector.cjs');
 const { affordableInterval, samplerThreads } = require('./sampling-cost.cjs');
 
 /** @typedef {import('inspector').Session} Session */
-/** @typedef {(method: string, params?: object) => Promise<any>} Call sends one inspector command to one thread */
+/** @typedef {import('./inspector.cjs').Call} Call sends one inspector command to one thread */
 /**
  * @typedef {object} Listener
  * @property {(threadId: number, piece: object) => void} piece
@@ -136,15 +137,14 @@ class CpuRecorder {
     else if (method === 'NodeWorker.attachedToWorker') this.onWorkerAttached(params);
     else if (method === 'NodeWorker.detachedFromWorker') this.onWorkerDetached(params.sessionId);
     else if (method === 'NodeWorker.receivedMessageFromWorker') {
-      this.workers.get(params.sessionId)?.onMessage(JSON.parse(params.message));
+      this.workers.get(params.sessionId)?.link.onMessage(JSON.parse(params.message));
     }
   }
 
   /** @param {{ sessionId: string, workerInfo: { title: string, url: string } }} attached */
   onWorkerAttached({ sessionId, workerInfo: { title, url } }) {
     const session = this.session;
-    const [, id, name] = /^\[worker (\d+)\] ?(.*)$/.exec(title) ?? [];
-    const threadId = Number(id);
+    const { threadId, name } = workerOf(title);
     if (!session || !threadId || threadId === this.relayThreadId) return;
     this.listener.threadStarted(threadId, name || title, url);
     const connection = new WorkerConnection(session, sessionId, threadId, (call) => {
@@ -331,7 +331,7 @@ class ThreadSampler {
   }
 }
 
-/** Carries inspector commands to a worker thread, wrapped in messages of the main thread's session. */
+/** A worker thread that is sampled. */
 class WorkerConnection {
   /**
    * @param {Session} session
@@ -341,45 +341,17 @@ class WorkerConnection {
    */
   constructor(session, sessionId, threadId, makeSampler) {
     this.threadId = threadId;
-    /** @type {Map<number, { resolve: (result: any) => void, reject: (error: Error) => void }>} */
-    this.pending = new Map();
-    let lastId = 0;
-    this.sampler = makeSampler((method, params) => {
-      return new Promise((resolve, reject) => {
-        const id = ++lastId;
-        this.pending.set(id, { resolve, reject });
-        const message = JSON.stringify({ id, method, params });
-        callsOf(session)('NodeWorker.sendMessageToWorker', { sessionId, message }).catch(reject);
-      });
+    this.link = new WorkerLink(session, sessionId, (method, params) => {
+      if (method === 'Profiler.consoleProfileFinished') this.sampler.onProfile(params.title, params.profile);
     });
+    this.sampler = makeSampler(this.link.call);
   }
 
-  /** @param {any} message an answer or a notification from the worker thread */
-  onMessage({ id, result, error, method, params }) {
-    if (method === 'Profiler.consoleProfileFinished') this.sampler.onProfile(params.title, params.profile);
-    const pending = this.pending.get(id);
-    this.pending.delete(id);
-    if (error) pending?.reject(new Error(error.message));
-    else pending?.resolve(result);
-  }
-
-  /** Fails whatever still waits for an answer, quietly: that the thread has ended is no fault. */
+  /** The thread has ended, which is no fault. */
   close() {
     this.sampler.note = () => {};
-    for (const { reject } of this.pending.values()) reject(new Error('the thread has ended'));
-    this.pending.clear();
+    this.link.close();
   }
-}
-
-/** Returns a promise-giving `post` of `session`. @param {Session} session @returns {Call} */
-function callsOf(session) {
-  return (method, params) =>
-    new Promise((resolve, reject) => {
-      session.post(method, params, (/** @type {unknown} */ error, /** @type {unknown} */ result) => {
-        if (error) reject(error);
-        else resolve(result);
-      });
-    });
 }
 
 /** @param {{ exceptionDetails?: { text: string, exception?: { description?: string } } }} evaluated */
@@ -392,20 +364,4 @@ function text(error) {
   return error instanceof Error ? error.message : String(/** @type {any} */ (error)?.message ?? error);
 }
 
-/**
- * @template T
- * @param {Promise<T>} promise
- * @param {number} ms
- * @param {string} who
- * @returns {Promise<T>}
- */
-function withDeadline(promise, ms, who) {
-  /** @type {NodeJS.Timeout} */
-  let timer;
-  const deadline = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${who} did not answer within ${ms / 1000} s`)), ms);
-  });
-  return /** @type {Promise<T>} */ (Promise.race([promise, deadline]).finally(() => clearTimeout(timer)));
-}
-
-module.exports = { CpuRecorder, callsOf, withDeadline };
+module.exports = { CpuRecorder };

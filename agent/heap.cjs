@@ -10,7 +10,7 @@
  * A full collection holds the main thread for about a millisecond for each megabyte alive, so a large heap is left alone.
  */
 
-const { callsOf, withDeadline } = require('./cpu.cjs');
+const { callsOf, withDeadline } = require('./inspector.cjs');
 
 const ANSWER_MS = 20_000;
 /** First window: at 100 MB/s some 240 samples. */

@@ -219,7 +219,7 @@ class Relay {
     const flag = FLAG_OF_RECORDER.get(recorder);
     if (this.ending) throw new Error('the agent is ending');
     if (command === 'sources') {
-      await readSources(urls, ({ url, text, sourceMapUrl, functions }) => {
+      await readSources(urls, relayThreadId, ({ url, text, sourceMapUrl, functions }) => {
         this.send(PROTOCOL.source, 0, { url, text, source_map_url: sourceMapUrl, functions });
       });
       return;

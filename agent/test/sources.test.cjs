@@ -34,6 +34,30 @@ describe('sources', { concurrency: 4, timeout: 60_000 }, () => {
     assert.deepStrictEqual(await end, { code: 0, signal: null, stdout: 'ready\n', stderr: '' });
   });
 
+  it('hands out what only a worker thread runs, beside a thread that is deaf', async (t) => {
+    const collector = await Collector.listen(t);
+    const score = 'function score(n) {\n  return n * 2;\n}';
+    const scores = `${score}\nsetInterval(score, 50, score(1));\nrequire('worker_threads').parentPort.postMessage('ready');\n`;
+    const worker = collector.file('worker.js', scores);
+    const deaf = collector.file('deaf.js', 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);');
+    const main = `${WAIT_FOR_STDIN}
+      const { Worker } = require('worker_threads');
+      new Worker(${JSON.stringify(deaf)});
+      new Worker(${JSON.stringify(worker)}).on('message', console.log);`;
+    const { said, child, end } = collector.start([collector.file('t.js', main)]);
+    const target = await collector.connection();
+    while (!said.stdout.includes('ready')) await new Promise((resolve) => child.stdout?.once('data', resolve));
+    const url = pathToFileURL(worker).href;
+    assert.strictEqual((await target.command('sources', '', { urls: [url] })).ok, true);
+    const [source, ...others] = target.all('source');
+    assert.strictEqual(others.length, 0);
+    assert.strictEqual(source.text, scores);
+    const [, begin, stop] = source.functions.find((/** @type {any[]} */ [name]) => name === 'score');
+    assert.strictEqual(scores.slice(begin, stop), score);
+    child.stdin?.end();
+    assert.strictEqual((await end).code, 0);
+  });
+
   it('does not stop the target at a `debugger` statement', async (t) => {
     const collector = await Collector.listen(t);
     const file = collector.file('t.js', `${WAIT_FOR_STDIN} setInterval(() => { debugger; }, 1);`);

@@ -22,6 +22,7 @@ const AGENT_FILES: &[(&str, &str)] = &[
     ("relay.cjs", include_str!("../../../agent/relay.cjs")),
     ("cpu.cjs", include_str!("../../../agent/cpu.cjs")),
     ("sampling-cost.cjs", include_str!("../../../agent/sampling-cost.cjs")),
+    ("inspector.cjs", include_str!("../../../agent/inspector.cjs")),
     ("sources.cjs", include_str!("../../../agent/sources.cjs")),
     ("counters.cjs", include_str!("../../../agent/counters.cjs")),
     ("tally.cjs", include_str!("../../../agent/tally.cjs")),
