@@ -88,7 +88,8 @@ class Sites {
       const file = callSite.getFileName();
       if (!file || file.startsWith('node:')) {
         if (kept.length === 0 && file && file !== 'node:internal/async_hooks') api = callSite;
-      } else if (kept.push(callSite) === KEPT_FRAMES) break;
+      } else if (file.startsWith(__dirname)) continue; // A wrapper of ours.
+      else if (kept.push(callSite) === KEPT_FRAMES) break;
     }
     if (kept.length === 0) return UNKNOWN;
     let site = UNKNOWN;

@@ -5,6 +5,7 @@
  */
 
 const { executionAsyncResource } = require('async_hooks');
+const { Looks, remoteOf } = require('./async-looks.cjs');
 
 /** @typedef {InstanceType<typeof import('./async-ring.cjs').AsyncRing>} AsyncRing */
 
@@ -22,7 +23,6 @@ const SAME_AS = new Map([['Microtask', TICK]]);
 
 const MAX_SOURCES = 4096;
 const MAX_TYPES = 250;
-const MAX_TEXT = 200;
 
 /** Types that belong to many requests, or to nobody: what they call back for is no request's doing. */
 const HANDLES = new Set([
@@ -35,6 +35,11 @@ const POOL_TASKS = new Set([
   'FSREQCALLBACK', 'FSREQPROMISE', 'GETADDRINFOREQWRAP', 'GETNAMEINFOREQWRAP', 'PBKDF2REQUEST', 'SCRYPTREQUEST',
   'RANDOMBYTESREQUEST', 'RANDOMPRIMEREQUEST', 'KEYPAIRGENREQUEST', 'KEYGENREQUEST', 'SIGNREQUEST', 'HASHREQUEST',
   'CIPHERREQUEST', 'DERIVEBITSREQUEST', 'CHECKPRIMEREQUEST', 'KEYEXPORTREQUEST',
+]);
+/** Types of which a turn tells nothing about why a request is answered in it: its own connection, or what goes on anywhere. */
+const TELL_NOTHING = new Set([
+  'PROMISE', 'TickObject', 'Immediate', 'other', 'HTTPINCOMINGMESSAGE', 'TCPSERVERWRAP', 'PIPESERVERWRAP', 'WRITEWRAP', 'SHUTDOWNWRAP',
+  'HTTP2SESSION', 'HTTP2STREAM', 'HTTP2SESSIONWRAP',
 ]);
 const SOCKETS = new Set(['TCPWRAP', 'PIPEWRAP', 'TLSWRAP']);
 /** Names of classes, for resources that were made before the recorder was on. */
@@ -57,6 +62,8 @@ class Sources {
     this.isSocket = new Uint8Array(MAX_TYPES + 1);
     /** Source of each type, by its number. */
     this.ofType = new Uint16Array(MAX_TYPES + 1);
+    /** Whether a source tells why a request is answered in a turn that began with it. */
+    this.tells = new Uint8Array(MAX_SOURCES);
     this.nTypes = 0;
     this.nSources = 0;
     /** @type {Map<string, number>} */
@@ -66,6 +73,7 @@ class Sources {
     /** @type {symbol | undefined} under which Node keeps a handle's stream */
     this.owner = undefined;
     this.stringify = JSON.stringify;
+    this.looks = new Looks((remote, protocol) => ring.pushText(this.stringify({ remote, protocol })));
     for (const type of FIXED) this.addType(type);
   }
 
@@ -109,12 +117,15 @@ class Sources {
         /** @type {{ address?: string, port?: number }} */
         const peer = {};
         handle.getpeername?.(peer);
-        const host = socket?._host ?? socket?.servername ?? peer.address;
+        const remote = remoteOf(socket, peer.address, peer.port);
         // Until the handshake is over, what comes is a part of it.
         if (socket?.secureConnecting) isFinal = false;
         const name = socket?.secureConnecting ? 'TLSHANDSHAKE' : nameOfType;
-        if (host) source = this.sourceOf({ type: name, remote: `${host}:${peer.port ?? ''}`.slice(0, MAX_TEXT) });
-        else isFinal = !socket?.connecting;
+        if (remote === undefined) isFinal = !socket?.connecting;
+        else {
+          source = this.sourceOf({ type: name, remote });
+          if (isFinal) this.looks.look(socket, remote);
+        }
       }
     } catch {
       // A handle of an unknown make: its type says enough.
@@ -139,6 +150,7 @@ class Sources {
     if (this.nSources >= MAX_SOURCES) return 0;
     if (!this.ring.pushText(this.stringify({ source: this.nSources, ...what }))) return 0;
     this.sources.set(key, this.nSources);
+    this.tells[this.nSources] = Number(!what.inbound && !TELL_NOTHING.has(what.type));
     return this.nSources++;
   }
 }

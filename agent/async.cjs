@@ -184,6 +184,7 @@ class AsyncRecorder {
     channels.subscribe('http.server.response.finish', this.onResponseFinish);
     this.http2.start();
     this.undici.start();
+    this.sources.looks.start();
     this.isOn = true;
   }
 
@@ -195,6 +196,7 @@ class AsyncRecorder {
     channels.unsubscribe('http.server.response.finish', this.onResponseFinish);
     this.http2.stop();
     this.undici.stop();
+    this.sources.looks.stop();
     const t = now();
     if (this.windows.isOpen) this.closeWindow(t);
     this.sampling.write(t, this.offsetMs);
@@ -227,6 +229,7 @@ class AsyncRecorder {
     this.lastIterationMs = 0;
     this.hasMarker = false;
     this.jobs.begin(t);
+    this.sources.looks.begin();
     this.hook.enable();
   }
 
@@ -590,11 +593,26 @@ class AsyncRecorder {
       if ((id & 1) === 0 || request === undefined || request.id !== id) return;
       if (this.running === request) this.pauseRun(t);
       this.writeSlice(request);
+      if (request.turn !== this.turn && this.sources.tells[this.via]) this.writeAnswer(request, t);
       this.push(END, request, t, t, request.nSlices, 0, 0, Number(status) || 0);
       this.forget(request, number % MAX_FOLLOWED);
     } catch {
       this.sampling.nFaults += 1;
     }
+  }
+
+  /**
+   * Writes that a request was answered in a turn in which none of its own code ran: by a callback that belongs to nobody, such as a
+   * listener of a socket that requests share. What that turn began with is what was waited for since its own code ran last.
+   *
+   * @param {Followed} request @param {number} t
+   */
+  writeAnswer(request, t) {
+    const { turnStart } = this;
+    if (turnStart <= request.sliceEnd) return;
+    request.nSlices += 1;
+    const queuedMs = this.queuedMs(turnStart);
+    this.push(SLICE + 16 * this.via, request, turnStart, t, t - turnStart, request.sliceEnd, queuedMs, UNKNOWN);
   }
 
   /** Ends a request that is still under way, with what it waits for. @param {Followed} request @param {number} place @param {number} t */

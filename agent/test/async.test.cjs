@@ -23,6 +23,11 @@ const never = () => new Promise(() => {});
 async function waitForEver() { await never(); }
 const scoreOf = async (n) => n % 7;
 async function scoreAll() { let sum = 0; for (let n = 0; n < 200_000; n++) sum += await scoreOf(n); return sum; }
+const net = require('net');
+const cache = net.createServer((socket) => socket.on('data', (data) => setTimeout(() => socket.write(String(data).includes('GET') ? '$6\\r\\nsecret\\r\\n' : '+OK\\r\\n'), 5))).listen(0, '127.0.0.1');
+const talk = (socket) => new Promise((resolve) => socket.once('data', resolve).write('*2\\r\\n$3\\r\\nGET\\r\\n$9\\r\\nsecretKey\\r\\n'));
+const connect = () => net.connect(cache.address().port, '127.0.0.1').setNoDelay();
+let kept;
 const http2 = require('http2');
 let session;
 const askByHttp2 = () => new Promise((resolve) => {
@@ -37,13 +42,20 @@ const routes = {
   async '/file'() { await loadTemplate(); },
   async '/lock'() { await lock(sleep); },
   async '/pool'() { await get(); },
+  async '/kept-connection'() { await talk(kept ??= connect()); },
+  async '/new-connection'() { const socket = connect(); await talk(socket); socket.destroy(); },
+  async '/own-of-kept'() { console.log('own: ' + Object.keys(Object.getOwnPropertyDescriptors(kept)).filter((key) => key === 'push' || key === '_writeGeneric')); },
 };
 if (process.env.HTTP2) {
   const secondServer = http2.createServer(async (req, res) => { await sleep(); res.end('ok'); }).listen(0, '127.0.0.1', () => {
     session = http2.connect('http://127.0.0.1:' + secondServer.address().port);
   });
 }
-const server = http.createServer(async (req, res) => { await routes[req.url](); res.end('ok'); }).listen(0);
+function answerByListener(res) {
+  kept ??= connect().setMaxListeners(0);
+  kept.once('data', () => res.end('ok')).write('*1\\r\\n$4\\r\\nPING\\r\\n');
+}
+const server = http.createServer(async (req, res) => { if (req.url === '/by-a-listener') return answerByListener(res); await routes[req.url](); res.end('ok'); }).listen(0);
 process.stdin.on('data', async (path) => {
   await ask(String(path).trim(), 4);
   process.stdout.write('answered\\n');
@@ -67,6 +79,8 @@ function decoded(target) {
   const sites = new Map([[0, []]]);
   /** @type {Map<number, any>} */
   const sources = new Map();
+  /** @type {any[]} */
+  const protocols = [];
   /** @type {Map<number, any>} */
   const requests = new Map();
   for (const { bytes } of target.frames.filter((/** @type {any} */ frame) => frame.kind === 'async')) {
@@ -79,6 +93,7 @@ function decoded(target) {
         if (text.file !== undefined) frames.set(text.frame, text);
         else if (text.site) sites.set(text.site, [frames.get(text.frame).name, ...(sites.get(text.outer) ?? [])]);
         else if (text.source !== undefined) sources.set(text.source, text);
+        else if (text.protocol) protocols.push(text);
         else if (text.request) requests.set(text.request, { ...text, slices: [] });
       } else if (kind === 2) Object.assign(requests.get(id), { start });
       else if (kind === 3 || kind === 7) {
@@ -90,7 +105,7 @@ function decoded(target) {
     }
   }
   const ended = [...requests.values()].filter((request) => request.end !== undefined && request.nSlices >= 0);
-  return { requests: ended, hooks, jobs };
+  return { requests: ended, hooks, jobs, protocols };
 }
 
 /** Starts the server, the recorder on. @param {import('node:test').TestContext} t @param {string} before what the program does first */
@@ -209,6 +224,37 @@ describe('async recorder', { concurrency: 2, timeout: 120_000 }, () => {
     const busy = 'const busy = () => { const end = Date.now() + 30; while (Date.now() < end); };';
     const { target } = await follow(t, '/lock', `${busy} setInterval(busy, 50);`);
     assert.deepStrictEqual(decoded(target).jobs, []);
+  });
+
+  for (const path of ['/kept-connection', '/new-connection']) {
+    it(`says what a service speaks, and nothing of what was said (${path})`, async (t) => {
+      const { target, child } = await follow(t, path);
+      const known = () => decoded(target).protocols.filter(({ protocol }) => protocol === 'redis');
+      await target.until(() => known().length > 0);
+      const [{ remote }, ...more] = known();
+      const waited = followed(target).flatMap(({ slices }) => slices).map((slice) => slice.remote);
+      assert(waited.includes(remote), `${remote} is none of ${waited}`);
+      assert.deepStrictEqual(more, []);
+      assert(!target.frames.some((/** @type {any} */ { kind, bytes }) => kind === 'async' && /secret(Key|\r)/.test(bytes)));
+      child.stdin.end();
+    });
+  }
+
+  it('names what answered a request by a callback that belongs to nobody', async (t) => {
+    const { requests } = await follow(t, '/by-a-listener');
+    // The one that opened the connection goes on in its callbacks.
+    const [{ slices, end }] = requests.slice(-1);
+    const last = slices.at(-1);
+    assert(/^127\.0\.0\.1:\d+$/.test(last.remote ?? '') && last.start - last.since > 1, JSON.stringify(slices));
+    assert(end - last.end < 1, JSON.stringify(slices));
+  });
+
+  it('leaves sockets as they were', async (t) => {
+    const { child, target, said } = await follow(t, '/kept-connection');
+    await target.until(() => decoded(target).protocols.some(({ protocol }) => protocol === 'redis'));
+    child.stdin.write('/own-of-kept\n');
+    while (!said.stdout.includes('own: ')) await new Promise((resolve) => child.stdout.once('data', () => setImmediate(resolve)));
+    assert.match(said.stdout, /own: \n/);
   });
 
   it('follows requests that come by HTTP/2', async (t) => {

@@ -51,6 +51,7 @@ struct Definition {
     source: Option<u32>,
     r#type: String,
     remote: Option<String>,
+    protocol: Option<String>,
     inbound: bool,
     request: Option<u64>,
     method: String,
@@ -102,6 +103,9 @@ impl AsyncRecords {
         if let Some(id) = told.source {
             let source = AsyncSource { r#type: told.r#type, remote: told.remote, inbound: told.inbound };
             return Some(AsyncLine::Source { thread, id, source });
+        }
+        if let (Some(remote), Some(protocol)) = (told.remote, told.protocol) {
+            return Some(AsyncLine::Protocol { remote, protocol });
         }
         let request = RawRequest {
             thread,
@@ -269,6 +273,12 @@ mod tests {
             runs: vec![],
         };
         assert_eq!(lines(&payload), [AsyncLine::Request(expected)]);
+    }
+
+    #[test]
+    fn what_a_service_speaks_is_written_as_it_is_told() {
+        let protocol = AsyncLine::Protocol { remote: "db:7000".into(), protocol: "redis".into() };
+        assert_eq!(lines(&text(r#"{"remote":"db:7000","protocol":"redis"}"#)), [protocol]);
     }
 
     #[test]

@@ -14,6 +14,8 @@ const AGENT_FILES: &[(&str, &str)] = &[
     ("async-sites.cjs", include_str!("../../../agent/async-sites.cjs")),
     ("async-sources.cjs", include_str!("../../../agent/async-sources.cjs")),
     ("async-windows.cjs", include_str!("../../../agent/async-windows.cjs")),
+    ("async-looks.cjs", include_str!("../../../agent/async-looks.cjs")),
+    ("protocols.cjs", include_str!("../../../agent/protocols.cjs")),
     ("async-jobs.cjs", include_str!("../../../agent/async-jobs.cjs")),
     ("async-undici.cjs", include_str!("../../../agent/async-undici.cjs")),
     ("async-http2.cjs", include_str!("../../../agent/async-http2.cjs")),
@@ -86,4 +88,19 @@ pub(crate) fn exit_code_in(dir: &Path, pid: u32) -> Option<i32> {
     let text = fs::read(dir.join(format!("exit-{pid}.json"))).ok()?;
     let note: serde_json::Value = serde_json::from_slice(&text).ok()?;
     note.get("code")?.as_i64().map(|code| code as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use slowpath_profile::classify::{AppScope, RECORDER_PACKAGE, classify};
+
+    #[test]
+    fn no_file_of_the_agent_counts_as_the_application_s_own() {
+        let scope = AppScope::new("/srv", "/srv/server.js");
+        for (name, _) in AGENT_FILES {
+            let (_, package) = classify(&scope, "f", &format!("/tmp/slowpath-Ab3/{name}"));
+            assert_eq!(package.as_deref(), Some(RECORDER_PACKAGE), "{name}");
+        }
+    }
 }

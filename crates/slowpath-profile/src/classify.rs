@@ -113,16 +113,42 @@ pub fn package_of(path: &str) -> Option<&str> {
     (end > 0).then(|| &rest[..end])
 }
 
-/// Files of the agent that run in the target's threads, in a private directory of ours.
+/// Files of the agent, in a private directory of ours; most run in the target's threads.
 const AGENT_FILES: &[&str] = &[
-    "/slowpath-agent.cjs",
-    "/probe.cjs",
-    "/ring.cjs",
-    "/async.cjs",
+    "/async-http2.cjs",
+    "/async-jobs.cjs",
+    "/async-looks.cjs",
     "/async-ring.cjs",
     "/async-sampling.cjs",
     "/async-sites.cjs",
     "/async-sources.cjs",
+    "/async-undici.cjs",
+    "/async-windows.cjs",
+    "/async.cjs",
+    "/call-sites.cjs",
+    "/calls.cjs",
+    "/collections.cjs",
+    "/counters.cjs",
+    "/cpu-time.cjs",
+    "/cpu.cjs",
+    "/deopt-trace.cjs",
+    "/deopts.cjs",
+    "/heap.cjs",
+    "/patch.cjs",
+    "/probe.cjs",
+    "/protocols.cjs",
+    "/redis-writes.cjs",
+    "/relay.cjs",
+    "/ring.cjs",
+    "/sampling-cost.cjs",
+    "/slowpath-agent.cjs",
+    "/sources.cjs",
+    "/tally.cjs",
+    "/wrap-blocking.cjs",
+    "/wrap-http.cjs",
+    "/wrap-net.cjs",
+    "/wrap-timers.cjs",
+    "/wrap-values.cjs",
 ];
 
 /// The package that slowpath's own code in the target counts as.

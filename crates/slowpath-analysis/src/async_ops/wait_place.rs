@@ -208,7 +208,9 @@ fn kind_of(log: &AsyncLog, slice: &Slice, api: Option<&str>, packages: &[&str]) 
         "PIPEWRAP" if source.remote.is_none() && packages.is_empty() && !is_question(api) => WaitKind::Worker,
         "WRITEWRAP" | "SHUTDOWNWRAP" => WaitKind::Backpressure,
         "TCPWRAP" | "TLSWRAP" | "PIPEWRAP" | "UDPWRAP" | "HTTP2SESSION" | "HTTP2STREAM" => {
-            service(source.remote.as_deref(), api, packages)
+            let protocol = source.remote.as_ref().and_then(|remote| log.protocols.get(remote));
+            let heard = protocol.and_then(|protocol| service_of_protocol(protocol));
+            heard.unwrap_or_else(|| service(source.remote.as_deref(), api, packages))
         }
         "TCPCONNECTWRAP" | "PIPECONNECTWRAP" | "TLSHANDSHAKE" => WaitKind::Connect,
         "GETADDRINFOREQWRAP" | "GETNAMEINFOREQWRAP" | "QUERYWRAP" => WaitKind::Dns,
@@ -244,7 +246,19 @@ fn is_question(api: Option<&str>) -> bool {
     matches!(api, Some("request" | "get" | "fetch" | "connect" | "node:http.request"))
 }
 
-/// Tells what kind of service is at the other end: by the client's package, else by the port that it is known for.
+/// Returns the kind of service that speaks a protocol, as the agent names it.
+fn service_of_protocol(protocol: &str) -> Option<WaitKind> {
+    Some(match protocol {
+        "redis" => WaitKind::Redis,
+        "postgres" => WaitKind::Postgres,
+        "mysql" => WaitKind::Mysql,
+        "mongo" => WaitKind::Mongo,
+        "http" => WaitKind::Http,
+        _ => return None,
+    })
+}
+
+/// Tells what kind of service is at the other end where nobody heard what it speaks: by the client's package, else by the port that it is known for.
 fn service(remote: Option<&str>, api: Option<&str>, packages: &[&str]) -> WaitKind {
     let by_package = packages.iter().find_map(|package| match *package {
         "ioredis" | "redis" | "@redis/client" => Some(WaitKind::Redis),
@@ -273,6 +287,18 @@ mod tests {
     use super::*;
     use slowpath_profile::Nanos;
 
+    const SLICE: Slice = Slice {
+        start: Nanos(0),
+        end: Nanos(0),
+        ran: Nanos(0),
+        queued: Nanos(0),
+        since: None,
+        site: 0,
+        source: 0,
+        again: false,
+        waker: 0,
+    };
+
     fn function(name: &str, category: Category, package: Option<&str>) -> Function {
         Function {
             name: name.into(),
@@ -291,9 +317,7 @@ mod tests {
             sources: vec![source],
             ..AsyncLog::default()
         };
-        let (start, end, ran, queued) = (Nanos(0), Nanos(0), Nanos(0), Nanos(0));
-        let slice = Slice { start, end, ran, queued, since: None, site: 0, source: 0, again: false, waker };
-        let place = place_of(&log, frames, &slice);
+        let place = place_of(&log, frames, &Slice { waker, ..SLICE });
         assert_eq!((place.kind, &*place.name()), (kind, name));
     }
 
@@ -332,5 +356,19 @@ mod tests {
         let name = "await another request in loadTemplate (loadTemplate.js:61)";
         check(source("Timeout", None), 7, &[app], WaitKind::Lock, name);
         check(source("TCPWRAP", Some("db:5432")), 0, &[], WaitKind::Postgres, "wait for db:5432");
+    }
+
+    #[test]
+    fn what_a_service_was_heard_to_speak_tells_more_than_its_port() {
+        let log = AsyncLog {
+            sites: vec![vec![]],
+            sources: vec![source("TCPWRAP", Some("cache:6379")), source("TLSWRAP", Some("db:7001"))],
+            protocols: [("cache:6379", "http"), ("db:7001", "postgres")]
+                .map(|(remote, protocol)| (remote.to_owned(), protocol.to_owned()))
+                .into(),
+            ..AsyncLog::default()
+        };
+        let kind_at = |index: u32| place_of(&log, &[], &Slice { source: index, ..SLICE }).kind;
+        assert_eq!([kind_at(0), kind_at(1)], [WaitKind::Http, WaitKind::Postgres]);
     }
 }

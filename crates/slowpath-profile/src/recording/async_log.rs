@@ -6,7 +6,7 @@
 use crate::Nanos;
 use flate2::{Compression, bufread::MultiGzDecoder, write::GzEncoder};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
@@ -57,6 +57,13 @@ pub enum AsyncLine {
         /// What it is.
         #[serde(flatten)]
         source: AsyncSource,
+    },
+    /// What a service was heard to speak.
+    Protocol {
+        /// Host and port, as in [`AsyncSource`].
+        remote: String,
+        /// `redis`, `postgres`, `mysql`, `mongo` or `http`.
+        protocol: String,
     },
     /// A followed request that was answered.
     Request(RawRequest),
@@ -196,6 +203,8 @@ pub struct AsyncLog {
     pub sites: Vec<Vec<u32>>,
     /// What the loop called back for.
     pub sources: Vec<AsyncSource>,
+    /// What services were heard to speak, by host and port: see [`AsyncLine::Protocol`].
+    pub protocols: BTreeMap<String, String>,
     /// Answered requests in the order of their ends.
     pub requests: Vec<FollowedRequest>,
     /// Seconds of all threads in order.
@@ -376,6 +385,9 @@ impl Tables {
             AsyncLine::Source { thread, id, source } => {
                 let index = intern(&mut self.log.sources, &mut self.source_of, source);
                 self.threads.entry(thread).or_default().sources.insert(id, index);
+            }
+            AsyncLine::Protocol { remote, protocol } => {
+                self.log.protocols.insert(remote, protocol);
             }
             AsyncLine::Request(raw) => self.request(&raw),
             AsyncLine::Second(second) => self.log.seconds.push(second),

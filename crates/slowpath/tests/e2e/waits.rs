@@ -128,6 +128,95 @@ fn commands_to_a_redis_one_after_the_other_are_counted_where_they_are_awaited() 
     });
 }
 
+/// Runs a program that asks a Redis on some port, without a client that anyone knows.
+fn asks_raw_redis(redis: &RedisServer, new_connections: &str) -> Recorded {
+    let run = Invocation::run().cwd(app("plain")).load("/", "5").env("REDIS_PORT", redis.port.to_string());
+    let run = run.env("NEW_CONNECTIONS", new_connections).args(["-c", "4", "--phases", "async,baseline"]);
+    run.target(["node", "raw-redis.js"]).finish().expect_code(0).report()
+}
+
+/// Returns the share of the requests' time that rows of a kind have.
+fn share_of(report: &Recorded, kind: &str) -> f64 {
+    let all = &report.json["requests"]["all"];
+    let rows = all["rows"].as_array().expect("rows").iter();
+    let ms: f64 = rows.filter(|row| row["kind"] == kind).filter_map(|row| row["mean_ms"].as_f64()).sum();
+    ms / all["mean_ms"].as_f64().expect("a mean")
+}
+
+#[test]
+fn a_redis_is_known_by_what_it_speaks_and_nothing_of_it_is_kept() {
+    let redis = RedisServer::start();
+    undisturbed(|| {
+        for new_connections in ["", "1"] {
+            let report = asks_raw_redis(&redis, new_connections);
+            assert!(share_of(&report, "redis") > 0.5, "{:#}", report.json["requests"]["all"]);
+            let finding = report.findings("slow-upstream");
+            let host = format!("127.0.0.1:{}", redis.port);
+            let title = finding.first().and_then(|finding| finding["title"].as_str()).unwrap_or_default();
+            assert!(title.contains(&host), "{}", report.summary());
+            expect_sums(&report);
+            let said = report.json.to_string();
+            assert!(!said.contains("nobody:pushes"), "a key of the Redis is in the report");
+        }
+    });
+}
+
+/// Copies a program with its packages to where packages lie.
+fn watched() -> tempfile::TempDir {
+    let directory = tempfile::Builder::new().prefix("e2e-watched-").tempdir().expect("a temporary directory");
+    let (from, to) = (app("watched"), directory.path());
+    let package = to.join("node_modules/watcher");
+    std::fs::create_dir_all(&package).expect("our own directory");
+    let packaged = from.join("packages/watcher");
+    for (from, to) in [
+        (from.join("server.js"), to.join("server.js")),
+        (from.join("package.json"), to.join("package.json")),
+        (app("plain").join("one-socket.js"), to.join("one-socket.js")),
+        (packaged.join("index.js"), package.join("index.js")),
+        (packaged.join("package.json"), package.join("package.json")),
+    ] {
+        std::fs::copy(from, to).expect("the app has this file");
+    }
+    directory
+}
+
+#[test]
+fn what_is_awaited_is_named_also_where_a_library_watches_http_and_promises() {
+    let directory = watched();
+    undisturbed(|| {
+        let run = Invocation::run().cwd(directory.path()).load("/", "8");
+        let run = run.args(["-c", "10", "--phases", "async,baseline"]).target(["node", "server.js"]);
+        let report = run.finish().expect_code(0).report();
+        let finding = report.findings("socket-pool-wait").first().map(|finding| finding["where"].clone());
+        let place = finding.unwrap_or_else(|| panic!("no socket is waited for:\n{}", report.summary()));
+        assert_eq!((&place["file"], &place["line"]), (&"one-socket.js".into(), &12.into()), "{place:#}");
+        expect_sums(&report);
+    });
+}
+
+#[test]
+fn a_pool_of_workers_is_named_as_what_requests_wait_for() {
+    undisturbed(|| {
+        let report = followed("worker-pool.js", "");
+        report.expect_verdict("waiting").expect_clean_load().expect_whole_split();
+        assert!(share_of(&report, "worker") > 0.8, "{:#}", report.json["requests"]["all"]);
+        assert!(report.sentence().contains("worker-pool.js:"), "{}", report.sentence());
+        expect_sums(&report);
+        expect_sums(&followed("worker-pool.js", "1"));
+    });
+}
+
+#[test]
+fn requests_that_a_worker_thread_serves_are_followed_there() {
+    undisturbed(|| {
+        let report = followed("served-by-worker.js", "");
+        let finding = report.findings("socket-pool-wait").first().map(|finding| finding["where"].clone());
+        let place = finding.unwrap_or_else(|| panic!("no socket is waited for:\n{}", report.summary()));
+        assert_eq!(place["function"], "askThroughOneSocket", "{place:#}");
+        expect_sums(&report);
+    });
+}
+
 #[test]
 fn every_supported_node_names_what_is_awaited() {
     undisturbed(|| {
