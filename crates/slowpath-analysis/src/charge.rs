@@ -569,13 +569,13 @@ pub(crate) fn interval(part: &[u64], whole: &[u64]) -> (f64, f64) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::serving_threads;
     use slowpath_profile::tables::{Function, ThreadSamples};
 
     /// Builds a profile from lines such as `handle;renderRules;native:writev 30`, outermost first, one sample a unit.
-    fn profile(text: &str) -> Profile {
+    pub(crate) fn profile(text: &str) -> Profile {
         let mut profile = Profile::default();
         let mut samples = ThreadSamples { pid: 1, ..ThreadSamples::default() };
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {

@@ -7,6 +7,7 @@ use slowpath_analysis::{
     AsyncMeasure, AsyncSite, Charges, Composition, Measurements, Row, RowKind, WaitPlace,
 };
 use slowpath_profile::Nanos;
+use slowpath_profile::classify::RECORDER_PACKAGE;
 use slowpath_profile::tables::Profile;
 
 /// Rows of a composition; the rest is one row, so that they still add up.
@@ -133,7 +134,7 @@ pub struct ThreadPoolData {
     pub queued_ms: f64,
 }
 
-/// Who owns busy time, those without an application function on the stack included.
+/// Who owns busy time, slowpath's own left out, those without an application function on the stack included.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct CpuOwnersData {
     /// Share of busy time with an application function on the stack.
@@ -156,9 +157,12 @@ pub struct BegunData {
 /// Returns who owns busy time; `None` where the async phase tells nothing.
 pub(crate) fn cpu_owners(profile: &Profile, charges: &Charges) -> Option<CpuOwnersData> {
     let begun: f64 = charges.begun.iter().map(|(_, share)| share).sum();
-    (begun > 0.0).then(|| CpuOwnersData {
-        on_stack_share: charges.owned_share - begun,
-        owned_share: charges.owned_share,
+    let recorder = charges.unowned.iter().find(|unowned| unowned.label == RECORDER_PACKAGE);
+    // What slowpath itself runs in the service is nobody's there.
+    let own = 1.0 - recorder.map_or(0.0, |recorder| recorder.share);
+    (begun > 0.0 && own > 0.0).then(|| CpuOwnersData {
+        on_stack_share: (charges.owned_share - begun) / own,
+        owned_share: charges.owned_share / own,
         begun: charges
             .begun
             .iter()
@@ -171,7 +175,7 @@ pub(crate) fn cpu_owners(profile: &Profile, charges: &Charges) -> Option<CpuOwne
                     function: function.name.clone(),
                     file: function.file.clone(),
                     line: (function.line > 0).then_some(function.line),
-                    share: *share,
+                    share: *share / own,
                 }
             })
             .collect(),

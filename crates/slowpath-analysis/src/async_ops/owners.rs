@@ -4,7 +4,9 @@
 //! application code that began what the slice goes on with; where the slice is the first one, to the code that the
 //! request entered the application with. That tells for each such stack how its time is shared out among application
 //! functions; stacks of other requests and phases are shared out in the same way, those that no followed request had like
-//! their nearest relatives: stacks with the same innermost function, else those that share most of their callers.
+//! their nearest relatives: stacks with the same innermost function, else those that share most of their callers. Where no
+//! followed request had one of these either, Node's code is shared out like what it went on to call: reading a socket and
+//! parsing what came belong to the functions of the application that are called with it.
 
 use crate::stack_class::StackClasses;
 use slowpath_profile::classify::Category;
@@ -22,6 +24,8 @@ pub struct Owners {
     leaves: HashMap<FunctionId, Vec<(FunctionId, u64)>>,
     /// By the caller's stack: sums over all stacks that go on from it.
     callers: HashMap<StackId, Vec<(FunctionId, u64)>>,
+    /// By a stack without an application function: those that are called from it.
+    called: HashMap<StackId, Vec<(FunctionId, u64)>>,
 }
 
 impl Owners {
@@ -45,6 +49,9 @@ impl Owners {
                 }
             }
         }
+        if by_stack.is_empty() {
+            return Self::default();
+        }
         let mut by_leaf: BTreeMap<FunctionId, BTreeMap<FunctionId, u64>> = BTreeMap::new();
         let mut by_caller: BTreeMap<StackId, BTreeMap<FunctionId, u64>> = BTreeMap::new();
         for (stack, owners) in &by_stack {
@@ -59,15 +66,10 @@ impl Owners {
             }
         }
         Self {
-            stacks: by_stack
-                .into_iter()
-                .map(|(stack, owners)| (stack, owners.into_iter().collect()))
-                .collect(),
-            leaves: by_leaf.into_iter().map(|(leaf, owners)| (leaf, owners.into_iter().collect())).collect(),
-            callers: by_caller
-                .into_iter()
-                .map(|(caller, owners)| (caller, owners.into_iter().collect()))
-                .collect(),
+            stacks: listed(by_stack),
+            leaves: listed(by_leaf),
+            callers: listed(by_caller),
+            called: listed(called_from(profile)),
         }
     }
 
@@ -84,15 +86,51 @@ impl Owners {
         if let Some(owners) = self.leaves.get(&leaf) {
             return owners;
         }
-        let mut at = profile.stacks.parent[stack.0 as usize];
+        let mut at = Some(stack);
         while let Some(caller) = at {
-            if let Some(owners) = self.callers.get(&caller) {
+            if let Some(owners) = self.callers.get(&caller).or_else(|| self.called.get(&caller)) {
                 return owners;
             }
             at = profile.stacks.parent[caller.0 as usize];
         }
         &[]
     }
+}
+
+fn listed<K: Eq + std::hash::Hash>(
+    owners: BTreeMap<K, BTreeMap<FunctionId, u64>>,
+) -> HashMap<K, Vec<(FunctionId, u64)>> {
+    owners.into_iter().map(|(key, owners)| (key, owners.into_iter().collect())).collect()
+}
+
+/// Returns for each stack without an application function which ones were called from it, with the time spent in them.
+fn called_from(profile: &Profile) -> BTreeMap<StackId, BTreeMap<FunctionId, u64>> {
+    let stacks = &profile.stacks;
+    // The outermost application function on each stack; callers lie before what they call.
+    let mut outermost: Vec<Option<StackId>> = Vec::with_capacity(stacks.len());
+    for (index, function) in stacks.function.iter().enumerate() {
+        let inherited = stacks.parent[index].and_then(|parent| outermost[parent.0 as usize]);
+        let is_app = profile.functions.get(*function).category == Category::App;
+        outermost.push(inherited.or_else(|| is_app.then_some(StackId(index as u32))));
+    }
+    let mut time: BTreeMap<StackId, u64> = BTreeMap::new();
+    for samples in profile.threads.iter().chain(&profile.async_threads) {
+        for (duration, stack) in samples.duration.iter().zip(&samples.stack) {
+            if let Some(entry) = outermost[stack.0 as usize] {
+                *time.entry(entry).or_default() += duration.0.max(1);
+            }
+        }
+    }
+    let mut called: BTreeMap<StackId, BTreeMap<FunctionId, u64>> = BTreeMap::new();
+    for (entry, time) in time {
+        let function = stacks.function[entry.0 as usize];
+        let mut at = stacks.parent[entry.0 as usize];
+        while let Some(caller) = at {
+            *called.entry(caller).or_default().entry(function).or_default() += time;
+            at = stacks.parent[caller.0 as usize];
+        }
+    }
+    called
 }
 
 /// Finds the function of the profile in which a place of the code lies: of those with its name and file, the last one
@@ -165,5 +203,44 @@ impl Spans {
         let after = self.spans.partition_point(|(start, ..)| *start <= t);
         let recent = self.spans[after.saturating_sub(8)..after].iter().rev();
         recent.clone().find(|(_, end, _)| t < *end).map(|(.., owner)| *owner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::charge::tests::profile;
+
+    /// Returns the owners of the stack that ends in `leaf`, as `function share-in-percent`.
+    fn owners_of(stacks: &str, leaf: &str) -> Vec<String> {
+        let profile = profile(stacks);
+        let owners = Owners { called: listed(called_from(&profile)), ..Owners::default() };
+        let is_leaf = |at: &FunctionId| profile.functions.get(*at).name == leaf;
+        let stack = profile.stacks.function.iter().position(is_leaf).expect("it is on a stack");
+        let shares = owners.of_stack(&profile, StackId(stack as u32));
+        let total: u64 = shares.iter().map(|(_, weight)| weight).sum();
+        let line = |(id, weight): &(FunctionId, u64)| {
+            format!("{} {}", profile.functions.get(*id).name, weight * 100 / total)
+        };
+        shares.iter().map(line).collect()
+    }
+
+    #[test]
+    fn reading_a_socket_belongs_to_what_is_called_with_what_came() {
+        let stacks = "net:read;net:parse 40\nnet:read;net:parse;onAnswer;inner 30\nnet:read;net:parse;onEvent 10\nother 90";
+        assert_eq!(owners_of(stacks, "parse"), ["onAnswer 75", "onEvent 25"]);
+        assert_eq!(owners_of(stacks, "read"), ["onAnswer 75", "onEvent 25"]);
+    }
+
+    #[test]
+    fn the_nearest_caller_that_calls_the_application_tells() {
+        let stacks =
+            "net:read;net:parse;net:free 5\nnet:read;net:parse;onAnswer 10\nnet:read;net:accept;onRequest 90";
+        assert_eq!(owners_of(stacks, "free"), ["onAnswer 100"]);
+    }
+
+    #[test]
+    fn what_leads_to_nothing_of_the_application_has_no_owner() {
+        assert_eq!(owners_of("net:read;net:drop 5\nhandle 10", "drop"), [""; 0]);
     }
 }

@@ -153,14 +153,12 @@ pub(crate) fn of_site(
     source: &AsyncSource,
 ) -> WaitPlace {
     let site = frames_of(log, frames, site);
-    let innermost = site.first();
     let own = site.iter().find(|frame| frame.category == Category::App);
     let place = own.or_else(|| site.iter().find(|frame| frame.category != Category::Node));
-    let package =
-        innermost.filter(|frame| frame.category != Category::App).and_then(|frame| frame.package.clone());
-    // The package called by the application's own code, else what that called of Node.
-    let called = site.iter().take_while(|frame| frame.category != Category::App).last();
-    let package = called.and_then(|frame| frame.package.clone()).or(package);
+    // The package called by the application's own code, else what that called of Node; who only watches is not meant.
+    let called =
+        site.iter().take_while(|frame| frame.category != Category::App).filter(|frame| !is_watcher(frame));
+    let package = called.last().and_then(|frame| frame.package.clone());
     let call = package.clone().unwrap_or_else(|| plain_call(api_of(&site).unwrap_or_default()).to_owned());
     let remote = if kind == WaitKind::Lock { None } else { source.remote.clone() };
     WaitPlace {
@@ -174,6 +172,28 @@ pub(crate) fn of_site(
         is_app: own.is_some(),
         package,
     }
+}
+
+/// Packages that watch a service from within: their wrappers lie on every stack, and ask nothing themselves.
+const WATCHERS: &[&str] = &[
+    "@opentelemetry/",
+    "@sentry/",
+    "dd-trace",
+    "newrelic",
+    "@newrelic/",
+    "elastic-apm-node",
+    "applicationinsights",
+    "import-in-the-middle",
+    "require-in-the-middle",
+    "shimmer",
+    "cls-hooked",
+];
+
+fn is_watcher(frame: &Function) -> bool {
+    let package = frame.package.as_deref().unwrap_or_default();
+    WATCHERS
+        .iter()
+        .any(|watcher| package == *watcher || watcher.ends_with('/') && package.starts_with(watcher))
 }
 
 /// Names the function that `place` is in: a closure by the function around it, the next one of its file on the stack.
@@ -353,6 +373,10 @@ mod tests {
         let redis = function("sendCommand", Category::Dependency, Some("ioredis"));
         let name = "await ioredis to cache:7000 in loadTemplate (loadTemplate.js:61)";
         check(source("TCPWRAP", Some("cache:7000")), 0, &[redis, app.clone()], WaitKind::Redis, name);
+        let watcher = function("patched", Category::Dependency, Some("@opentelemetry/instrumentation-http"));
+        let get = function("get", Category::Node, None);
+        let name = "await get to api:80 in loadTemplate (loadTemplate.js:61)";
+        check(source("TCPWRAP", Some("api:80")), 0, &[get, watcher, app.clone()], WaitKind::Http, name);
         let name = "await another request in loadTemplate (loadTemplate.js:61)";
         check(source("Timeout", None), 7, &[app], WaitKind::Lock, name);
         check(source("TCPWRAP", Some("db:5432")), 0, &[], WaitKind::Postgres, "wait for db:5432");

@@ -56,6 +56,7 @@ fn requests(duration_ms: f64, waits: &[Wait]) -> AsyncLog {
         frames: vec![frame("get", "node:http", 100), frame("ask", "file:///srv/app.js", 12)],
         sites: vec![Vec::new(), vec![0, 1]],
         sources: std::iter::once(AsyncSource::default()).chain(sources).collect(),
+        protocols: [].into(),
         requests: (1..=100).map(request).collect(),
         seconds: vec![second(0.0, 0.0, 0)],
         hooks: Vec::new(),
