@@ -242,11 +242,12 @@ describe('async recorder', { concurrency: 2, timeout: 120_000 }, () => {
 
   it('names what answered a request by a callback that belongs to nobody', async (t) => {
     const { requests } = await follow(t, '/by-a-listener');
-    // The one that opened the connection goes on in its callbacks.
-    const [{ slices, end }] = requests.slice(-1);
-    const last = slices.at(-1);
-    assert(/^127\.0\.0\.1:\d+$/.test(last.remote ?? '') && last.start - last.since > 1, JSON.stringify(slices));
-    assert(end - last.end < 1, JSON.stringify(slices));
+    // One alone may be that which opened the connection: it goes on in its callbacks.
+    const named = requests.filter(({ slices, end }) => {
+      const last = slices.at(-1);
+      return /^127\.0\.0\.1:\d+$/.test(last.remote ?? '') && last.start - last.since > 1 && end - last.end < 1;
+    });
+    assert(named.length >= 2, JSON.stringify(requests));
   });
 
   it('leaves sockets as they were', async (t) => {
