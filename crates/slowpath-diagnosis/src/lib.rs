@@ -59,7 +59,7 @@ const CPU_STARVED: &str = "cpu-starved";
 pub fn diagnose(facts: Facts<'_>) -> Diagnosis {
     let found = RULES.iter().flat_map(|rule| (rule.check)(facts));
     let all = ranked(found.filter(|finding| weighs_at_this_load(facts, finding)).collect());
-    let findings = service_first(facts, ranked(merge::merge(facts, all.clone())));
+    let findings = causes_first(service_first(facts, ranked(merge::merge(facts, all.clone()))));
     let verdict = verdict::conclude(facts, &findings, &all);
     Diagnosis { verdict, findings, refuted: verdict::refuted(facts) }
 }
@@ -88,6 +88,26 @@ fn service_first(facts: Facts<'_>, findings: Vec<Finding>) -> Vec<Finding> {
     }
     let (machine, service): (Vec<_>, Vec<_>) = findings.into_iter().partition(is_of_machine);
     service.into_iter().chain(machine).collect()
+}
+
+/// The rule on what no collection frees.
+const HEAP_GROWTH: &str = "heap-growth";
+
+/// Puts what makes a function slow before what the same function leaves behind: who mends the one looks at the other.
+fn causes_first(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let Some(leak) =
+        findings.iter().position(|finding| finding.rule == HEAP_GROWTH && finding.function.is_some())
+    else {
+        return findings;
+    };
+    let is_cause = |finding: &Finding| {
+        finding.function == findings[leak].function
+            && finding.predicted_gain.is_some_and(|gain| gain.throughput >= verdict::WORTHWHILE_GAIN)
+    };
+    if let Some(cause) = findings.iter().rposition(is_cause).filter(|cause| *cause > leak) {
+        findings[leak..=cause].rotate_left(1);
+    }
+    findings
 }
 
 fn ranked(mut findings: Vec<Finding>) -> Vec<Finding> {

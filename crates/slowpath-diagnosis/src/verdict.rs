@@ -123,7 +123,7 @@ pub(crate) fn conclude(facts: Facts<'_>, findings: &[Finding], all: &[Finding]) 
     if let Some(native) = native_alone(measurements) {
         return crate::native_verdict::conclude(native, facts.profile);
     }
-    if let Some(verdict) = too_little(facts) {
+    if let Some(verdict) = too_little(facts, findings) {
         return verdict;
     }
     let Some(split) = &measurements.split else {
@@ -229,7 +229,7 @@ fn is_starvation_the_main_cause(findings: &[Finding]) -> bool {
 }
 
 /// Answers where too little was measured, or the target answered nothing but errors.
-fn too_little(facts: Facts<'_>) -> Option<Verdict> {
+fn too_little(facts: Facts<'_>, findings: &[Finding]) -> Option<Verdict> {
     let measurements = facts.measurements;
     let class = VerdictClass::NotEnoughData;
     let phases = &measurements.phases;
@@ -246,7 +246,7 @@ fn too_little(facts: Facts<'_>) -> Option<Verdict> {
             );
             return Some(verdict(class, sentence, detail));
         }
-        if load.own.n_requests < MIN_REQUESTS {
+        if load.own.n_requests < MIN_REQUESTS && !few_requests_are_the_symptom(facts, findings) {
             let sentence = format!(
                 "Not enough data: {} requests were answered in the measured phases, {MIN_REQUESTS} are needed",
                 load.own.n_requests
@@ -270,6 +270,22 @@ fn too_little(facts: Facts<'_>) -> Option<Verdict> {
         return Some(verdict(class, sentence, died(facts).unwrap_or("Let it run longer (-d).".into())));
     }
     None
+}
+
+/// Whether so few are answered because each takes so long, and it is known why: a full thread's samples tell as much of ten
+/// requests as of ten thousand, and so do waits that were followed.
+fn few_requests_are_the_symptom(facts: Facts<'_>, findings: &[Finding]) -> bool {
+    let measurements = facts.measurements;
+    let is_running = measurements.phases.outcome != Outcome::TargetDied;
+    let was_asked = measurements.load.as_ref().is_some_and(|load| load.n_requests > 0);
+    let is_full = measurements.split.as_ref().is_some_and(|split| split.utilisation() >= SATURATED);
+    let sampled = measurements.charges.n_busy_samples >= MIN_BUSY_SAMPLES;
+    let is_cause = |finding: &Finding| {
+        finding.location.is_some()
+            && finding.severity == Severity::High
+            && (is_full && sampled || WAIT_RULES.contains(&finding.rule))
+    };
+    is_running && was_asked && findings.iter().any(is_cause)
 }
 
 fn died(facts: Facts<'_>) -> Option<String> {
@@ -399,6 +415,9 @@ fn numbers(facts: Facts<'_>) -> String {
         return String::new();
     };
     let own = &load.own;
+    if own.n_requests < MIN_REQUESTS {
+        return format!("Only {} requests were answered in all phases", load.n_requests);
+    }
     let mut text = format!(
         "{:.0} requests/s, p50 {}, p99 {}",
         own.requests_per_second,

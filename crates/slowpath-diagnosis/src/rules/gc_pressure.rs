@@ -123,15 +123,22 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     }
     let whom = function
         .map_or("the functions that allocate".into(), |f| format!("{} in {}", function_name(f), place(f)));
+    let predicted_gain = gain::of_removing(facts, share, (share / 2.0, share));
+    let brings_nothing = Severity::of_gain(predicted_gain, 0.0) == Severity::Info;
     vec![Finding {
         rule: RULE.id,
         title: format!("garbage collection takes {} of the busy time", percent(share)),
-        severity: if share >= HIGH_SHARE { Severity::High } else { Severity::Medium },
+        severity: match top {
+            // Nobody to go to, and nothing to be had.
+            None if brings_nothing => Severity::Info,
+            _ if share >= HIGH_SHARE => Severity::High,
+            _ => Severity::Medium,
+        },
         confidence: if split.n_samples > 0 { Confidence::High } else { Confidence::Medium },
         confidence_why: "V8 reports every collection".into(),
         share: Some(share),
         share_of: "busy main-thread time",
-        predicted_gain: gain::of_removing(facts, share, (share / 2.0, share)),
+        predicted_gain,
         location: function
             .map(|function| Location::of(function, facts.measurements.gc.as_ref().map(|_| split.pid))),
         evidence,

@@ -1,6 +1,6 @@
 //! Collections, and CPUs that others have.
 
-use crate::check::check;
+use crate::check::{check, check_first};
 use crate::cpu::flat;
 use crate::drawing::Drawing;
 
@@ -91,4 +91,19 @@ fn what_is_inlined_into_the_function_that_v8_names_is_blamed_itself() {
     let text = format!("handle@3;keep@12;concat@30 8\ngc 45\n{}", flat(9));
     let drawing = Drawing::of(&text).load(100, 150.0).allocates(200_000_000);
     check(&drawing, "gc", &["gc-pressure concat app.js:30"]);
+}
+
+#[test]
+fn what_makes_a_function_slow_comes_before_what_it_leaves_behind() {
+    let drawing = Drawing::of(&format!("handle@3;keep@12 60\n{}", flat(4))).load(100, 150.0);
+    let found =
+        check_first(&drawing.heap_grows(8_000_000, 120, 4e6), "cpu", "cpu-hot-function keep app.js:12");
+    assert_eq!(found.diagnosis.findings[1].rule, "heap-growth");
+}
+
+#[test]
+fn collections_of_nobody_that_bring_nothing_ask_for_nothing() {
+    let drawing = Drawing::of(&format!("gc 16\n{}", flat(9))).load(2000, 5.0);
+    let found = check_first(&drawing, "healthy", "gc-pressure");
+    assert_eq!(found.first().severity, slowpath_diagnosis::Severity::Info, "{:#?}", found.first());
 }

@@ -31,6 +31,17 @@ fn a_handful_of_requests_says_nothing() {
 }
 
 #[test]
+fn a_handful_of_requests_that_fill_a_thread_say_enough() {
+    let drawing = Drawing::of(&format!("handle@3;match@12 90\n{}", flat(1))).load(1, 900.0);
+    let found = check(&drawing, "cpu", &["cpu-hot-function match app.js:12"]);
+    assert!(
+        found.diagnosis.verdict.detail.contains("requests were answered in all"),
+        "{:?}",
+        found.diagnosis.verdict
+    );
+}
+
+#[test]
 fn a_target_that_died_early_is_said_to_have_died() {
     for second in [1.0, 2.0] {
         let found = check(&Drawing::of(&flat(2)).dies_at(second), CLASS, &[]);
