@@ -1,6 +1,7 @@
 //! `gc-pressure`: collecting garbage takes a large part of the busy time.
 
 use super::counted::bytes;
+use super::hot_code::is_below;
 use super::{Breadth, Documentation, Example, Rule};
 use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::words::{function_name, millis, percent, place};
@@ -156,19 +157,6 @@ fn allocator(facts: Facts<'_>) -> Option<(FunctionId, f64)> {
     let is_app = |function| facts.profile.functions.get(function).category == Category::App;
     let top = heap.allocators.iter().find(|row| is_app(row.function))?;
     (top.share >= MIN_ALLOCATED).then_some((top.function, top.share))
-}
-
-/// Whether `inner` was mostly sampled below `outer`.
-fn is_below(facts: Facts<'_>, inner: FunctionId, outer: FunctionId) -> bool {
-    let stacks = &facts.profile.stacks;
-    let of_inner = stacks.function.iter().zip(&stacks.parent).filter(|(function, _)| **function == inner);
-    let (mut all, mut below) = (0_usize, 0);
-    for (_, parent) in of_inner {
-        let callers = std::iter::successors(*parent, |at| stacks.parent[at.0 as usize]);
-        all += 1;
-        below += usize::from(callers.into_iter().any(|at| stacks.function[at.0 as usize] == outer));
-    }
-    inner != outer && 2 * below > all
 }
 
 /// Returns what the heap phase says of the rate, and of who allocates.

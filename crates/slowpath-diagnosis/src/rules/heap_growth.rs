@@ -1,6 +1,7 @@
 //! `heap-growth`: what stays alive after full collections grows as long as the service runs.
 
 use super::counted::bytes;
+use super::hot_code::is_below;
 use super::{Breadth, Documentation, Example, Rule};
 use crate::Facts;
 use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
@@ -69,7 +70,9 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     let Some(growth) = heap.growth.filter(|growth| grows(heap, *growth)) else { return Vec::new() };
     let functions = &facts.profile.functions;
     let is_app = |row: &&Allocator| functions.get(row.function).category == Category::App;
-    let top = heap.survivors.iter().find(is_app).or(heap.survivors.first());
+    let named = heap.survivors.iter().find(is_app).or(heap.survivors.first());
+    let inlined = named.and_then(|named| inlined_into(facts, heap, named));
+    let top = inlined.or(named);
     let n_samples: u64 = heap.survivors.iter().map(|row| row.n_samples).sum();
     let full_in = (growth.limit as f64 - growth.after as f64).max(0.0) / growth.per_second();
     let rate = bytes(growth.per_second());
@@ -104,6 +107,15 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         );
         evidence.push(heap_evidence(text, row.share, "share", Some(row.n_samples)));
     }
+    if let (Some(inner), Some(outer)) = (inlined, named) {
+        let (inner, outer) = (functions.get(inner.function), functions.get(outer.function));
+        let text = format!(
+            "{} runs below {}, which does less itself: V8 counts what it inlined as its caller's",
+            function_name(inner),
+            function_name(outer)
+        );
+        evidence.push(Evidence { text, value: None, unit: "", n_samples: None, recorder: "cpu" });
+    }
     if growth.limit > 0 {
         let text = format!(
             "at this rate the limit of {} is reached in {}",
@@ -123,7 +135,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         confidence_why: format!(
             "{n_samples} sampled objects were still alive; a cache that fills up looks the same"
         ),
-        share: top.map(|row| row.share),
+        share: named.map(|row| row.share),
         share_of: "bytes that stayed",
         // Less memory is no more requests, until it runs out.
         predicted_gain: None,
@@ -135,6 +147,18 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         function: top.map(|row| row.function),
         intervals: Vec::new(),
     }]
+}
+
+/// Returns the function with most survivors of those that run below `outer` and work more than it does: then they were inlined into it,
+/// and what they allocate is counted there.
+fn inlined_into<'a>(facts: Facts<'_>, heap: &'a HeapMeasure, outer: &Allocator) -> Option<&'a Allocator> {
+    let charged = |id| facts.measurements.charges.charged_unfolded.get(&id).map_or(0, |time| time.0);
+    heap.survivors.iter().find(|inner| {
+        facts.profile.functions.get(inner.function).category == Category::App
+            && inner.n_samples >= MIN_SAMPLES
+            && charged(inner.function) > charged(outer.function)
+            && is_below(facts, inner.function, outer.function)
+    })
 }
 
 /// Whether it grew, by enough, by objects that were seen, and not in this window alone.

@@ -90,6 +90,19 @@ pub(super) fn callers_of(facts: Facts<'_>, hot: &AppFunction, least: f64) -> Vec
     rows.collect()
 }
 
+/// Whether `inner` was mostly sampled below `outer`.
+pub(super) fn is_below(facts: Facts<'_>, inner: FunctionId, outer: FunctionId) -> bool {
+    let stacks = &facts.profile.stacks;
+    let of_inner = stacks.function.iter().zip(&stacks.parent).filter(|(function, _)| **function == inner);
+    let (mut all, mut below) = (0_usize, 0);
+    for (_, parent) in of_inner {
+        let callers = std::iter::successors(*parent, |at| stacks.parent[at.0 as usize]);
+        all += 1;
+        below += usize::from(callers.into_iter().any(|at| stacks.function[at.0 as usize] == outer));
+    }
+    inner != outer && 2 * below > all
+}
+
 /// Returns how often a function is called per request.
 pub(super) fn calls_per_request(facts: Facts<'_>, function: FunctionId) -> Option<f64> {
     facts.measurements.calls.as_ref()?.per_request(function)

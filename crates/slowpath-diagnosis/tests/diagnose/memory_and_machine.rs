@@ -64,6 +64,14 @@ fn a_heap_that_grows_between_full_collections_and_over_the_run_is_a_leak() {
 }
 
 #[test]
+fn what_stays_of_an_inlined_function_is_not_its_callers() {
+    let drawing = Drawing::of(&format!("keep@12;handle@3 5\n{}", flat(4))).load(300, 5.0);
+    let found = check(&drawing.heap_grows(8_000_000, 120, 4e6), "memory", &["heap-growth handle app.js:3"]);
+    let said = |row: &slowpath_diagnosis::Evidence| row.text.starts_with("handle() runs below keep()");
+    assert!(found.first().evidence.iter().any(said), "{:?}", found.first().evidence);
+}
+
+#[test]
 fn what_stays_of_requests_in_flight_is_no_leak() {
     for drawing in [
         // Too little.
