@@ -1,6 +1,7 @@
 //! What the rules on counted calls share: joins counts with CPU samples, and words a finding.
 
 use super::Rule;
+use super::hot_code::busy_ms_per_request;
 use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::{Facts, gain};
 use slowpath_analysis::{CounterMeasure, CounterRow, FunctionSum, WaitPlace};
@@ -111,9 +112,8 @@ fn share_of_lines(facts: Facts<'_>, sum: &FunctionSum) -> Option<f64> {
 
 /// Returns the share that the time of a request's calls is of what the thread does for a request while nothing is wrapped.
 fn share_of_undisturbed(facts: Facts<'_>, counters: &CounterMeasure, sum: &FunctionSum) -> Option<f64> {
-    let sampled = facts.measurements.load.as_ref()?.phases.iter().find(|phase| phase.phase == "cpu")?;
-    let busy_ms = facts.measurements.charges.busy.as_millis_f64() / sampled.n_requests as f64;
-    (busy_ms.is_finite() && busy_ms > 0.0).then(|| (counters.per_request(sum.sum.ms) / busy_ms).min(1.0))
+    let busy_ms = busy_ms_per_request(facts)?;
+    (busy_ms > 0.0).then(|| (counters.per_request(sum.sum.ms) / busy_ms).min(1.0))
 }
 
 /// Words a finding on a cost.
