@@ -154,20 +154,20 @@ pub(super) fn pieces_per_answer(counters: &CounterMeasure) -> f64 {
 /// less turning what comes or goes into objects or text once, which any service does.
 pub(super) fn avoidable_share(facts: Facts<'_>, hot: &AppFunction) -> f64 {
     let exchange = hot.in_exchange.0 as f64 / hot.charged.0.max(1) as f64;
-    let once = counters(facts).map_or(0.0, |counters| json_once(facts, counters, hot));
+    let once = counters(facts).map_or(0.0, |counters| json_once(counters, hot));
     (hot.share * (1.0 - exchange) - once).max(0.0)
 }
 
 /// Returns the share of busy time that a function and its helpers spend in JSON that they parse or write once a piece.
-fn json_once(facts: Facts<'_>, counters: &CounterMeasure, hot: &AppFunction) -> f64 {
+fn json_once(counters: &CounterMeasure, hot: &AppFunction) -> f64 {
     let is_own = |id: FunctionId| id == hot.function || hot.folded.iter().any(|(folded, _)| *folded == id);
     let pieces = pieces_per_answer(counters);
     let of_kind = |kind: &str| {
         let sums = counters.by_function(|row| row.kind == kind);
         let own: Vec<_> = sums.iter().filter(|sum| is_own(sum.function)).collect();
         let n: f64 = own.iter().map(|sum| sum.sum.n).sum();
-        let share: f64 = own.iter().map(|sum| Cost::of(facts, counters, sum).share).sum();
-        if counters.per_request(n) <= ONCE * pieces { share } else { 0.0 }
+        let ms: f64 = own.iter().map(|sum| sum.sum.ms).sum();
+        if counters.per_request(n) <= ONCE * pieces { counters.share_of_busy(ms) } else { 0.0 }
     };
     of_kind("json.parse") + of_kind("json.stringify")
 }
