@@ -22,6 +22,9 @@ const MIN_EXPLAINED: f64 = 0.5;
 /// Least samples of survivors: at fewer, who allocated them is a guess.
 const MIN_SAMPLES: u64 = 8;
 
+/// Least samples of survivors that an inlined function has under its own name, from when it was not inlined yet.
+const MIN_INLINED: u64 = 4;
+
 /// Samples from which on the largest share is known to a fifth.
 const MANY_SAMPLES: u64 = 100;
 
@@ -155,7 +158,7 @@ fn inlined_into<'a>(facts: Facts<'_>, heap: &'a HeapMeasure, outer: &Allocator) 
     let charged = |id| facts.measurements.charges.charged_unfolded.get(&id).map_or(0, |time| time.0);
     heap.survivors.iter().find(|inner| {
         facts.profile.functions.get(inner.function).category == Category::App
-            && inner.n_samples >= MIN_SAMPLES
+            && inner.n_samples >= MIN_INLINED
             && charged(inner.function) > charged(outer.function)
             && is_below(facts, inner.function, outer.function)
     })
