@@ -55,6 +55,7 @@ fn recording(segments: Vec<slowpath_profile::recording::CpuSegment>) -> Recordin
         title: String::new(),
         load: None,
         phases: Vec::new(),
+        scale: None,
         cpu_interval_us: 1000,
         machine: Machine::default(),
     };

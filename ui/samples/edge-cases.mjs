@@ -40,6 +40,7 @@ export function nothing() {
       functions: [],
       counters: null,
       memory: null,
+      scale: null,
       timeline: { duration_s: 0, phases: [], series: [], stalls: [], stall_groups: [] },
     },
     profile: empty(),

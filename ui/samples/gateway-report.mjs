@@ -325,6 +325,7 @@ export function gatewayReport() {
     native: null,
     counters: sampleCounters(),
     memory: sampleMemory(functions),
+    scale: sampleScale(functions),
     requests: gatewayAsync(),
     cpu_owners: {
       on_stack_share: 0.62,
@@ -343,6 +344,51 @@ export function gatewayReport() {
 }
 
 /** Collections of the gateway, who allocates, and sessions that stay. */
+function sampleScale(functions) {
+  const level = (value, requests, utilisation) => ({
+    value,
+    phases: [],
+    seconds: 9.6,
+    requests,
+    errors: 0,
+    windows: 20,
+    utilisation,
+  });
+  const whole = (cost, ms_per_request, [exponent, low, high], expected, pace) => ({
+    ...{ cost, function: null, file: null, line: null, function_index: null, share: null, n_samples: null },
+    ...{ ms_per_request, exponent, low, high, expected, pace },
+  });
+  const ofFunction = (name, ...numbers) => {
+    const row = functions.find((row) => row.name === name);
+    const place = { function: row.name, file: row.file, line: row.line, function_index: row.function_index };
+    return { ...whole("function", ...numbers), ...place, share: 0.4, n_samples: 812 };
+  };
+  return {
+    inputs: [
+      {
+        input: "connections",
+        not_measured: null,
+        levels: [level(6, 1080, 0.97), level(50, 1085, 0.99)],
+        rows: [
+          whole("cpu", [8.9, 8.7], [-0.01, -0.03, 0.01], 0, "in-step"),
+          whole("gc", [0.61, 0.92], [0.19, -0.2, 0.6], 0, "unclear"),
+          whole("latency", [53.1, 431], [0.99, 0.97, 1.01], 1, "in-step"),
+          ofFunction("renderRules", [4.71, 4.68], [0, -0.02, 0.02], 0, "in-step"),
+        ],
+      },
+      {
+        input: "body-bytes",
+        not_measured: null,
+        levels: [level(1240, 7011, 0.98), level(9810, 1085, 0.99)],
+        rows: [
+          whole("cpu", [1.31, 8.7], [0.91, 0.89, 0.93], 1, "in-step"),
+          ofFunction("renderRules", [0.08, 4.68], [1.97, 1.86, 2.08], 1, "faster"),
+        ],
+      },
+    ],
+  };
+}
+
 function sampleMemory(functions) {
   const allocator = (name, megabytes, share, n_samples) => {
     const row = functions.find((found) => found.name === name) ?? functions[0];

@@ -53,11 +53,62 @@ export interface ReportData {
   native: NativeData | null;
   counters: Counters | null;
   memory: Memory | null; // neither collections nor the heap were recorded
+  /** How costs grow with the load. Null without `--scale`. */
+  scale: Scale | null;
   timeline: Timeline;
   /** What followed requests ran and waited for. Null without an async phase. */
   requests: RequestsData | null;
   /** Who owns busy time, also of stacks without an application function. Null where no async phase tells. */
   cpu_owners: CpuOwners | null;
+}
+
+/** The load at several inputs: connections first, then the size of bodies. */
+export interface Scale {
+  inputs: ScaleInput[];
+}
+
+export interface ScaleInput {
+  input: "connections" | "body-bytes";
+  /** Why it was not varied and what to give; null where it was. */
+  not_measured: string | null;
+  /** Smallest first; empty where it was not varied. */
+  levels: ScaleLevel[];
+  /** The whole first, then application functions by share at the largest input. */
+  rows: ScaleRow[];
+}
+
+export interface ScaleLevel {
+  /** Connections, or mean bytes of a body. */
+  value: number;
+  phases: string[];
+  seconds: number;
+  requests: number;
+  errors: number;
+  /** Intervals that the estimates rest on. */
+  windows: number;
+  /** Busy share of the threads that serve. */
+  utilisation: number;
+}
+
+export interface ScaleRow {
+  cost: "cpu" | "busy" | "gc" | "waiting" | "latency" | "function";
+  /** Of `function` rows. */
+  function: string | null;
+  file: string | null;
+  line: number | null;
+  function_index: number | null;
+  /** At each level. */
+  ms_per_request: number[];
+  /** Of a function: share of the busy time at the largest input. */
+  share: number | null;
+  n_samples: number | null;
+  /** Slope of the logarithms of cost and input, with the ends of its 95 % interval; null where too little was measured. */
+  exponent: number | null;
+  low: number | null;
+  high: number | null;
+  /** The exponent of a cost in step with its input. */
+  expected: number;
+  pace: "in-step" | "faster" | "unclear";
 }
 
 /** From the async phase: a share of the requests was followed from the parsed head to the last byte handed to the system. */

@@ -20,6 +20,7 @@ import { measured } from "./views/measured.ts";
 import { memory } from "./views/memory.ts";
 import { nativeSection } from "./views/native.ts";
 import { processes } from "./views/processes.ts";
+import { scaleSection } from "./views/scale.ts";
 import { sectionsBar } from "./views/sections-bar.ts";
 import { splitBar } from "./views/split-bar.ts";
 import { timeline } from "./views/timeline.ts";
@@ -65,6 +66,7 @@ function start(root: HTMLElement): void {
         memory(context),
         counters(context),
         loadSection(context),
+        scaleSection(context),
         checkpoints(context),
         nativeSection(context),
         processes(context),

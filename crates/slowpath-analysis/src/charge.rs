@@ -118,6 +118,7 @@ pub const LOADING: &str = "loading and compiling code";
 /// One busy sample with its judgement.
 pub(crate) struct Charged {
     pub(crate) block: usize,
+    pub(crate) start: Nanos,
     pub(crate) duration: u64,
     /// The stack that pays: for a collection, that of the sample before.
     pub(crate) stack: Option<StackId>,
@@ -222,16 +223,25 @@ pub(crate) fn charged_samples(
     serving: &[ServingThread],
     classes: &StackClasses,
 ) -> (Vec<Charged>, Vec<u64>) {
+    let threads: Vec<_> = serving.iter().map(|thread| &profile.threads[thread.index]).collect();
+    charged_samples_of(profile, &threads, classes)
+}
+
+/// The same for any threads of the profile.
+pub(crate) fn charged_samples_of(
+    profile: &Profile,
+    threads: &[&ThreadSamples],
+    classes: &StackClasses,
+) -> (Vec<Charged>, Vec<u64>) {
     let mut charged = Vec::new();
     let mut blocks: Vec<u64> = Vec::new();
     let mut busy = 0;
-    let starts = serving.iter().filter_map(|thread| profile.threads[thread.index].start.first());
+    let starts = threads.iter().filter_map(|samples| samples.start.first());
     let origin = starts.min().copied().unwrap_or_default();
-    let ends = serving.iter().filter_map(|thread| profile.threads[thread.index].start.last());
+    let ends = threads.iter().filter_map(|samples| samples.start.last());
     let span = ends.max().copied().unwrap_or_default().since(origin);
     let block_length = SECOND.max(span.0 / MAX_BLOCKS);
-    for thread in serving {
-        let samples = &profile.threads[thread.index];
+    for samples in threads {
         let longest = longest_duration(profile, samples);
         let mut before: Option<(Nanos, StackId)> = None;
         for ((start, duration), stack) in samples.start.iter().zip(&samples.duration).zip(&samples.stack) {
@@ -261,6 +271,7 @@ pub(crate) fn charged_samples(
             }
             charged.push(Charged {
                 block,
+                start: *start,
                 duration: counted,
                 stack: payer,
                 owner: payer.and_then(|payer| classes.owner[payer.0 as usize]),

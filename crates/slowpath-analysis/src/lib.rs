@@ -9,6 +9,7 @@ mod counters;
 mod deopts;
 mod event_loop;
 mod functions;
+mod growth;
 mod heap;
 mod load;
 mod machine;
@@ -19,6 +20,7 @@ mod phases;
 mod processes;
 mod profile_measure;
 mod recorders;
+mod scale;
 mod scope;
 mod split;
 mod stack_class;
@@ -37,6 +39,7 @@ pub use counters::{CounterMeasure, CounterRow, CounterSum, FunctionSum, PlaceRow
 pub use deopts::DeoptMeasure;
 pub use event_loop::{GcMeasure, LoopMeasure, Stall};
 pub use functions::{FunctionTime, function_times};
+pub use growth::{AtInput, Growth};
 pub use heap::{Allocator, HeapGrowth, HeapMeasure};
 pub use load::{Latency, LoadMeasure, PhaseLoad};
 pub use machine::MachineMeasure;
@@ -46,6 +49,7 @@ pub use phases::{Outcome, Phase, Phases};
 pub use processes::{ProcessMeasure, ThreadMeasure};
 pub use profile_measure::ProfileMeasure;
 pub use recorders::RecorderMeasure;
+pub use scale::{Cost, CostGrowth, Input, InputMeasure, LevelMeasure, ScaleMeasure};
 pub use scope::{ScopeTime, time_in_scope};
 pub use split::{Split, SplitClass};
 pub use stall_groups::StallGroup;
@@ -90,6 +94,8 @@ pub struct Measurements {
     pub deopts: Option<DeoptMeasure>,
     /// What requests ran and waited for, where an async phase ran.
     pub async_ops: Option<AsyncMeasure>,
+    /// How costs grow with the load, where it was varied.
+    pub scale: Option<ScaleMeasure>,
     /// The process tree.
     pub processes: Vec<ProcessMeasure>,
     /// What each phase cost.
@@ -141,6 +147,7 @@ impl Measurements {
         }
         let calls = CallMeasure::of(recording, profile);
         let deopts = DeoptMeasure::of(recording, profile);
+        let scale = ScaleMeasure::of(recording, profile, &phases);
         let processes = processes::measure(recording, profile, &phases);
         let machine = MachineMeasure::of(recording, &phases, load.as_ref());
         let overhead = overhead::measure(&phases, load.as_ref());
@@ -162,6 +169,7 @@ impl Measurements {
             calls,
             deopts,
             async_ops,
+            scale,
             processes,
             overhead,
             machine,

@@ -1,6 +1,6 @@
 //! When each phase ran, how the run ended, how long it was.
 
-use slowpath_profile::recording::{Ended, Event, SystemSample, TaskSample};
+use slowpath_profile::recording::{Ended, Event, Level, SystemSample, TaskSample};
 use slowpath_profile::{Nanos, Recording};
 use std::collections::BTreeSet;
 
@@ -18,6 +18,8 @@ pub struct Phase {
     /// The part of it in threads that recorders can make dearer: those that run JavaScript, the agent's own and V8's
     /// samplers. V8's helpers are left out: what they compile, mostly in the first seconds, is no recorder's doing.
     pub recorded_cpu: Option<Nanos>,
+    /// The load in it, where that is another than the run's own.
+    pub level: Option<Level>,
 }
 
 impl Phase {
@@ -95,6 +97,7 @@ impl Phases {
                         end,
                         target_cpu: None,
                         recorded_cpu: None,
+                        level: recording.manifest.level_of(phase),
                     });
                 }
                 Event::PhaseEnded { phase } => {
@@ -125,9 +128,10 @@ impl Phases {
         Self { phases, outcome, detail, start, end }
     }
 
-    /// Phases that count: all but the warm-up and instrumented ones; these too where there are no others.
+    /// Phases that count: all but the warm-up, instrumented ones and those under another load; these too where there are no others.
     pub fn measured(&self) -> impl Iterator<Item = &Phase> {
-        let others = |phase: &Phase| !phase.is_warm_up() && !phase.is_instrumented();
+        let others =
+            |phase: &Phase| !phase.is_warm_up() && !phase.is_instrumented() && phase.level.is_none();
         let has_others = self.phases.iter().any(others);
         self.phases.iter().filter(move |phase| if has_others { others(phase) } else { !phase.is_warm_up() })
     }
@@ -182,6 +186,11 @@ fn cpu_in(
     }
     let scale = phase.end.since(phase.start).0 as f64 / covered.0 as f64;
     Some(Nanos((spent as f64 * scale) as u64))
+}
+
+/// Returns the CPU time of the whole tree between two samples.
+pub(crate) fn tree_cpu_between(before: &SystemSample, after: &SystemSample) -> Nanos {
+    Nanos(spent_between(before, after, |_, _| true))
 }
 
 fn spent_between(

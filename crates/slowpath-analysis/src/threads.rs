@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// A thread belongs to those that serve when it was busy at least this share of the busiest one's time. Cluster
 /// workers share load within a factor of two or so; helpers that only tick fall far below.
-const SERVING_SHARE: f64 = 0.25;
+pub(crate) const SERVING_SHARE: f64 = 0.25;
 
 /// A thread that did a good part of the work.
 #[derive(Debug, Clone, PartialEq)]

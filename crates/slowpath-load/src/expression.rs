@@ -1,17 +1,29 @@
 //! The language between `{{` and `}}`: words, quotes, and what each expression takes. Fills nothing in.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::error::LoadError;
 use crate::escape::{Escape, Place, fit};
 use crate::line_file::LineFiles;
+use crate::plan::BodySize;
 use crate::template::{Piece, find};
 
 /// The longest `randomString`.
 const MAX_RANDOM_STRING: u64 = 1 << 20;
 
+/// The longest text that `repeat` makes, bytes.
+const MAX_REPEATED: usize = 16 << 20;
+
+/// By how much [`BodySize::Small`] divides: large enough to tell work that grows with the square (64 times) from work that
+/// grows with the size (8 times), small enough that the small body is still one of its kind.
+const SMALL_DIVISOR: u64 = 8;
+
+/// Random strings shorter than this are names, keys and nonces; longer ones give the body its size.
+const MIN_SIZE_STRING: u64 = 64;
+
 /// The hint for what is not known.
-pub(crate) const KNOWN: &str = "known are `id`, `uuid`, `random LOW HIGH`, `randomString LENGTH`, `pick A B …` and `line FILE`; \
+pub(crate) const KNOWN: &str = "known are `id`, `uuid`, `random LOW HIGH`, `randomString LENGTH`, `repeat COUNT TEXT SEPARATOR`, `pick A B …` and `line FILE`; \
      write `{{'{{'}}` for two braces";
 
 /// Parses what stands between the braces.
@@ -19,6 +31,7 @@ pub(crate) struct Expression<'a> {
     pub(crate) place: Place,
     /// How lines are rewritten if the expression does not say.
     pub(crate) default_for_lines: Escape,
+    pub(crate) size: BodySize,
     pub(crate) files: &'a mut LineFiles,
     /// Makes the error for this expression from problem and hint.
     pub(crate) refused: &'a dyn Fn(&str, &str) -> LoadError,
@@ -46,6 +59,7 @@ impl Expression<'_> {
             [Word::Plain("uuid"), which @ ..] => self.uuid(which),
             [Word::Plain("random"), bounds @ ..] => self.random(bounds),
             [Word::Plain("randomString"), length @ ..] => self.random_string(length),
+            [Word::Plain("repeat"), what @ ..] => self.repeat(what, escape),
             [Word::Plain("pick"), choices @ ..] => self.pick(choices, escape),
             [Word::Plain("line"), file @ ..] => self.line(file, escape),
             _ => Err((self.refused)("it is not known", KNOWN)),
@@ -82,8 +96,43 @@ impl Expression<'_> {
         let length = length.filter(|length| (1..=MAX_RANDOM_STRING).contains(length));
         let hint = "write how many letters and digits: `{{randomString 16}}`";
         length
-            .map(|length| Piece::RandomString { length })
+            .map(|length| Piece::RandomString {
+                length: if length < MIN_SIZE_STRING { length } else { self.sized(length) },
+            })
             .ok_or_else(|| (self.refused)("it takes a length from 1 to 1048576", hint))
+    }
+
+    /// Copies of a text: in each, `#` is its number, from 1.
+    fn repeat(&self, what: &[Word<'_>], escape: Option<Escape>) -> Result<Piece, LoadError> {
+        let hint = "write how many copies of what, and what stands between them: `{{repeat 20 '{\"n\":#}' ','}}`";
+        let refused = |problem| (self.refused)(problem, hint);
+        let (count, text, separator) = match what {
+            [count, text] => (count, text, ""),
+            [count, text, separator] => (count, text, separator.text()),
+            _ => return Err(refused("it takes a count, a text, and what separates the copies")),
+        };
+        let count = count.text().parse().ok().filter(|count| (1..=1 << 20).contains(count));
+        let count = self.sized(count.ok_or_else(|| refused("its count is not one from 1 to 1048576"))?);
+        let parts: Vec<&str> = text.text().split('#').collect();
+        let mut copies = String::new();
+        for number in 1..=count {
+            if number > 1 {
+                copies.push_str(separator);
+            }
+            copies.push_str(&parts.join(&number.to_string()));
+            if copies.len() > MAX_REPEATED {
+                return Err(refused("it makes more than 16 MiB"));
+            }
+        }
+        Ok(Piece::Text(self.fitted(&copies, escape)?))
+    }
+
+    /// Returns how many there are of what gives a text its size.
+    fn sized(&self, count: u64) -> u64 {
+        match self.size {
+            BodySize::Small => (count / SMALL_DIVISOR).max(1),
+            BodySize::AsGiven | BodySize::Large => count,
+        }
     }
 
     fn pick(&self, choices: &[Word<'_>], escape: Option<Escape>) -> Result<Piece, LoadError> {
@@ -104,7 +153,12 @@ impl Expression<'_> {
             return Err((self.refused)("it takes one file", hint));
         };
         let escape = escape.unwrap_or(self.default_for_lines);
-        self.files.lines(Path::new(file.text()), escape, self.place).map(Piece::Line)
+        let lines = self.files.lines(Path::new(file.text()), escape, self.place)?;
+        Ok(Piece::Line(match self.size {
+            BodySize::AsGiven => lines,
+            BodySize::Small => Arc::new(lines.shortest_third()),
+            BodySize::Large => Arc::new(lines.longest_third()),
+        }))
     }
 
     /// Words of the template itself are inserted as they are, like the text around them, unless told otherwise.

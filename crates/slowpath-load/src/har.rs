@@ -217,6 +217,7 @@ fn request_of(
         body,
         weight: 1,
         is_template: base.is_template,
+        body_size: base.body_size,
     };
     request.validate().map_err(|error| error.to_string())?;
     Ok(request)

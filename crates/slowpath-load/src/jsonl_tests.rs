@@ -1,6 +1,7 @@
 //! Tests of request files: what is a body and what a request, what is refused and where.
 
 use super::*;
+use crate::plan::BodySize;
 
 fn base() -> RequestPlan {
     RequestPlan {
@@ -10,6 +11,7 @@ fn base() -> RequestPlan {
         body: b"base body".to_vec(),
         weight: 7,
         is_template: false,
+        body_size: BodySize::AsGiven,
     }
 }
 

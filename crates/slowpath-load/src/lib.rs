@@ -8,6 +8,7 @@
 //! ```
 
 mod answer;
+mod body_sizes;
 mod checks;
 mod chunked;
 mod clock;
@@ -68,6 +69,7 @@ mod tls_link;
 pub mod upstream;
 mod url;
 
+pub use body_sizes::{SizedPlans, body_sizes};
 pub use checks::parse_json_check;
 pub use collector::LoadTotals;
 pub use engine::{LoadHandle, start};
@@ -80,7 +82,7 @@ pub use jsonl::requests_from_jsonl;
 pub use multipart::multipart_from_json;
 pub use objectives::parse_objectives;
 pub use plan::{
-    ApiChecks, Arrival, Checks, LoadPlan, Objectives, Pacing, RequestPlan, Shard, Stage, Tls, Transport,
+    ApiChecks, Arrival, BodySize, Checks, LoadPlan, Objectives, Pacing, RequestPlan, Shard, Stage, Tls, Transport,
     parse_header,
 };
 pub use probe::get_once;

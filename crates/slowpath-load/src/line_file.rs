@@ -27,6 +27,29 @@ impl Lines {
         &self.bytes[start..self.ends[index]]
     }
 
+    /// Returns the shortest third of the lines, at least one, in the order of the file.
+    pub(crate) fn shortest_third(&self) -> Self {
+        self.third_by(|index| self.get(index).len())
+    }
+
+    /// Returns the longest third.
+    pub(crate) fn longest_third(&self) -> Self {
+        self.third_by(|index| std::cmp::Reverse(self.get(index).len()))
+    }
+
+    fn third_by<K: Ord>(&self, key: impl Fn(usize) -> K) -> Self {
+        let mut chosen: Vec<usize> = (0..self.len()).collect();
+        chosen.sort_by_key(|index| key(*index));
+        chosen.truncate(self.len().div_ceil(3));
+        chosen.sort_unstable();
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        for index in chosen {
+            bytes.extend_from_slice(self.get(index));
+            ends.push(bytes.len());
+        }
+        Self { bytes, ends }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.len()).map(|index| self.get(index))
     }

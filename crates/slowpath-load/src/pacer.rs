@@ -31,9 +31,9 @@ impl Share {
     pub(crate) fn new(plan: &LoadPlan, thread: u32, n_threads: u32) -> Self {
         let n_shards = u64::from(plan.shard.count);
         Self {
-            first: u64::from(plan.shard.index) + n_shards * u64::from(thread),
+            first: plan.first_number + u64::from(plan.shard.index) + n_shards * u64::from(thread),
             step: n_shards * u64::from(n_threads),
-            end: plan.amount.unwrap_or(u64::MAX),
+            end: plan.amount.map_or(u64::MAX, |amount| plan.first_number.saturating_add(amount)),
         }
     }
 }
@@ -70,7 +70,7 @@ impl Pacer {
             Pacing::Open { stages, arrival } => {
                 let schedule = Schedule::new(stages, *arrival, plan.seed);
                 let mut due = Due { schedule, share, start_ns, next: None, gap_ns: NS_PER_S };
-                due.advance(share.first, share.first);
+                due.advance(share.first, share.first - plan.first_number);
                 Self::Open(Box::new(due))
             }
         }
@@ -185,6 +185,13 @@ mod tests {
         let mut plan = open_plan(1);
         plan.amount = Some(10);
         assert_eq!(all(&mut plan, 3, 2), expected[..10]);
+    }
+
+    #[test]
+    fn a_load_that_goes_on_from_another_has_other_numbers_at_the_same_times() {
+        let mut plan = open_plan(1);
+        plan.first_number = 700;
+        assert_eq!(all(&mut plan, 2, 2), (0..1000).map(|k| (700 + k, k)).collect::<Vec<_>>());
     }
 
     #[test]

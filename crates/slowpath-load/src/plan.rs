@@ -44,6 +44,8 @@ pub struct LoadPlan {
     pub seed: u64,
     /// Which part of the load this process drives; the whole by default.
     pub shard: Shard,
+    /// Number of the first request; 0 by default. A load that goes on where another ended sends other requests.
+    pub first_number: u64,
 }
 
 /// One kind of request.
@@ -64,6 +66,20 @@ pub struct RequestPlan {
     pub weight: u32,
     /// Whether `{{…}}` expressions are filled in. Without, braces are sent as they are.
     pub is_template: bool,
+    /// How large a body that is a template gets.
+    pub body_size: BodySize,
+}
+
+/// How large a body that is a template gets, where expressions in it give a size.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BodySize {
+    /// As the template says.
+    #[default]
+    AsGiven,
+    /// `repeat` and long `randomString`s an eighth as long, and of a file the shortest third of its lines.
+    Small,
+    /// Of a file the longest third of its lines; all else as the template says.
+    Large,
 }
 
 impl Default for RequestPlan {
@@ -75,6 +91,7 @@ impl Default for RequestPlan {
             body: Vec::new(),
             weight: 1,
             is_template: false,
+            body_size: BodySize::AsGiven,
         }
     }
 }
@@ -212,6 +229,7 @@ impl LoadPlan {
             interval: Duration::from_secs(1),
             seed: 0,
             shard: Shard::default(),
+            first_number: 0,
         }
     }
 

@@ -84,8 +84,12 @@ impl<'a> Preparation<'a> {
     pub(crate) fn prepare(&mut self, plan: &'a RequestPlan) -> Result<Prepared, LoadError> {
         let target = plan.path.as_deref().map(|path| self.target(path, plan.is_template)).transpose()?;
         let fields = self.fields(plan)?;
-        let is_json = plan.is_template && is_json(&plan.headers, &plan.body);
-        let body = self.template(&plan.body, Place::Body, is_json, plan.is_template)?;
+        let body = if plan.is_template {
+            let is_json = is_json(&plan.headers, &plan.body);
+            Template::parse_sized(&plan.body, Place::Body, is_json, plan.body_size, &mut self.files)?
+        } else {
+            Template::text(&plan.body[..])
+        };
         // RFC 9110, 8.6: a method whose requests usually have a body says so when this one has none.
         let expects_body = matches!(plan.method.as_str(), "POST" | "PUT" | "PATCH");
         let length = match body.as_text() {
@@ -100,7 +104,7 @@ impl<'a> Preparation<'a> {
 
     /// Parses a request target: a path with or without query, or `*`.
     pub(crate) fn target(&mut self, path: &str, is_template: bool) -> Result<Template, LoadError> {
-        let target = self.template(path.as_bytes(), Place::Path, false, is_template)?;
+        let target = self.template(path.as_bytes(), Place::Path, is_template)?;
         let problem = if target.plain_texts().flatten().any(|byte| !byte.is_ascii_graphic()) {
             "it holds a space, a control character or a non-ASCII letter; a space is written `%20`"
         } else if path != "*" && !target.always_begins_with(b'/') {
@@ -133,7 +137,7 @@ impl<'a> Preparation<'a> {
         for (name, value) in &plan.headers {
             // The length of a filled-in body is counted, whatever was said of the template's.
             if !(plan.is_template && name.eq_ignore_ascii_case("content-length")) {
-                fields.add(name, self.template(value.as_bytes(), Place::Header, false, plan.is_template)?);
+                fields.add(name, self.template(value.as_bytes(), Place::Header, plan.is_template)?);
             }
         }
         let fields = Arc::new(fields);
@@ -141,15 +145,9 @@ impl<'a> Preparation<'a> {
         Ok(fields)
     }
 
-    fn template(
-        &mut self,
-        text: &[u8],
-        place: Place,
-        is_json: bool,
-        is_template: bool,
-    ) -> Result<Template, LoadError> {
+    fn template(&mut self, text: &[u8], place: Place, is_template: bool) -> Result<Template, LoadError> {
         if is_template {
-            Template::parse(text, place, is_json, &mut self.files)
+            Template::parse(text, place, false, &mut self.files)
         } else {
             Ok(Template::text(text))
         }

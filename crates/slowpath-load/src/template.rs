@@ -9,6 +9,7 @@ use crate::escape::{Escape, Place};
 use crate::expression::{Expression, KNOWN, find_close};
 use crate::json_text::JsonText;
 use crate::line_file::{LineFiles, Lines};
+use crate::plan::BodySize;
 use crate::random::Random;
 use crate::redact::Redactor;
 use crate::source_text::Position;
@@ -80,6 +81,17 @@ impl Template {
         is_json: bool,
         files: &mut LineFiles,
     ) -> Result<Self, LoadError> {
+        Self::parse_sized(text, place, is_json, BodySize::AsGiven, files)
+    }
+
+    /// As [`Template::parse`], for a text whose size is not that which it gives.
+    pub(crate) fn parse_sized(
+        text: &[u8],
+        place: Place,
+        is_json: bool,
+        size: BodySize,
+        files: &mut LineFiles,
+    ) -> Result<Self, LoadError> {
         let mut template = Self::default();
         let mut json = JsonText::default();
         let mut at = 0;
@@ -101,7 +113,7 @@ impl Template {
                 Place::Path if !template.pieces.is_empty() => Escape::Url,
                 _ => Escape::Raw,
             };
-            let mut parser = Expression { place, default_for_lines, files, refused: &refused };
+            let mut parser = Expression { place, default_for_lines, size, files, refused: &refused };
             let piece = parser.parse(inside)?;
             if let Piece::Text(literal) = &piece {
                 json.read(literal);

@@ -36,9 +36,25 @@ fn fills_in_what_the_request_number_decides() {
     check("{{line f.txt}}", 0, "first");
     check("{{line 'f.txt'}}", 4, "say \"hi\" & go");
     check("{{'{{'}}id}} {{\"}}\"}}", 0, "{{id}} }}");
+    check("[{{repeat 3 '{\"n\":#}' ','}}]", 0, r#"[{"n":1},{"n":2},{"n":3}]"#);
+    check("{{repeat 2 ab}}", 9, "abab");
     check("{{pick one}}", 5, "one");
     check("{{pick 'a  b'}}", 5, "a  b");
     check("{ {id} }}", 5, "{ {id} }}");
+}
+
+#[test]
+fn a_body_has_the_size_that_is_asked_for() {
+    fn check(text: &str, size: BodySize, expected: &str) {
+        let mut files = LineFiles::with("f.txt", PROMPTS);
+        let template = Template::parse_sized(text.as_bytes(), Place::Body, false, size, &mut files).unwrap();
+        assert_eq!(render(&template, 0, 1), expected, "{text} {size:?}");
+    }
+    check("{{repeat 16 x}}", BodySize::Small, "xx");
+    check("{{repeat 3 x}}", BodySize::Small, "x");
+    check("{{repeat 16 x}}", BodySize::Large, "xxxxxxxxxxxxxxxx");
+    check("{{line f.txt}}", BodySize::Small, "first");
+    check("{{line f.txt}}", BodySize::Large, "say \"hi\" & go");
 }
 
 #[test]
@@ -144,6 +160,12 @@ fn says_what_is_wrong_with_an_expression_and_where() {
             &format!("`{text}`: it takes a length from 1 to 1048576 (in the body, line 1, column 1)"),
         );
     }
+    let of_repeat = |text: &str, problem: &str| {
+        check(text, &format!("`{text}`: {problem} (in the body, line 1, column 1)"));
+    };
+    of_repeat("{{repeat 3}}", "it takes a count, a text, and what separates the copies");
+    of_repeat("{{repeat 0 x}}", "its count is not one from 1 to 1048576");
+    of_repeat("{{repeat 1048576 0123456789abcdefg}}", "it makes more than 16 MiB");
     check("{{pick}}", "`{{pick}}`: it has nothing to pick from (in the body, line 1, column 1)");
     check("{{line}}", "`{{line}}`: it takes one file (in the body, line 1, column 1)");
     check("{{env sk-12345678}}", "`{{env [redacted]}}`: it is not known (in the body, line 1, column 1)");

@@ -251,6 +251,8 @@ pub struct Profile {
     pub threads: Vec<ThreadSamples>,
     /// Samples of the async phase, apart: what that phase costs would show in them.
     pub async_threads: Vec<ThreadSamples>,
+    /// Samples of phases under a load that is not the run's own, apart: they tell how work grows, and not how much of it there is.
+    pub level_threads: Vec<ThreadSamples>,
     /// The frames of each process's async log, by its pid, as the original files name them; the line is that of the call.
     pub async_frames: BTreeMap<u32, Vec<Function>>,
     /// Sample counts by `(function, line)`, from V8's position ticks.
@@ -287,11 +289,11 @@ impl Profile {
         for (&(pid, thread), cpu) in &recording.cpu {
             let scope = AppScope::of(recording, pid);
             let empty = || ThreadSamples { pid, thread, ..ThreadSamples::default() };
-            let mut samples = BySort { own: empty(), with_async: empty() };
+            let mut samples = BySort { own: empty(), with_async: empty(), of_levels: empty() };
             let is_in_phase =
                 |(t, _): &(Nanos, u32)| phases.iter().any(|phase| phase.start <= *t && *t < phase.end);
             let any_in_phase = cpu.segments.iter().flat_map(|segment| &segment.samples).any(is_in_phase);
-            let whole = [Window { start: Nanos(0), end: Nanos(u64::MAX), with_async: false }];
+            let whole = [Window { start: Nanos(0), end: Nanos(u64::MAX), sort: Sort::Own }];
             let windows = if any_in_phase { &phases[..] } else { &whole };
             for segment in &cpu.segments {
                 profile.add_segment(&scope, segment, windows, &mut naming, &mut samples);
@@ -300,10 +302,14 @@ impl Profile {
             if samples.own.stack.is_empty() {
                 std::mem::swap(&mut samples.own, &mut samples.with_async);
             }
-            profile.threads.extend(Some(samples.own).filter(|samples| !samples.stack.is_empty()));
-            profile
-                .async_threads
-                .extend(Some(samples.with_async).filter(|samples| !samples.stack.is_empty()));
+            let BySort { own, with_async, of_levels } = samples;
+            for (samples, threads) in [
+                (own, &mut profile.threads),
+                (with_async, &mut profile.async_threads),
+                (of_levels, &mut profile.level_threads),
+            ] {
+                threads.extend(Some(samples).filter(|samples| !samples.stack.is_empty()));
+            }
         }
         for (&pid, log) in &recording.asynchronous {
             let scope = AppScope::of(recording, pid);
@@ -314,7 +320,7 @@ impl Profile {
         profile.add_allocated(recording, &code);
         profile.add_deopts(recording, &code);
         profile.excerpts = excerpts(&profile, &code, &naming.files);
-        let undisturbed = phases.iter().filter(|phase| !phase.with_async);
+        let undisturbed = phases.iter().filter(|phase| phase.sort == Sort::Own);
         let undisturbed: Vec<_> = undisturbed.map(|phase| (phase.start, phase.end)).collect();
         add_native(&mut profile, recording, &code, &undisturbed);
         profile
@@ -469,18 +475,31 @@ impl Leaf {
 struct Window {
     start: Nanos,
     end: Nanos,
-    with_async: bool,
+    sort: Sort,
+}
+
+/// What the samples of a phase tell of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Own,
+    WithAsync,
+    OfLevel,
 }
 
 /// Samples of one thread by the sort of phase.
 struct BySort {
     own: ThreadSamples,
     with_async: ThreadSamples,
+    of_levels: ThreadSamples,
 }
 
 impl BySort {
     fn of(&mut self, window: &Window) -> &mut ThreadSamples {
-        if window.with_async { &mut self.with_async } else { &mut self.own }
+        match window.sort {
+            Sort::Own => &mut self.own,
+            Sort::WithAsync => &mut self.with_async,
+            Sort::OfLevel => &mut self.of_levels,
+        }
     }
 }
 
@@ -506,7 +525,12 @@ impl Recording {
 /// Returns when each phase ran, the warm-up left out.
 fn phase_intervals(recording: &Recording) -> Vec<Window> {
     let measured = recording.phases().into_iter().filter(|(name, ..)| *name != "warm-up");
-    measured.map(|(name, start, end)| Window { start, end, with_async: name == "async" }).collect()
+    let sort_of = |name: &str| match name {
+        "async" => Sort::WithAsync,
+        name if recording.manifest.level_of(name).is_some() => Sort::OfLevel,
+        _ => Sort::Own,
+    };
+    measured.map(|(name, start, end)| Window { start, end, sort: sort_of(name) }).collect()
 }
 
 /// Describes the place that a frame of an async log is at.

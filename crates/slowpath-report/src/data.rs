@@ -4,6 +4,7 @@
 
 use crate::async_data::{AsyncData, CpuOwnersData};
 use crate::memory_data::MemoryData;
+use crate::scale_data::ScaleData;
 use crate::native_data::NativeData;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -43,6 +44,8 @@ pub struct ReportData {
     pub counters: Option<CountersData>,
     /// Null where neither collections nor the heap were recorded.
     pub memory: Option<MemoryData>,
+    /// How costs grow with the load; null without `--scale`.
+    pub scale: Option<ScaleData>,
     pub timeline: TimelineData,
     /// What requests ran and waited for; null without an async phase.
     pub requests: Option<AsyncData>,

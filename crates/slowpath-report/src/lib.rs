@@ -8,11 +8,13 @@ mod data;
 mod files_data;
 mod html;
 mod markdown;
+mod markdown_scale;
 mod markdown_waits;
 mod memory_data;
 mod native_data;
 mod profile_data;
 mod report_data;
+mod scale_data;
 mod write;
 
 pub use data::*;
@@ -20,6 +22,7 @@ pub use markdown::render_markdown;
 pub use memory_data::{AllocatorData, CollectionData, GrowthData, HeapData, MemoryData, PauseData};
 pub use native_data::{NativeData, NativeThreadData, WorkData, WorkFunctionData};
 pub use profile_data::{ProfileColumns, ThreadColumns};
+pub use scale_data::{ScaleData, ScaleInputData, ScaleLevelData, ScaleRowData};
 pub use write::{ReportFiles, WriteError, write_load_page, write_page, write_report};
 
 use slowpath_analysis::{Measurements, ProfileMeasure};

@@ -1,6 +1,7 @@
 //! `report.md`: the report for terminals, pull requests and coding agents.
 
 use crate::data::{CounterRowData, EvidenceData, FindingData, LatencyData, ReportData};
+use crate::markdown_scale::scale;
 use crate::markdown_waits::{connections, has_own_table, timers, waits};
 use crate::memory_data::HeapData;
 use crate::native_data::WorkFunctionData;
@@ -52,6 +53,7 @@ pub fn render_markdown(report: &ReportData) -> String {
     text.push_str(&checkpoints(report));
     text.push_str(&checklist(report));
     text.push_str(&load(report));
+    text.push_str(&scale(report));
     text.push_str(&waits(report));
     text.push_str(&stalls(report));
     text.push_str(&functions(report));

@@ -11,6 +11,7 @@ use crate::data::{
 use crate::memory_data::memory;
 use crate::native_data;
 use crate::profile_data;
+use crate::scale_data::scale;
 use slowpath_analysis::{Charges, FunctionTime, Latency, Measurements, Outcome, Series, SplitClass};
 use slowpath_diagnosis::{Diagnosis, Evidence, Finding};
 use slowpath_profile::Recording;
@@ -104,6 +105,7 @@ pub(crate) fn build(
         native: m.native.as_ref().map(|native| native_data::build(profile, native)),
         counters: counters(profile, m),
         memory: memory(profile, m),
+        scale: scale(profile, m),
         timeline: timeline(profile, m),
         requests: async_data(m),
         cpu_owners: cpu_owners(profile, &m.charges),

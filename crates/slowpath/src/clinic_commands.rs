@@ -126,6 +126,7 @@ fn run(
         title,
         shown_url: options.load.url,
         load,
+        scale: None,
         phases,
         ending,
         summary,
@@ -152,7 +153,7 @@ fn phases(
         ));
     }
     let seconds = duration.map_or(0.0, |limit| limit.as_secs_f64());
-    Ok((vec![PhasePlan { name: alone.into(), seconds }], Ending::Open(*duration)))
+    Ok((vec![PhasePlan::new(alone, seconds)], Ending::Open(*duration)))
 }
 
 #[cfg(test)]
@@ -174,7 +175,7 @@ mod tests {
     #[test]
     fn without_load_it_records_one_phase_until_somebody_ends_it() {
         let check = |options: &str, seconds: f64, ending: Ending| {
-            let cpu = PhasePlan { name: "cpu".into(), seconds };
+            let cpu = PhasePlan::new("cpu", seconds);
             assert_eq!(phases(&parse(options), CPU, Some(CPU)).unwrap(), (vec![cpu], ending), "{options}");
         };
         check("", 0.0, Ending::Open(None));

@@ -66,6 +66,7 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
         title: if options.fixed { "demo-gateway-fixed" } else { "demo-gateway" }.into(),
         shown_url: Some(url),
         load: Some(load),
+        scale: None,
         phases: phase_plan::plan(options.duration, None, None, Besides::default())?,
         ending: Ending::LastPhase,
         summary: Summary::Verdict,
@@ -76,6 +77,7 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
         |layout, prepared| SessionPlan {
             target: prepared.target,
             load: prepared.load,
+            scale: None,
             phases: prepared.phases,
             ending: prepared.ending,
             ready_url: None,

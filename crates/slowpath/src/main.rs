@@ -24,6 +24,7 @@ mod readiness;
 mod report_command;
 mod request_plan;
 mod run_command;
+mod scale_plan;
 mod session;
 mod signals;
 mod summaries;

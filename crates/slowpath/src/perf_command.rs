@@ -153,7 +153,8 @@ fn manifest(process: &RunningProcess, title: String, started: Timestamp, duratio
         cwd: process.cwd.as_ref().map_or_else(String::new, |cwd| cwd.display().to_string()),
         title,
         load: None,
-        phases: vec![PhasePlan { name: PHASE.into(), seconds: duration.as_secs_f64() }],
+        phases: vec![PhasePlan::new(PHASE, duration.as_secs_f64())],
+        scale: None,
         cpu_interval_us: 0,
         machine: describe_machine(),
     }

@@ -49,9 +49,12 @@ const MIN_SECONDS: f64 = 1.0;
 
 /// Returns the recorders that are on in phase number `index` of a plan.
 ///
-/// The warm-up has those of the phase after it, if that samples CPU; otherwise none.
+/// The warm-up has those of the phase after it, if that samples CPU; otherwise none. Phases under another load sample CPU.
 pub(crate) fn recorders_in(plan: &[PhasePlan], index: usize) -> &'static [RecorderKind] {
-    let name = |index: usize| plan.get(index).map_or("", |phase| phase.name.as_str());
+    let name = |index: usize| match plan.get(index) {
+        Some(phase) if phase.level.is_some() => "cpu",
+        phase => phase.map_or("", |phase| phase.name.as_str()),
+    };
     match name(index) {
         WARM_UP_NAME if matches!(name(index + 1), "cpu" | "async") => recorders_of("cpu"),
         other => recorders_of(other),
@@ -129,7 +132,7 @@ pub(crate) fn plan(
     let open: Vec<&str> =
         wanted.iter().filter(|(_, seconds)| seconds.is_none()).map(|(name, _)| name.as_str()).collect();
     let lengths = divided((total - warm_up - given).max(0.0), &open);
-    let mut planned = vec![PhasePlan { name: WARM_UP_NAME.into(), seconds: warm_up }];
+    let mut planned = vec![PhasePlan::new(WARM_UP_NAME, warm_up)];
     for (name, seconds) in &wanted {
         let seconds = seconds.or_else(|| lengths.get(name.as_str()).copied()).unwrap_or(MIN_SECONDS);
         // A name may come twice: phases are told apart by it.
@@ -140,7 +143,7 @@ pub(crate) fn plan(
         if planned.iter().any(|phase| phase.name == name) {
             return Err(usage(format!("phase `{name}` is planned twice"), "name each phase once"));
         }
-        planned.push(PhasePlan { name, seconds: seconds.max(MIN_SECONDS) });
+        planned.push(PhasePlan::new(name, seconds.max(MIN_SECONDS)));
     }
     Ok(planned)
 }

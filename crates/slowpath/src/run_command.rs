@@ -5,6 +5,7 @@ use crate::exit_code::{ExitCode, explained};
 use crate::native_phase::NativePlan;
 use crate::project::PackWish;
 use crate::request_plan::{load_error, request_plan};
+use crate::scale_plan::ScaleLoads;
 use crate::session::{Ending, SessionOutcome, SessionPlan};
 use crate::signals::StopRequests;
 use crate::summaries::Summary;
@@ -29,7 +30,13 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
     let load = request_plan(&options.load)?;
     let session = &options.session;
     let (planned, only) = (session.phases.as_deref(), session.only.as_deref());
-    let phases = phase_plan::plan(options.load.duration(), planned, only, session.besides())?;
+    let scale = options.scale.then(|| ScaleLoads::of(load.as_ref())).transpose()?;
+    let duration = options.load.duration();
+    let others = if options.scale { ScaleLoads::left_of(duration) } else { duration };
+    let mut phases = phase_plan::plan(others, planned, only, session.besides())?;
+    if let Some(scale) = &scale {
+        scale.insert_into(&mut phases, duration);
+    }
     let url_path = options.load.url.as_deref().and_then(|url| Url::parse(url).ok());
     let url_path = url_path.as_ref().map(|url| url.path_and_query.split('?').next().unwrap_or_default());
     let wish = PackWish::of(session.pack.as_deref());
@@ -43,6 +50,7 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
         title: out_dir::title_of(&options.command),
         shown_url: options.load.url.clone(),
         load,
+        scale,
         phases,
         ending: Ending::LastPhase,
         summary: Summary::Verdict,
@@ -69,6 +77,7 @@ pub(crate) fn run_by_options(
     let plan = |layout: Layout, prepared: Prepared| SessionPlan {
         target: prepared.target,
         load: prepared.load,
+        scale: prepared.scale,
         phases: prepared.phases,
         ending: prepared.ending,
         ready_url,
@@ -91,6 +100,8 @@ pub(crate) struct Prepared {
     pub(crate) title: String,
     pub(crate) shown_url: Option<String>,
     pub(crate) load: Option<LoadPlan>,
+    /// Other loads that it is compared with.
+    pub(crate) scale: Option<ScaleLoads>,
     pub(crate) phases: Vec<PhasePlan>,
     pub(crate) ending: Ending,
     /// What the closing lines say.
@@ -200,6 +211,7 @@ fn manifest(prepared: &Prepared, started: Timestamp, cpu_sampling: CpuSampling) 
             connections: load.connections,
         }),
         phases: prepared.phases.clone(),
+        scale: prepared.scale.as_ref().map(|scale| scale.fixed.clone()),
         cpu_interval_us: cpu_sampling.interval_us,
         machine: describe_machine(),
     })

@@ -10,6 +10,7 @@ use crate::native_phase::{NativePhase, NativePlan};
 use crate::phase_plan::{NATIVE, recorders_in};
 use crate::readiness::Readiness;
 use crate::request_plan::load_error;
+use crate::scale_plan::ScaleLoads;
 use crate::signals::StopRequests;
 use crate::terminal::Terminal;
 use anyhow::Context as _;
@@ -51,6 +52,12 @@ const SETTLE_COUNTERS: (Duration, f64) = (Duration::from_millis(500), 0.25);
 /// As [`SETTLE`], of the async phase: a little longer than the agent takes (`agent/async-windows.cjs`).
 const SETTLE_ASYNC: (Duration, f64) = (Duration::from_millis(550), 0.17);
 
+/// As [`SETTLE`], of another load: its connections are made, and the requests of the one before it, which were cut off, end.
+const SETTLE_LOAD: (Duration, f64) = (Duration::from_millis(600), 0.3);
+
+/// Latencies that these may take.
+const SETTLE_LATENCIES: f64 = 2.0;
+
 /// Number of the signal that Ctrl-C sends.
 const SIGINT: i32 = signal_hook::consts::SIGINT;
 
@@ -62,6 +69,8 @@ const BETWEEN: &str = "between phases";
 pub(crate) struct SessionPlan {
     pub(crate) target: LaunchPlan,
     pub(crate) load: Option<LoadPlan>,
+    /// Other loads that it is compared with, in phases of their own.
+    pub(crate) scale: Option<ScaleLoads>,
     pub(crate) phases: Vec<PhasePlan>,
     pub(crate) ending: Ending,
     pub(crate) ready_url: Option<Url>,
@@ -109,6 +118,10 @@ struct Session<'a> {
     stderr: OutputFollower,
     sampler: Option<SystemSampler>,
     load: Option<LoadHandle>,
+    /// Which of the other loads it is; `None` for the run's own.
+    driven: Option<usize>,
+    /// Requests that loads before it have begun.
+    n_begun: u64,
     live_load: LiveLoad,
     /// What the last phase with answers had.
     usual_load: Option<LoadReading>,
@@ -132,6 +145,9 @@ pub(crate) fn run(
     if let Some(lack) = plan.native.lack() {
         terminal.say(&format!("slowpath: going on without native stacks: {lack}"));
     }
+    if let Some(scale) = &plan.scale {
+        terminal.say(&scale.announcement(&plan.phases));
+    }
     let target =
         launch(&plan.target, Some(&run_dir), &plan.layout, &log).map_err(|error| explain_launch(&error))?;
     let sampler = SystemSampler::start(target.pid, &plan.layout, &log, run_dir.path().to_owned());
@@ -147,6 +163,8 @@ pub(crate) fn run(
         target,
         sampler: None,
         load: None,
+        driven: None,
+        n_begun: 0,
         live_load: LiveLoad::default(),
         usual_load: None,
         started: Instant::now(),
@@ -176,9 +194,7 @@ impl Session<'_> {
             self.plan.phases.first().map(|phase| Duration::from_secs_f64(phase.seconds)),
         );
         if let Some(load) = &self.plan.load {
-            let sink =
-                self.live_load.sink(&self.plan.layout, &self.log).context("cannot write the load log")?;
-            self.load = Some(slowpath_load::start(load.clone(), sink).map_err(|error| load_error(&error))?);
+            self.load = Some(self.start_load(load)?);
         }
         let planned: f64 = self.plan.phases.iter().map(|phase| phase.seconds).sum();
         let load_start = Instant::now();
@@ -226,7 +242,12 @@ impl Session<'_> {
         let plan: &SessionPlan = self.plan;
         let phase = &plan.phases[index];
         self.cut(BETWEEN);
-        let settle = settle_time(&plan.phases, index);
+        let switched = self.switch_load(index)?;
+        let settle = settle_time(&plan.phases, index).max(if switched {
+            self.settle_time_of_load(phase)
+        } else {
+            Duration::ZERO
+        });
         let length =
             Duration::from_secs_f64(phase.seconds).saturating_sub(settle).max(self.least_window(index));
         self.switch_recorders(index, Some(settle + length));
@@ -246,7 +267,8 @@ impl Session<'_> {
         self.sample_now();
         self.log.push(Event::PhaseEnded { phase: phase.name.clone() });
         let load = self.live_load.phase(&phase.name);
-        self.usual_load = load.filter(|load| load.p50_ms > 0.0).or(self.usual_load);
+        self.usual_load =
+            load.filter(|load| load.p50_ms > 0.0 && phase.level.is_none()).or(self.usual_load);
         if !self.terminal.is_live() {
             let seconds = (length + settle).as_secs_f64();
             let numbers = load.map_or(String::new(), |load| {
@@ -258,6 +280,40 @@ impl Session<'_> {
             self.terminal.say(&format!("slowpath: {} {seconds:.1} s{numbers}", phase.name));
         }
         Ok(ended)
+    }
+
+    fn start_load(&self, load: &LoadPlan) -> anyhow::Result<LoadHandle> {
+        let sink = self.live_load.sink(&self.plan.layout, &self.log).context("cannot write the load log")?;
+        slowpath_load::start(load.clone(), sink).map_err(|error| load_error(&error))
+    }
+
+    /// Drives the load of phase number `index`, where another one is driven now, and tells whether it had to. The new one goes
+    /// on with the requests' numbers: the same ones again would meet caches that know them.
+    fn switch_load(&mut self, index: usize) -> anyhow::Result<bool> {
+        let (Some(own), Some(scale)) = (&self.plan.load, &self.plan.scale) else { return Ok(false) };
+        let wanted = scale.index_of(&self.plan.phases[index].name);
+        if self.driven == wanted {
+            return Ok(false);
+        }
+        if let Some(load) = self.load.take() {
+            let ended = load.stop().whole;
+            self.n_begun += ended.n_requests + ended.errors.values().sum::<u64>() + ended.n_unfinished;
+        }
+        let load = LoadPlan {
+            first_number: self.n_begun,
+            ..wanted.map_or(own, |index| scale.load(index)).clone()
+        };
+        self.load = Some(self.start_load(&load)?);
+        self.driven = wanted;
+        self.cut(BETWEEN);
+        Ok(true)
+    }
+
+    /// How long a new load is driven before it counts.
+    fn settle_time_of_load(&self, phase: &PhasePlan) -> Duration {
+        let latencies = self.usual_load.map_or(0.0, |load| load.p50_ms / 1e3 * SETTLE_LATENCIES);
+        let longest = SETTLE_LOAD.0.as_secs_f64().max(latencies);
+        Duration::from_secs_f64(longest.min(phase.seconds * SETTLE_LOAD.1))
     }
 
     /// How long phase number `index` must count, where requests are so slow that its planned length would see too few from

@@ -12,6 +12,7 @@ const SECTIONS: readonly [string, string][] = [
   ["memory", S.memory],
   ["counters", S.counters],
   ["load", S.load],
+  ["scale", S.scale],
   ["native", S.native],
   ["checkpoints", S.checkpoints],
   ["processes", S.processes],
@@ -31,7 +32,7 @@ export function sectionsBar({ store, report }: Context): HTMLElement {
   store.onChange(show);
   show();
   const isRecording = report.files.length === 0;
-  const optional: Record<string, unknown> = { native: report.native, waiting: report.requests };
+  const optional: Record<string, unknown> = { native: report.native, waiting: report.requests, scale: report.scale };
   const has = (id: string) =>
     id === "cpu" || id === "measured" || (isRecording && (!(id in optional) || Boolean(optional[id])));
   const shown = SECTIONS.filter(([id]) => has(id));

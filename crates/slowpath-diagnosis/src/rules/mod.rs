@@ -13,6 +13,7 @@ mod event_loop_stall;
 mod event_loop_starved_by_microtasks;
 mod expensive_construction_per_request;
 mod gc_pressure;
+mod grown;
 mod heap_growth;
 mod hot_code;
 mod json_churn;

@@ -263,6 +263,7 @@ fn manifest(has_load: bool) -> Manifest {
         title: "app".into(),
         load: has_load.then_some(load),
         phases: Vec::new(),
+        scale: None,
         cpu_interval_us: 10_000,
         machine: Machine { cpus: 4, ..Machine::default() },
     }

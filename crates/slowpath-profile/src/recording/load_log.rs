@@ -30,6 +30,9 @@ pub struct LoadInterval {
     /// One redacted sample an error class.
     #[serde(default)]
     pub error_samples: Vec<String>,
+    /// Time that requests were under way, summed over requests; zero in recordings that do not tell.
+    #[serde(default, rename = "in_flight_ns")]
+    pub in_flight: Nanos,
     /// Bytes received.
     pub bytes_in: u64,
     /// CPU share (of one core) of the generator's busiest thread.

@@ -27,10 +27,20 @@ pub struct Manifest {
     pub load: Option<LoadPlanInfo>,
     /// Planned phases in order.
     pub phases: Vec<PhasePlan>,
+    /// What `--scale` could not vary; `None` without `--scale`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<ScalePlan>,
     /// Asked-for interval between CPU samples, in microseconds; agents widen it where sampling costs too much.
     pub cpu_interval_us: u32,
     /// The machine that it ran on.
     pub machine: Machine,
+}
+
+impl Manifest {
+    /// Returns the load of a phase that is compared with others; `None` for phases under the run's own load.
+    pub fn level_of(&self, phase: &str) -> Option<Level> {
+        self.phases.iter().find(|planned| planned.name == phase)?.level
+    }
 }
 
 /// The part of a load plan that a report states. Headers and bodies are left out: they carry secrets.
@@ -51,6 +61,35 @@ pub struct PhasePlan {
     pub name: String,
     /// Planned length in seconds.
     pub seconds: f64,
+    /// The load of a phase that is compared with others under another load, as `--scale` plans them; `None` for phases under the
+    /// run's own load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
+}
+
+impl PhasePlan {
+    /// Plans a phase under the run's own load.
+    pub fn new(name: impl Into<String>, seconds: f64) -> Self {
+        Self { name: name.into(), seconds, level: None }
+    }
+}
+
+/// How hard a load is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Level {
+    /// Concurrent connections of the closed loop.
+    pub connections: u32,
+    /// Mean size of a request's body, bytes.
+    pub body_bytes: f64,
+}
+
+/// What a comparison of loads left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScalePlan {
+    /// Why the number of connections is not varied; `None` where it is.
+    pub connections_fixed: Option<String>,
+    /// Why the size of bodies is not varied, and what to give; `None` where it is.
+    pub bodies_fixed: Option<String>,
 }
 
 /// The machine a recording was made on.
