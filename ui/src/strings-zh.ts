@@ -370,8 +370,8 @@ export const ZH: Partial<Words> = {
   scaleNotMeasured: (why) => `未测量：${why}。`,
   scaleFaster: (n) => `有 ${n} 项开销比输入增长得快。`,
   scaleInStep: "没有发现比输入增长得快的开销。",
-  scaleLevel: (at, requests, span, errors, busy) => `${at}：${span} 内 ${requests} 个请求，${errors} 个错误，线程忙 ${busy}`,
-  connections: (n) => `${n} 个连接`,
+  scaleLevel: (at, requests, span, errors, busy) =>
+    `${at}：${span} 内 ${requests} 个请求，${errors} 个错误，线程忙 ${busy}`,
   scaleCost: "每个请求",
   scaleGrowth: "增长",
   scaleExponent: "指数（95 %）",

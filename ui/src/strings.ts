@@ -278,11 +278,11 @@ const ENGLISH = {
     "The same load with less of one thing at a time. What a request costs should not depend on how many others are under way (exponent 0), and grow with its body at most in step (exponent 1).",
   scaleInputs: { connections: "With more connections", "body-bytes": "With larger bodies" } as Record<string, string>,
   scaleNotMeasured: (why: string) => `Not measured: ${why}.`,
-  scaleFaster: (n: number) => (n === 1 ? "One cost grows faster than its input." : `${n} costs grow faster than their input.`),
+  scaleFaster: (n: number) =>
+    n === 1 ? "One cost grows faster than its input." : `${n} costs grow faster than their input.`,
   scaleInStep: "No cost was seen to grow faster than its input.",
   scaleLevel: (at: string, requests: string, span: string, errors: string, busy: string) =>
     `${at}: ${requests} requests in ${span}, ${errors} errors, threads ${busy} busy`,
-  connections: (n: string) => `${n} ${n === "1" ? "connection" : "connections"}`,
   scaleCost: "Per request",
   scaleGrowth: "Grew",
   scaleExponent: "Exponent (95 %)",

@@ -84,7 +84,8 @@ impl AtInput {
     /// Returns the variance of the mean logarithm from the variation between visits; 0 with one visit.
     fn between_visits(&self) -> f64 {
         let of_visit = |windows: &Vec<(f64, f64)>| {
-            let (cost, n) = windows.iter().fold((0.0, 0.0), |sum, window| (sum.0 + window.0, sum.1 + window.1));
+            let (cost, n) =
+                windows.iter().fold((0.0, 0.0), |sum, window| (sum.0 + window.0, sum.1 + window.1));
             (cost > 0.0 && n > 0.0).then(|| (cost / n).ln())
         };
         let logarithms: Vec<f64> = self.visits.iter().filter_map(of_visit).collect();
@@ -116,9 +117,11 @@ impl Growth {
         let distances: Vec<f64> = inputs.iter().map(|input| input.ln() - mean).collect();
         let spread: f64 = distances.iter().map(|x| x * x).sum();
         let exponent = distances.iter().zip(&points).map(|(x, (y, ..))| x * y).sum::<f64>() / spread;
-        let parts = distances.iter().zip(&points).map(|(x, (_, variance, freedom))| (x * x * variance, freedom));
-        let (sum, squares) =
-            parts.fold((0.0, 0.0), |(sum, squares), (part, freedom)| (sum + part, squares + part * part / freedom));
+        let parts =
+            distances.iter().zip(&points).map(|(x, (_, variance, freedom))| (x * x * variance, freedom));
+        let (sum, squares) = parts.fold((0.0, 0.0), |(sum, squares), (part, freedom)| {
+            (sum + part, squares + part * part / freedom)
+        });
         let freedom = if squares > 0.0 { sum * sum / squares } else { f64::INFINITY };
         let half = student_t(freedom) * sum.sqrt() / spread;
         Some(Self { exponent, low: exponent - half, high: exponent + half })

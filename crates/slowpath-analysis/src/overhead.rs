@@ -36,7 +36,8 @@ pub(crate) fn measure(phases: &Phases, load: Option<&LoadMeasure>) -> Vec<PhaseO
         phases.quiet().iter().map(|phase| phase.recorded_cpu).try_fold(Nanos(0), |sum, cpu| Some(sum + cpu?));
     let baseline = Compared { load: &load.own, cpu: baseline_cpu };
     // Another load is another cost.
-    let is_comparable = |name: &str| phases.phases.iter().all(|phase| phase.name != name || phase.level.is_none());
+    let is_comparable =
+        |name: &str| phases.phases.iter().all(|phase| phase.name != name || phase.level.is_none());
     let rows = load.phases.iter().filter(|phase| phase.phase != "warm-up" && is_comparable(&phase.phase));
     let cpu_of = |name: &str| phases.phases.iter().find(|phase| phase.name == name)?.recorded_cpu;
     rows.map(|phase| compare(Compared { load: phase, cpu: cpu_of(&phase.phase) }, baseline, has_baseline))

@@ -130,8 +130,7 @@ impl Phases {
 
     /// Phases that count: all but the warm-up, instrumented ones and those under another load; these too where there are no others.
     pub fn measured(&self) -> impl Iterator<Item = &Phase> {
-        let others =
-            |phase: &Phase| !phase.is_warm_up() && !phase.is_instrumented() && phase.level.is_none();
+        let others = |phase: &Phase| !phase.is_warm_up() && !phase.is_instrumented() && phase.level.is_none();
         let has_others = self.phases.iter().any(others);
         self.phases.iter().filter(move |phase| if has_others { others(phase) } else { !phase.is_warm_up() })
     }

@@ -290,9 +290,7 @@ impl<'a> Seen<'a> {
             rows.push(CostGrowth::of(cost, &levels, None, None));
         };
         if self.tree_cpu.len() > 1 {
-            add(Cost::Cpu, &|window| {
-                ms(self.tree_cpu_until(window.end) - self.tree_cpu_until(window.start))
-            });
+            add(Cost::Cpu, &|window| ms(self.tree_cpu_until(window.end) - self.tree_cpu_until(window.start)));
         }
         if has_samples {
             add(Cost::Busy, &|window| ms(self.busy_ns(window) as f64));
@@ -350,7 +348,8 @@ impl<'a> Seen<'a> {
                 total
             })
             .collect();
-        let of = |level: usize, function: FunctionId| totals[level].get(&function).copied().unwrap_or_default();
+        let of =
+            |level: usize, function: FunctionId| totals[level].get(&function).copied().unwrap_or_default();
         let share = |level: usize, function| of(level, function).0 as f64 / busy[level] as f64;
         let levels = 0..groups.len();
         let mut functions: Vec<FunctionId> = totals.iter().flat_map(|total| total.keys().copied()).collect();

@@ -5,9 +5,12 @@
 
 use crate::finding::{Finding, Location, Severity};
 use crate::gain::SATURATED;
+use crate::growth::Pace;
 use crate::words::{LONG_LINE, millis, named, percent};
 use crate::{CPU_STARVED, Facts};
-use slowpath_analysis::{Measurements, NativeMeasure, Outcome, RowKind, Split, SplitClass};
+use slowpath_analysis::{
+    Cost, CostGrowth, Input, InputMeasure, Measurements, NativeMeasure, Outcome, RowKind, Split, SplitClass,
+};
 
 /// p99 below this is what people commonly ask of an API, ms.
 const GOOD_P99_MS: f64 = 100.0;
@@ -430,6 +433,24 @@ fn numbers(facts: Facts<'_>) -> String {
     text
 }
 
+/// Says that what requests cost is in step with an input, where that is known of all processes and no function stands against it.
+fn in_step(measure: &InputMeasure) -> Option<String> {
+    let whole = measure.cost(Cost::Cpu).or(measure.cost(Cost::Busy))?;
+    let is_faster = |row: &CostGrowth| Pace::of(measure.input, row) == Pace::Faster;
+    let growth = whole.growth.filter(|_| Pace::of(measure.input, whole) == Pace::InStep)?;
+    let what = match measure.input {
+        Input::Connections => "cost that grows with the connections",
+        Input::BodyBytes => "cost that grows faster than the body",
+    };
+    let is_clean = !measure.costs.iter().any(|row| matches!(row.cost, Cost::Function(_)) && is_faster(row));
+    is_clean.then(|| {
+        format!(
+            "{what} (CPU per request: exponent {:.2}, {:.2} to {:.2})",
+            growth.exponent, growth.low, growth.high
+        )
+    })
+}
+
 /// Suspicions that the numbers refute: the usual suspects, each with its share.
 pub(crate) fn refuted(facts: Facts<'_>) -> Vec<String> {
     let mut refuted = Vec::new();
@@ -456,5 +477,6 @@ pub(crate) fn refuted(facts: Facts<'_>) -> Vec<String> {
     if split.recorders.contains(&"proc") && wait < 0.10 {
         refuted.push(format!("waiting for a CPU ({} of the time)", percent(wait)));
     }
+    refuted.extend(facts.measurements.scale.iter().flat_map(|scale| &scale.inputs).filter_map(in_step));
     refuted
 }

@@ -104,7 +104,8 @@ impl Expression<'_> {
 
     /// Copies of a text: in each, `#` is its number, from 1.
     fn repeat(&self, what: &[Word<'_>], escape: Option<Escape>) -> Result<Piece, LoadError> {
-        let hint = "write how many copies of what, and what stands between them: `{{repeat 20 '{\"n\":#}' ','}}`";
+        let hint =
+            "write how many copies of what, and what stands between them: `{{repeat 20 '{\"n\":#}' ','}}`";
         let refused = |problem| (self.refused)(problem, hint);
         let (count, text, separator) = match what {
             [count, text] => (count, text, ""),

@@ -82,8 +82,8 @@ pub use jsonl::requests_from_jsonl;
 pub use multipart::multipart_from_json;
 pub use objectives::parse_objectives;
 pub use plan::{
-    ApiChecks, Arrival, BodySize, Checks, LoadPlan, Objectives, Pacing, RequestPlan, Shard, Stage, Tls, Transport,
-    parse_header,
+    ApiChecks, Arrival, BodySize, Checks, LoadPlan, Objectives, Pacing, RequestPlan, Shard, Stage, Tls,
+    Transport, parse_header,
 };
 pub use probe::get_once;
 pub use stages::{hold_last_rate, parse_stages};

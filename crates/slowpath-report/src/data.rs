@@ -4,8 +4,8 @@
 
 use crate::async_data::{AsyncData, CpuOwnersData};
 use crate::memory_data::MemoryData;
-use crate::scale_data::ScaleData;
 use crate::native_data::NativeData;
+use crate::scale_data::ScaleData;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -63,9 +63,9 @@ impl ScaleLoads {
             Err(why) => (None, Some(why)),
         };
         let few = (load.connections >= MIN_CONNECTIONS).then(|| (load.connections / FEW).max(1));
-        let connections_fixed = few.is_none().then(|| {
-            format!("{} connections cannot be made few; pass `-c 8` or more", load.connections)
-        });
+        let connections_fixed = few
+            .is_none()
+            .then(|| format!("{} connections cannot be made few; pass `-c 8` or more", load.connections));
         if let (Some(connections), Some(bodies)) = (&connections_fixed, &bodies_fixed) {
             return Err(usage(
                 format!("`--scale` has nothing to vary: {connections}"),

@@ -267,8 +267,7 @@ impl Session<'_> {
         self.sample_now();
         self.log.push(Event::PhaseEnded { phase: phase.name.clone() });
         let load = self.live_load.phase(&phase.name);
-        self.usual_load =
-            load.filter(|load| load.p50_ms > 0.0 && phase.level.is_none()).or(self.usual_load);
+        self.usual_load = load.filter(|load| load.p50_ms > 0.0 && phase.level.is_none()).or(self.usual_load);
         if !self.terminal.is_live() {
             let seconds = (length + settle).as_secs_f64();
             let numbers = load.map_or(String::new(), |load| {
@@ -299,10 +298,8 @@ impl Session<'_> {
             let ended = load.stop().whole;
             self.n_begun += ended.n_requests + ended.errors.values().sum::<u64>() + ended.n_unfinished;
         }
-        let load = LoadPlan {
-            first_number: self.n_begun,
-            ..wanted.map_or(own, |index| scale.load(index)).clone()
-        };
+        let load =
+            LoadPlan { first_number: self.n_begun, ..wanted.map_or(own, |index| scale.load(index)).clone() };
         self.load = Some(self.start_load(&load)?);
         self.driven = wanted;
         self.cut(BETWEEN);

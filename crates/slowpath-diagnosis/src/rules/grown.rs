@@ -1,7 +1,7 @@
 //! What `quadratic-work` takes from loads that were compared: functions whose cost per request grows faster than its input.
 
 use super::counted::number;
-use super::hot_code::hot_lines;
+use super::hot_code::{callers_of, calls_per_request, hot_lines};
 use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::growth::{Pace, excess};
 use crate::words::{function_name, millis, percent, place};
@@ -15,6 +15,9 @@ const MIN_SHARE: f64 = 0.05;
 
 /// Part of a function's line samples from which on a line is where its cost is.
 const MOST: f64 = 0.5;
+
+/// Calls per request from which on it is a loop that makes them.
+const LOOPS: f64 = 2.0;
 
 /// How a function grows with an input.
 #[derive(Clone, Copy)]
@@ -53,7 +56,9 @@ fn rows_of(facts: Facts<'_>, function: FunctionId) -> impl Iterator<Item = Grown
 }
 
 fn faster(facts: Facts<'_>, function: FunctionId) -> Vec<Grown<'_>> {
-    rows_of(facts, function).filter(|grown| Pace::of(grown.measure.input, grown.row) == Pace::Faster).collect()
+    rows_of(facts, function)
+        .filter(|grown| Pace::of(grown.measure.input, grown.row) == Pace::Faster)
+        .collect()
 }
 
 fn finding(
@@ -86,6 +91,7 @@ fn finding(
         n_samples: None,
         recorder: "cpu",
     }));
+    evidence.extend(callers_of(facts, hot, MOST));
     let remedy = match most.measure.input {
         Input::BodyBytes => {
             "its work grows faster than what is sent: put the list that is searched for each element into a Set or a Map before the \
@@ -110,10 +116,19 @@ fn finding(
         predicted_gain,
         location: Some(Location::of(function, facts.process_running(hot.function))),
         evidence,
-        advice: format!("In {}{at_line}: {remedy}", place(function)),
+        advice: format!("In {}{at_line}{}: {remedy}", place(function), calling_loop(facts, hot)),
         function: Some(hot.function),
         intervals: Vec::new(),
     }
+}
+
+/// Says who calls a function again and again for a request: the loop is there.
+fn calling_loop(facts: Facts<'_>, hot: &AppFunction) -> String {
+    let often = calls_per_request(facts, hot.function).filter(|n| *n >= LOOPS);
+    let caller = hot.callers.first().filter(|(_, share)| *share >= MOST);
+    let (Some(often), Some((caller, _))) = (often, caller) else { return String::new() };
+    let caller = facts.profile.functions.get(*caller);
+    format!(", called {} times per request by {} at {}", number(often), function_name(caller), place(caller))
 }
 
 /// Returns the line with most of a function's line samples and its part of them, where that is most.
@@ -168,10 +183,14 @@ impl Grown<'_> {
         let Growth { exponent, low, high } = self.growth;
         let (of, in_step) = match self.measure.input {
             Input::BodyBytes => ("the size of the body", "1 is in step with it, 2 its square"),
-            Input::Connections => ("the number of connections", "0 is in step, 1 is a scan of all that is under way"),
+            Input::Connections => {
+                ("the number of connections", "0 is in step, 1 is a scan of all that is under way")
+            }
         };
         Evidence {
-            text: format!("it grows with {of} to the power of {exponent:.2} ({low:.2} to {high:.2}, 95 %); {in_step}"),
+            text: format!(
+                "it grows with {of} to the power of {exponent:.2} ({low:.2} to {high:.2}, 95 %); {in_step}"
+            ),
             value: Some(exponent),
             unit: "exponent",
             n_samples: self.row.n_samples,

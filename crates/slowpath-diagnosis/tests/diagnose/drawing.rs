@@ -81,7 +81,24 @@ pub(crate) struct Drawing {
     pub(crate) heap: Vec<HeapRecord>,
     /// Bytes a second that the readings of the heap rise by.
     pub(crate) heap_rises: f64,
+    /// Phases under other loads, four seconds each, after all others.
+    pub(crate) levels: Vec<DrawnLevel>,
 }
+
+/// A phase under another load.
+#[derive(Debug)]
+pub(crate) struct DrawnLevel {
+    pub(crate) connections: u32,
+    pub(crate) body_bytes: f64,
+    /// Requests a second.
+    pub(crate) rate: u64,
+    /// A drawn second of the main thread.
+    pub(crate) stacks: String,
+}
+
+/// When the phases under other loads begin, and how long each is, in seconds.
+pub(crate) const LEVELS_START: f64 = 33.0;
+pub(crate) const LEVEL_SECONDS: f64 = 4.0;
 
 impl Drawing {
     /// Requests were followed.
@@ -114,7 +131,20 @@ impl Drawing {
             followed: None,
             heap: Vec::new(),
             heap_rises: 0.0,
+            levels: Vec::new(),
         }
+    }
+
+    /// The load was also driven over so many connections with bodies of so many bytes: so many requests a second, with these stacks
+    /// in each second.
+    pub(crate) fn level(
+        mut self,
+        (connections, body_bytes): (u32, f64),
+        rate: u64,
+        stacks: impl Into<String>,
+    ) -> Self {
+        self.levels.push(DrawnLevel { connections, body_bytes, rate, stacks: stacks.into() });
+        self
     }
 
     /// Between two full collections two seconds apart the heap grows by so many bytes, which `keep` at app.js:12 allocated in

@@ -10,6 +10,7 @@ mod gain;
 mod memory_and_machine;
 mod processes;
 mod recorded;
+mod scaled;
 mod stacks;
 mod too_little;
 mod waits;

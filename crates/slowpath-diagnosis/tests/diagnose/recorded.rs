@@ -1,20 +1,20 @@
 //! Turns a drawing into the recording that it stands for.
 
-use crate::drawing::{Drawing, Hold, PHASES, PID, Thread, at};
+use crate::drawing::{Drawing, Hold, LEVEL_SECONDS, LEVELS_START, PHASES, PID, Thread, at};
 use crate::stacks::{PER_SECOND, second, segment};
 use hdrhistogram::Histogram;
 use slowpath_profile::recording::{
     CallCounts, CallSite, CounterRecord, DeoptCause, DeoptCounts, Ended, Event, FORMAT_VERSION, GcPause,
-    HeapUse, Layout, LoadInterval, LoadPlanInfo, LoopSecond, Machine, MachineCpu, Manifest,
-    OptimisedFunction, PlaceShare, ProcessHello, ProcessRecord, ProcessSample, RecorderState, ScriptCalls,
-    SiteFrame, StallWindow, SystemSample, TaskSample, ThreadCpu, TimedEvent, Total,
+    HeapUse, Layout, Level, LoadInterval, LoadPlanInfo, LoopSecond, Machine, MachineCpu, Manifest,
+    OptimisedFunction, PhasePlan, PlaceShare, ProcessHello, ProcessRecord, ProcessSample, RecorderState,
+    ScalePlan, ScriptCalls, SiteFrame, StallWindow, SystemSample, TaskSample, ThreadCpu, TimedEvent, Total,
 };
 use slowpath_profile::{Nanos, Recording, SECOND};
 use std::collections::BTreeMap;
 
 impl Drawing {
     fn end(&self) -> f64 {
-        self.died.unwrap_or(33.0)
+        self.died.unwrap_or(LEVELS_START + LEVEL_SECONDS * self.levels.len() as f64)
     }
 
     fn hold_at(&self, time: f64) -> Option<&Hold> {
@@ -33,7 +33,7 @@ impl Drawing {
             heap: BTreeMap::from([(PID, self.heap.clone())]),
             cpu: self.threads.iter().map(|t| ((t.pid, t.id), self.cpu(t))).collect(),
             asynchronous: self.followed.iter().map(|log| (PID, log.clone())).collect(),
-            ..Recording::empty(Layout::new("drawn"), manifest(self.load.is_some()))
+            ..Recording::empty(Layout::new("drawn"), self.manifest())
         }
     }
 
@@ -61,6 +61,11 @@ impl Drawing {
             events.push((*start, Event::PhaseStarted { phase: (*phase).into() }));
             events.push((end.min(self.end()), Event::PhaseEnded { phase: (*phase).into() }));
         }
+        for (index, start) in self.level_starts() {
+            let phase = format!("level {index}");
+            events.push((start, Event::PhaseStarted { phase: phase.clone() }));
+            events.push((start + LEVEL_SECONDS, Event::PhaseEnded { phase }));
+        }
         let (ended, detail) = match self.died {
             Some(_) => (Ended::TargetDied, "the target ended by itself: exit code 7".into()),
             None => (Ended::Complete, String::new()),
@@ -84,8 +89,61 @@ impl Drawing {
                 None => samples.push((time, drawn)),
             }
         }
-        let segments = if samples.is_empty() { vec![] } else { vec![segment(start, end, &samples)] };
+        let mut segments = if samples.is_empty() { vec![] } else { vec![segment(start, end, &samples)] };
+        for (index, start) in self.level_starts().filter(|_| thread.id == 0) {
+            let drawn = second(&self.levels[index].stacks);
+            let samples: Vec<_> = (0..(LEVEL_SECONDS * PER_SECOND as f64) as usize)
+                // In an order that spreads each stack over the second.
+                .map(|at| (start + at as f64 / PER_SECOND as f64, drawn[at * 37 % PER_SECOND]))
+                .collect();
+            segments.push(segment(start, start + LEVEL_SECONDS, &samples));
+        }
         ThreadCpu { segments }
+    }
+
+    /// Index and first second of each phase under another load.
+    fn level_starts(&self) -> impl Iterator<Item = (usize, f64)> {
+        (0..self.levels.len()).map(|index| (index, LEVELS_START + LEVEL_SECONDS * index as f64))
+    }
+
+    fn manifest(&self) -> Manifest {
+        let phases = self.levels.iter().enumerate().map(|(index, level)| PhasePlan {
+            level: Some(Level { connections: level.connections, body_bytes: level.body_bytes }),
+            ..PhasePlan::new(format!("level {index}"), LEVEL_SECONDS)
+        });
+        let why = Some("the body has one size".to_owned());
+        let scale = ScalePlan { bodies_fixed: why, ..ScalePlan::default() };
+        Manifest {
+            phases: phases.collect(),
+            scale: (!self.levels.is_empty()).then_some(scale),
+            ..manifest(self.load.is_some())
+        }
+    }
+
+    /// Half seconds of the phases under other loads.
+    fn level_intervals(&self) -> impl Iterator<Item = LoadInterval> + '_ {
+        self.level_starts().flat_map(|(index, start)| {
+            let level = &self.levels[index];
+            (0..(LEVEL_SECONDS * 2.0) as u32).map(move |half| {
+                let from = start + f64::from(half) / 2.0;
+                let n_requests = level.rate / 2;
+                // Little's law: all connections are waiting all the time.
+                let latency_ms = f64::from(level.connections) / level.rate as f64 * 1e3;
+                LoadInterval {
+                    start: at(from),
+                    end: at(from + 0.5),
+                    label: format!("level {index}"),
+                    latency: histogram(&[(latency_ms, n_requests)]),
+                    n_requests,
+                    status: BTreeMap::from([(200, n_requests)]),
+                    errors: BTreeMap::new(),
+                    error_samples: Vec::new(),
+                    in_flight: Nanos((f64::from(level.connections) * 0.5e9) as u64),
+                    bytes_in: n_requests,
+                    busiest_thread_cpu_share: 0.1,
+                }
+            })
+        })
     }
 
     fn load_intervals(&self) -> Vec<LoadInterval> {
@@ -105,10 +163,12 @@ impl Drawing {
                 errors: errors.iter().map(|(class, n)| ((*class).to_owned(), *n)).collect(),
                 error_samples: errors.iter().map(|(class, _)| format!("GET /: {class}")).collect(),
                 bytes_in: n_requests * 1000,
+                in_flight: Nanos((latency_ms * 1e6) as u64 * n_requests),
                 busiest_thread_cpu_share: 0.1,
             }
         };
-        self.each_second().map(interval).collect()
+        let own = self.each_second().filter(|from| *from < LEVELS_START);
+        own.map(interval).chain(self.level_intervals()).collect()
     }
 
     /// Two seconds of counting, and one of counting calls; as if they had been of their own.
