@@ -376,7 +376,8 @@ export const ZH: Partial<Words> = {
   scaleGrowth: "增长",
   scaleExponent: "指数（95 %）",
   scaleExponentHint: "开销 = c · 输入ᵉ 中的 e，由半秒的窗口得出，附 95 % 区间",
-  scalePicture: "−½ … 3；长刻度为同步增长",
+  scalePace: "判断",
+  scalePicture: "指数及其区间；长刻度为同步增长",
   scaleTooLittle: "数据太少",
   scaleCosts: {
     cpu: "所有进程的 CPU 时间",

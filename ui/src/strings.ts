@@ -287,7 +287,8 @@ const ENGLISH = {
   scaleGrowth: "Grew",
   scaleExponent: "Exponent (95 %)",
   scaleExponentHint: "e in cost = c · inputᵉ, from windows of half a second, with its 95 % interval",
-  scalePicture: "−½ … 3; the long tick is in step",
+  scalePace: "Judgement",
+  scalePicture: "exponent with its interval; the long tick is in step",
   scaleTooLittle: "too little data",
   scaleCosts: {
     cpu: "CPU time of all processes",

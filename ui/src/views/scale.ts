@@ -8,8 +8,11 @@ import { S } from "../strings.ts";
 import { absent, h, note, svg, table } from "./dom.ts";
 
 /** Width and height of the picture of an exponent. */
-const WIDTH = 140;
+const WIDTH = 128;
 const HEIGHT = 16;
+
+/** Exponents with a tick. */
+const TICKS: readonly number[] = [0, 1, 2];
 
 export function scaleSection(context: Context): HTMLElement | null {
   const { scale } = context.report;
@@ -51,8 +54,8 @@ function rowTable(context: Context, input: ScaleInput): HTMLElement {
     ...input.levels.map((level) => ({ label: value(input, level), class: "figure" })),
     { label: S.scaleGrowth, class: "figure" },
     { label: S.scaleExponent, class: "figure", title: S.scaleExponentHint },
-    { label: S.scalePicture },
-    { label: "" },
+    { label: S.scalePace },
+    { label: "", title: S.scalePicture },
   ];
   const rows = input.rows.map((row) =>
     h(
@@ -62,11 +65,25 @@ function rowTable(context: Context, input: ScaleInput): HTMLElement {
       ...row.ms_per_request.map((ms) => h("td", { class: "figure" }, milliseconds(ms))),
       h("td", { class: "figure" }, factor(growth(row))),
       h("td", { class: "figure" }, exponent(row)),
-      h("td", {}, picture(row)),
       h("td", { class: "pace" }, S.scalePaces[row.pace]),
+      h("td", {}, picture(row)),
     ),
   );
-  return table(S.scaleInputs[input.input], columns, rows);
+  const made = table(S.scaleInputs[input.input], columns, rows);
+  made.querySelector("th:last-child")?.append(axis());
+  return made;
+}
+
+const across = (exponent: number): number => 4 + onAxis(exponent) * (WIDTH - 8);
+
+/** The numbers of the ticks, above them. */
+function axis(): SVGElement {
+  const numbers = TICKS.map((at) => svg("text", { x: across(at), y: HEIGHT - 4, "text-anchor": "middle" }, String(at)));
+  return svg(
+    "svg",
+    { class: "exponent", width: WIDTH, height: HEIGHT, role: "img", "aria-label": S.scalePicture },
+    ...numbers,
+  );
 }
 
 function name({ showFunction }: Context, row: ScaleRow): (HTMLElement | string)[] {
@@ -90,13 +107,12 @@ function exponent({ exponent: best, low, high }: ScaleRow): string {
 function picture(row: ScaleRow): SVGElement | null {
   const { exponent: best, low, high } = row;
   if (best === null || low === null || high === null) return null;
-  const x = (at: number) => 4 + onAxis(at) * (WIDTH - 8);
   const middle = HEIGHT / 2;
-  const ticks = [0, 1, 2].map((at) =>
+  const ticks = TICKS.map((at) =>
     svg("line", {
       class: at === row.expected ? "in-step" : "tick",
-      x1: x(at),
-      x2: x(at),
+      x1: across(at),
+      x2: across(at),
       y1: at === row.expected ? 0 : middle - 3,
       y2: at === row.expected ? HEIGHT : middle + 3,
     }),
@@ -105,7 +121,7 @@ function picture(row: ScaleRow): SVGElement | null {
     "svg",
     { class: "exponent", width: WIDTH, height: HEIGHT, role: "img", "aria-label": exponent(row) },
     ...ticks,
-    svg("line", { class: "interval", x1: x(low), x2: x(high), y1: middle, y2: middle }),
-    svg("circle", { class: "estimate", cx: x(best), cy: middle, r: 3.5 }),
+    svg("line", { class: "interval", x1: across(low), x2: across(high), y1: middle, y2: middle }),
+    svg("circle", { class: "estimate", cx: across(best), cy: middle, r: 3.5 }),
   );
 }

@@ -23,4 +23,5 @@ mod processes;
 mod projects;
 mod recorded;
 mod report;
+mod scale;
 mod waits;
