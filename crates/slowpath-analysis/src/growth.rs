@@ -189,7 +189,7 @@ mod tests {
         };
         let width = |growth: Growth| growth.high - growth.low;
         let drifts = width(Growth::of(&[steady(1.0, 2.0), even(80.0, 1.0)]).unwrap());
-        let mixed = AtInput { visits: vec![vec![(1.0, 1.0), (2.0, 1.0)].repeat(10); 2], ..steady(0.0, 0.0) };
+        let mixed = AtInput { visits: vec![[(1.0, 1.0), (2.0, 1.0)].repeat(10); 2], ..steady(0.0, 0.0) };
         let steady = width(Growth::of(&[mixed, even(80.0, 1.0)]).unwrap());
         assert!(drifts > 2.0 * steady, "{drifts} and {steady}");
     }

@@ -9,7 +9,7 @@ use crate::growth::{AtInput, Growth};
 use crate::phases::{Phase, Phases, tree_cpu_between};
 use crate::stack_class::StackClasses;
 use crate::threads::{SERVING_SHARE, is_idle};
-use slowpath_profile::recording::{Level, LoadInterval};
+use slowpath_profile::recording::{Level, LoadInterval, Varied};
 use slowpath_profile::tables::{FunctionId, Profile, ThreadSamples};
 use slowpath_profile::{Nanos, Recording};
 use std::collections::BTreeMap;
@@ -158,7 +158,7 @@ fn groups<'a>(phases: &[(&'a Phase, Level)], input: Input) -> Vec<(f64, Vec<&'a 
     // Bits of positive numbers are in the order of the numbers.
     let key = |level: &Level| (f64::from(level.connections).to_bits(), level.body_bytes.max(0.0).to_bits());
     let mut by_other: BTreeMap<u64, BTreeMap<u64, Vec<&Phase>>> = BTreeMap::new();
-    for (phase, level) in phases {
+    for (phase, level) in phases.iter().filter(|(_, level)| is_compared_by(level.varied, input)) {
         let (connections, bytes) = key(level);
         let (other, own) = match input {
             Input::Connections => (bytes, connections),
@@ -169,6 +169,14 @@ fn groups<'a>(phases: &[(&'a Phase, Level)], input: Input) -> Vec<(f64, Vec<&'a 
     let largest = by_other.into_values().max_by_key(BTreeMap::len).unwrap_or_default();
     let groups = largest.into_iter().map(|(value, phases)| (f64::from_bits(value), phases));
     groups.filter(|(value, _)| *value > 0.0).collect()
+}
+
+fn is_compared_by(varied: Varied, input: Input) -> bool {
+    match varied {
+        Varied::Both => true,
+        Varied::Connections => input == Input::Connections,
+        Varied::Bodies => input == Input::BodyBytes,
+    }
 }
 
 /// One input with the windows of each phase that had it.

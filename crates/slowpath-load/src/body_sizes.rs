@@ -103,7 +103,9 @@ fn by_request(plan: &LoadPlan, bytes: &[f64]) -> Option<(LoadPlan, LoadPlan)> {
 /// Returns the mean size of the bodies as they are sent, and of each request of the plan (0 where none of it was filled in).
 fn mean_sizes(plan: &LoadPlan) -> Result<(f64, Vec<f64>), LoadError> {
     let source = RequestSource::new(plan)?;
-    let n = (plan.requests.len() as u64 * 4).clamp(MIN_SAMPLES, MAX_SAMPLES);
+    // Whole rounds, where requests are sent in turn.
+    let round = plan.requests.len() as u64;
+    let n = (MIN_SAMPLES.div_ceil(round).max(4) * round).min(MAX_SAMPLES);
     let mut sums = vec![(0_u64, 0_u64); plan.requests.len()];
     for number in 0..n {
         let parts = source.parts(number, 0);

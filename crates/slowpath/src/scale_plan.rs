@@ -6,7 +6,7 @@
 use crate::exit_code::usage;
 use crate::request_plan::load_error;
 use slowpath_load::{LoadPlan, Pacing, SizedPlans, body_sizes};
-use slowpath_profile::recording::{Level, PhasePlan, ScalePlan};
+use slowpath_profile::recording::{Level, PhasePlan, ScalePlan, Varied};
 use std::time::Duration;
 
 /// The small number of connections is this part of the given one. Eight times as many tell work that grows with what is in flight
@@ -83,8 +83,8 @@ impl ScaleLoads {
 
     fn add_levels(&mut self, load: &LoadPlan, bytes: f64, few: Option<u32>, sized: Option<SizedPlans>) {
         let mut names: Vec<&str> = Vec::new();
-        let mut add = |name, load: LoadPlan, body_bytes| {
-            let level = Level { connections: load.connections, body_bytes };
+        let mut add = |name, varied, load: LoadPlan, body_bytes| {
+            let level = Level { connections: load.connections, body_bytes, varied };
             self.loads.push((LoadPlan { interval: WINDOW, ..load }, level));
             names.push(name);
         };
@@ -92,14 +92,20 @@ impl ScaleLoads {
         // The given load is the upper end of both, where the large bodies are its own.
         let given_bytes = sized.as_ref().filter(|sized| sized.large_is_given).map_or(bytes, |s| s.large.1);
         if let Some(connections) = few {
-            add("few connections", LoadPlan { connections, ..load.clone() }, given_bytes);
-            add("many connections", load.clone(), given_bytes);
+            add(
+                "few connections",
+                Varied::Connections,
+                LoadPlan { connections, ..load.clone() },
+                given_bytes,
+            );
+            let varied = if large_is_given { Varied::Both } else { Varied::Connections };
+            add("many connections", varied, load.clone(), given_bytes);
         }
         if let Some(SizedPlans { small, large, .. }) = sized {
             if !(large_is_given && few.is_some()) {
-                add("large bodies", large.0, large.1);
+                add("large bodies", Varied::Bodies, large.0, large.1);
             }
-            add("small bodies", small.0, small.1);
+            add("small bodies", Varied::Bodies, small.0, small.1);
         }
         let there = names.iter().enumerate().map(|(load, name)| ((*name).to_owned(), load));
         let back = names.iter().enumerate().rev().map(|(load, name)| (format!("{name} again"), load));

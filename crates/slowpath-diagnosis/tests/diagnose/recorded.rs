@@ -8,6 +8,7 @@ use slowpath_profile::recording::{
     HeapUse, Layout, Level, LoadInterval, LoadPlanInfo, LoopSecond, Machine, MachineCpu, Manifest,
     OptimisedFunction, PhasePlan, PlaceShare, ProcessHello, ProcessRecord, ProcessSample, RecorderState,
     ScalePlan, ScriptCalls, SiteFrame, StallWindow, SystemSample, TaskSample, ThreadCpu, TimedEvent, Total,
+    Varied,
 };
 use slowpath_profile::{Nanos, Recording, SECOND};
 use std::collections::BTreeMap;
@@ -108,7 +109,11 @@ impl Drawing {
 
     fn manifest(&self) -> Manifest {
         let phases = self.levels.iter().enumerate().map(|(index, level)| PhasePlan {
-            level: Some(Level { connections: level.connections, body_bytes: level.body_bytes }),
+            level: Some(Level {
+                connections: level.connections,
+                body_bytes: level.body_bytes,
+                varied: Varied::Both,
+            }),
             ..PhasePlan::new(format!("level {index}"), LEVEL_SECONDS)
         });
         let why = Some("the body has one size".to_owned());

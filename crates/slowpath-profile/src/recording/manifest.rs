@@ -81,6 +81,20 @@ pub struct Level {
     pub connections: u32,
     /// Mean size of a request's body, bytes.
     pub body_bytes: f64,
+    /// What it differs in from those that it is compared with.
+    pub varied: Varied,
+}
+
+/// What phases are compared by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Varied {
+    /// The number of connections.
+    Connections,
+    /// The size of bodies.
+    Bodies,
+    /// It is one end of both comparisons.
+    Both,
 }
 
 /// What a comparison of loads left out.

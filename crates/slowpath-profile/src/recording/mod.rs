@@ -29,7 +29,7 @@ pub use cpu_log::{CpuLogReader, CpuLogWriter, CpuSegment};
 pub use heap_log::{CollectionSum, HeapFrame, HeapNode, HeapRecord, HeapSeen, SampledHeap};
 pub use json_lines::{JsonLines, ReadLines, read_json_lines};
 pub use load_log::LoadInterval;
-pub use manifest::{FORMAT_VERSION, Level, LoadPlanInfo, Machine, Manifest, PhasePlan, ScalePlan};
+pub use manifest::{FORMAT_VERSION, Level, LoadPlanInfo, Machine, Manifest, PhasePlan, ScalePlan, Varied};
 pub use native_log::{
     AddressNode, AddressSpace, CodeMap, KERNEL_START, NATIVE_LOG_VERSION, NativeHeader, NativeLog,
     NativeSample, NativeThread,

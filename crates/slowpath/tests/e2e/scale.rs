@@ -7,7 +7,7 @@ use crate::recorded::Recorded;
 use serde_json::Value;
 
 /// A body of 2,000 elements; an eighth of them where it is small.
-const BODY: &str = r##"{"items":[{{repeat 2000 '{"id":"item-#","text":"some words"}' ','}}]}"##;
+const BODY: &str = r#"{"items":[{{repeat 2000 '{"id":"item-#","text":"some words"}' ','}}]}"#;
 
 const RULE: &str = "quadratic-work";
 
