@@ -443,12 +443,7 @@ fn in_step(measure: &InputMeasure) -> Option<String> {
         Input::BodyBytes => "cost that grows faster than the body",
     };
     let is_clean = !measure.costs.iter().any(|row| matches!(row.cost, Cost::Function(_)) && is_faster(row));
-    is_clean.then(|| {
-        format!(
-            "{what} (CPU per request: exponent {:.2}, {:.2} to {:.2})",
-            growth.exponent, growth.low, growth.high
-        )
-    })
+    is_clean.then(|| format!("{what} (CPU per request: exponent {})", growth.words()))
 }
 
 /// Suspicions that the numbers refute: the usual suspects, each with its share.

@@ -3,6 +3,7 @@
 use crate::data::ReportData;
 use crate::markdown::{cell, code, inline};
 use crate::scale_data::{ScaleInputData, ScaleRowData};
+use slowpath_analysis::Growth;
 
 pub(crate) fn scale(report: &ReportData) -> String {
     let Some(scale) = &report.scale else { return String::new() };
@@ -43,7 +44,7 @@ fn input(input: &ScaleInputData) -> String {
     for row in &input.rows {
         let costs: Vec<String> = row.ms_per_request.iter().map(|ms| format!("{ms:.3}")).collect();
         let exponent = match (row.exponent, row.low, row.high) {
-            (Some(exponent), Some(low), Some(high)) => format!("{exponent:.2} ({low:.2} to {high:.2})"),
+            (Some(exponent), Some(low), Some(high)) => Growth { exponent, low, high }.words(),
             _ => "too little data".to_owned(),
         };
         let judgement = match row.pace {

@@ -18,4 +18,4 @@ export function growth(row: ScaleRow): number | null {
 }
 
 /** An exponent with two digits after the point: 1.98, −0.05. */
-export const exponentText = (value: number): string => value.toFixed(2).replace("-", "−");
+export const exponentText = (value: number): string => (Math.round(value * 100) / 100 + 0).toFixed(2).replace("-", "−");

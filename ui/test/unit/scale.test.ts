@@ -36,4 +36,5 @@ test("a cost grows from the smallest input to the largest", () => {
 test("a negative exponent has a minus and not a hyphen", () => {
   assert.equal(exponentText(-0.054), "−0.05");
   assert.equal(exponentText(2), "2.00");
+  assert.equal(exponentText(-0.001), "0.00");
 });

@@ -180,7 +180,6 @@ impl Grown<'_> {
     }
 
     fn exponent_evidence(&self) -> Evidence {
-        let Growth { exponent, low, high } = self.growth;
         let (of, in_step) = match self.measure.input {
             Input::BodyBytes => ("the size of the body", "1 is in step with it, 2 its square"),
             Input::Connections => {
@@ -188,10 +187,8 @@ impl Grown<'_> {
             }
         };
         Evidence {
-            text: format!(
-                "it grows with {of} to the power of {exponent:.2} ({low:.2} to {high:.2}, 95 %); {in_step}"
-            ),
-            value: Some(exponent),
+            text: format!("it grows with {of} to the power of {} (95 %); {in_step}", self.growth.words()),
+            value: Some(self.growth.exponent),
             unit: "exponent",
             n_samples: self.row.n_samples,
             recorder: "cpu",

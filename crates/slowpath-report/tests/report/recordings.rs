@@ -47,6 +47,20 @@ pub(crate) fn full(hot: &str) -> Recording {
     recording
 }
 
+/// The same run, whose phases had loads to compare.
+pub(crate) fn compared() -> Recording {
+    let mut recording = full("render");
+    let level =
+        |connections| json!({ "connections": connections, "body_bytes": 100.0, "varied": "connections" });
+    recording.manifest.phases = from_json(json!([
+        { "name": "baseline", "seconds": 5.0, "level": level(2) },
+        { "name": "cpu", "seconds": 4.0, "level": level(16) },
+    ]));
+    recording.manifest.scale =
+        Some(from_json(json!({ "connections_fixed": null, "bodies_fixed": "the body has one size" })));
+    recording
+}
+
 /// What is left of the run when only one file of it can be read.
 pub(crate) fn remains() -> Vec<Recording> {
     let (only_events, mut only_load, mut only_system) = (empty(), empty(), empty());

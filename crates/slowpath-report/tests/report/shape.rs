@@ -1,7 +1,7 @@
 //! The same bytes each time; the keys and types that the page and scripts rely on; no number that is none.
 
 use crate::contract::Contract;
-use crate::recordings::{empty, full, remains};
+use crate::recordings::{compared, empty, full, remains};
 use serde_json::Value;
 use slowpath_profile::Recording;
 use slowpath_report::{Report, render_markdown};
@@ -10,7 +10,7 @@ use slowpath_report::{Report, render_markdown};
 pub(crate) const CONTRACT: &str = include_str!("../../../../ui/src/contract.ts");
 
 fn all() -> Vec<Recording> {
-    remains().into_iter().chain([empty(), full("render")]).collect()
+    remains().into_iter().chain([empty(), full("render"), compared()]).collect()
 }
 
 fn json(recording: &Recording) -> Value {
@@ -36,6 +36,22 @@ fn the_full_recording_fills_every_part_of_the_report() {
     }
     assert_eq!(report["findings"][0]["where"]["function"], "render");
     assert_eq!(report["findings"][0]["where"]["line"], 13);
+}
+
+#[test]
+fn compared_loads_are_told_of_with_what_was_not_compared() {
+    let report = Report::of(&compared());
+    let inputs = json(&compared())["scale"]["inputs"].clone();
+    assert_eq!(inputs[0]["levels"].as_array().map(Vec::len), Some(2));
+    let latency = inputs[0]["rows"].as_array().unwrap().iter().find(|row| row["cost"] == "latency").unwrap();
+    // 5 ms with 2 connections as with 16.
+    assert!(latency["exponent"].as_f64().unwrap().abs() < 1e-9 && latency["pace"] == "in-step", "{latency}");
+    assert_eq!(inputs[1]["not_measured"], "the body has one size");
+    let text = render_markdown(&report.data);
+    assert!(
+        text.contains("| mean latency | 5.") && text.contains("not measured: the body has one size"),
+        "{text}"
+    );
 }
 
 #[test]
