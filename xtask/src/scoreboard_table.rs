@@ -169,7 +169,10 @@ fn number(value: &Value) -> Option<f64> {
 }
 
 fn place_of(finding: &Value) -> String {
-    format!("{} {}", text(&finding["where"]["file"]), text(&finding["where"]["function"]))
+    let function = text(&finding["where"]["function"]);
+    // One without a name is told by what it is for, in brackets.
+    let function = if function.starts_with('(') { "(anonymous)" } else { function };
+    format!("{} {function}", text(&finding["where"]["file"]))
 }
 
 fn in_short(finding: &Value) -> String {

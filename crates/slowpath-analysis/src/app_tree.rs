@@ -73,7 +73,7 @@ impl AppTree {
                 continue;
             }
             let (callee, calling) = (profile.functions.get(function), profile.functions.get(*caller));
-            let nameless = callee.name == "(anonymous)" && callee.file == calling.file;
+            let nameless = callee.is_nameless() && callee.file == calling.file;
             let charge = group.get(&function).copied().unwrap_or(0);
             if !nameless && charge as f64 >= busy as f64 * FOLD_BELOW_SHARE {
                 continue;

@@ -23,7 +23,7 @@ pub(crate) const MAX_GAIN: f64 = 20.0;
 /// Largest part of anything that is taken away.
 const LARGEST_PART: f64 = 1.0 - 1.0 / MAX_GAIN;
 
-/// Fewer followed requests than this say nothing of how long one waits.
+/// Fewer requests followed from head to last byte than this say nothing of how long one waits: one that is cut has waited for less.
 const MIN_FOLLOWED: u64 = 10;
 
 /// Steps of the mean value analysis. It comes closer by a factor at each; near a full thread some hundred are needed.
@@ -110,8 +110,10 @@ impl Network {
     fn of(facts: Facts<'_>) -> Option<Self> {
         let measurements = facts.measurements;
         let load = measurements.load.as_ref()?;
-        let followed =
-            measurements.async_ops.as_ref().filter(|followed| followed.n_followed >= MIN_FOLLOWED)?;
+        let followed = measurements
+            .async_ops
+            .as_ref()
+            .filter(|followed| followed.n_followed - followed.n_cut >= MIN_FOLLOWED)?;
         // The split is that of the cpu phase, whose throughput it goes with.
         let sampled =
             load.phases.iter().find(|phase| phase.phase == "cpu" && phase.requests_per_second > 0.0);
@@ -129,16 +131,12 @@ impl Network {
             matches!(row.kind, RowKind::Waiting(_)) && !(for_worker && is_worker)
         });
         // The parts of a stream come when the upstream sends them: only the last one's queueing makes the answer later.
-        let queued =
-            followed.all.share(|row| row.kind == RowKind::Queued) * (1.0 - 1.0 / parts_of_answers(followed));
+        let queued = followed.all.share(|row| row.kind == RowKind::Queued)
+            * (1.0 - 1.0 / parts_of_answers(facts, followed));
         // What requests wait for outside takes as long as it takes, but never longer than the requests.
         let waiting_ms = ((waiting + queued) * followed.all.mean.as_millis_f64()).min(latency_ms);
-        Some(Self {
-            n: own * latency_ms / 1e3,
-            latency_ms: followed.all.mean.as_millis_f64(),
-            waiting_ms,
-            needed_ms: busy * 1e3 / sampled.requests_per_second,
-        })
+        let (n, needed_ms) = (own * latency_ms / 1e3, busy * 1e3 / sampled.requests_per_second);
+        Some(Self { n, latency_ms: followed.all.mean.as_millis_f64(), waiting_ms, needed_ms })
     }
 
     /// Returns the factor on throughput.
@@ -151,11 +149,22 @@ impl Network {
 }
 
 /// Returns how many parts, one after the other, the answers come in that requests wait for most; 1 where they come whole.
-fn parts_of_answers(followed: &AsyncMeasure) -> f64 {
+fn parts_of_answers(facts: Facts<'_>, followed: &AsyncMeasure) -> f64 {
     let upstream = followed.sites.iter().filter(|site| site.place.kind.is_upstream() && site.n_requests > 0);
-    let most = upstream.max_by_key(|site| site.held_up);
-    // Parts of one answer count once in a series.
-    most.map_or(1.0, |site| site.n as f64 / site.n_requests as f64 / site.mean_in_series.max(1.0)).max(1.0)
+    let Some(most) = upstream.max_by_key(|site| site.held_up) else { return 1.0 };
+    let waits = most.n as f64 / most.n_requests as f64;
+    // Parts of one answer count once in a series, where that can be told. Of HTTP it is known how many answers were asked for.
+    let asked = most.place.remote.as_deref().and_then(|remote| requests_to(facts, remote));
+    let answers = asked.map_or(most.mean_in_series, |asked| asked.min(most.mean_in_series));
+    (waits / answers.max(1.0)).max(1.0)
+}
+
+/// Returns how many HTTP requests each request sends to a host; `None` where none was counted.
+fn requests_to(facts: Facts<'_>, host: &str) -> Option<f64> {
+    let counters = facts.measurements.counters.as_ref()?;
+    let rows = counters.of_kind("http.request");
+    let n: f64 = rows.filter(|row| row.key.split(' ').next() == Some(host)).map(|row| row.sum.n).sum();
+    Some(counters.per_request(n)).filter(|per_request| *per_request > 0.0)
 }
 
 /// Returns the throughput, requests a millisecond, of `n` requests that each need a thread for `needed_ms` and wait for

@@ -7,7 +7,7 @@ use crate::finding::{Finding, Location, Severity};
 use crate::gain::SATURATED;
 use crate::growth::Pace;
 use crate::words::{LONG_LINE, millis, named, percent};
-use crate::{CPU_STARVED, Facts};
+use crate::{BUSY_TIME, CPU_STARVED, Facts};
 use slowpath_analysis::{
     Cost, CostGrowth, Input, InputMeasure, Measurements, NativeMeasure, Outcome, RowKind, Split, SplitClass,
 };
@@ -51,6 +51,9 @@ const NAMED_WAIT: f64 = 0.3;
 
 /// A predicted gain below this is not worth a verdict.
 pub(crate) const WORTHWHILE_GAIN: f64 = 1.10;
+
+/// Share of the busy time of a full thread from which on a cause is named whatever it would bring.
+const STANDS_OUT: f64 = 0.2;
 
 /// What kind of slow it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -325,10 +328,15 @@ fn saturated(
         );
         return verdict(VerdictClass::Blocked, sentence, numbers);
     }
-    let cpu = findings.iter().find(|finding| {
-        finding.location.is_some()
-            && finding.predicted_gain.is_some_and(|gain| gain.throughput >= WORTHWHILE_GAIN)
-    });
+    let is_worth_it =
+        |finding: &Finding| finding.predicted_gain.is_some_and(|gain| gain.throughput >= WORTHWHILE_GAIN);
+    let stands_out = |finding: &Finding| {
+        finding.share_of == BUSY_TIME && finding.share.is_some_and(|share| share >= STANDS_OUT)
+    };
+    let has_place = || findings.iter().filter(|finding| finding.location.is_some());
+    // What fills the thread is named, though another limit may be close behind it.
+    let cpu =
+        has_place().find(|finding| is_worth_it(finding)).or_else(|| has_place().find(|f| stands_out(f)));
     if let Some(finding) = cpu {
         let sentence = format!("CPU-bound: one core is full ({busy} busy), and {}", sentence_of(finding));
         return verdict(VerdictClass::Cpu, sentence, numbers);
@@ -351,7 +359,7 @@ fn saturated(
             ),
             format!("{numbers}{largest}"),
         ),
-        _ => match top(&["cpu-hot-dependency"]) {
+        _ => match top(&["cpu-hot-dependency"]).filter(|package| is_worth_it(package)) {
             Some(package) => verdict(
                 VerdictClass::Cpu,
                 format!("CPU-bound: one core is full ({busy} busy), and {}", package.title),

@@ -26,7 +26,7 @@ pub(crate) fn factor(factor: f64) -> String {
     if factor >= 9.95 { format!("{factor:.0}×") } else { format!("{factor:.1}×") }
 }
 
-/// Returns a function as people write it: `renderRules()`, or `an anonymous function`.
+/// Returns a function as people write it: `renderRules()`, `the handler of POST /v1/chat`, or `an anonymous function`.
 pub(crate) fn function_name(function: &Function) -> String {
     named(&function.name)
 }
@@ -35,9 +35,15 @@ pub(crate) fn function_name(function: &Function) -> String {
 pub(crate) fn named(name: &str) -> String {
     match name {
         "(anonymous)" => "an anonymous function".into(),
+        name if is_role(name) => format!("the {}", &name[1..name.len() - 1]),
         name if name.starts_with('(') => name.to_owned(),
         name => format!("{name}()"),
     }
+}
+
+/// Whether a name says what a function without one is for, and is none of V8's, such as `(program)`.
+fn is_role(name: &str) -> bool {
+    name.starts_with('(') && name.ends_with(')') && name.contains(' ') && name != "(garbage collector)"
 }
 
 /// In a line that goes on past this column (minified code) the line alone says nothing.

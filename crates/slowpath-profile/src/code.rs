@@ -1,6 +1,8 @@
 //! The code that the target ran: where its functions begin and end, and where a position lies in the original files.
 //! Knows nothing of samples.
 
+mod role;
+
 use crate::import::cpuprofile::CallFrame;
 use crate::recording::{MapSection, Source};
 use oxc_sourcemap::{JSONSourceMap, SourceMap, Token};

@@ -2,7 +2,7 @@
 //! without carrying it all.
 
 use crate::code::Code;
-use crate::tables::{FunctionId, Profile};
+use crate::tables::{Function, FunctionId, Profile};
 use std::collections::{BTreeMap, HashMap};
 
 /// Functions whose code is shown: those with most line samples.
@@ -46,6 +46,12 @@ impl FileUrls {
         if !self.url_of.contains_key(file) {
             self.url_of.insert(file.to_owned(), url.to_owned());
         }
+    }
+
+    /// Says what a function without a name is for, or the one that a place is in.
+    pub(crate) fn role_of(&self, code: &Code<'_>, function: &Function) -> Option<String> {
+        let (line, column) = (function.line.checked_sub(1)?, function.column.checked_sub(1)?);
+        code.script(self.url_of.get(&function.file)?)?.role_at(line, column)
     }
 }
 

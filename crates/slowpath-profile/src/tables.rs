@@ -25,7 +25,7 @@ pub struct StackId(pub u32);
 /// A function, wherever it was called from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Function {
-    /// Name as V8 gives it, `(anonymous)` where it has none.
+    /// Name as V8 gives it; of one without a name what it is for, `(handler of POST /v1/chat)`, or `(anonymous)`.
     pub name: String,
     /// Path or URL, relative to the target's working directory where it lies below; empty for native code.
     pub file: String,
@@ -39,6 +39,23 @@ pub struct Function {
     pub package: Option<String>,
     /// What a native leaf works on, such as `file`.
     pub kind: Option<&'static str>,
+}
+
+/// Name of a function that has none, where nothing tells what it is for.
+const ANONYMOUS: &str = "(anonymous)";
+
+impl Function {
+    /// Whether it has no name of its own.
+    pub fn is_nameless(&self) -> bool {
+        let is_code =
+            !matches!(self.category, Category::Native | Category::Gc | Category::Program | Category::Idle);
+        is_code && self.name.starts_with('(')
+    }
+
+    /// Returns its own name, `(anonymous)` where it has none: what logs that know no role call it.
+    pub fn own_name(&self) -> &str {
+        if self.is_nameless() { ANONYMOUS } else { &self.name }
+    }
 }
 
 /// The functions seen; ids are dense.
@@ -63,6 +80,15 @@ impl Functions {
     /// Returns the function of an id that this table gave.
     pub fn get(&self, id: FunctionId) -> &Function {
         &self.rows[id.0 as usize]
+    }
+
+    /// Says of functions without a name what they are for. They are still found by their places.
+    fn name_by_role(&mut self, role_of: impl Fn(&Function) -> Option<String>) {
+        for function in self.rows.iter_mut().filter(|function| function.name == ANONYMOUS) {
+            if let Some(role) = role_of(function) {
+                function.name = format!("({role})");
+            }
+        }
     }
 
     /// Iterates over all with their ids.
@@ -323,6 +349,12 @@ impl Profile {
         let undisturbed = phases.iter().filter(|phase| phase.sort == Sort::Own);
         let undisturbed: Vec<_> = undisturbed.map(|phase| (phase.start, phase.end)).collect();
         add_native(&mut profile, recording, &code, &undisturbed);
+        profile.functions.name_by_role(|function| naming.files.role_of(&code, function));
+        for frame in profile.async_frames.values_mut().flatten().filter(|frame| frame.name == ANONYMOUS) {
+            if let Some(role) = naming.files.role_of(&code, frame) {
+                frame.name = format!("({role})");
+            }
+        }
         profile
     }
 
@@ -555,7 +587,7 @@ pub(crate) fn function_of(scope: &AppScope, frame: &CallFrame<'_>, caller: Optio
         Category::Native | Category::Gc => native_kind(&frame.function_name, caller.map_or("", |c| &c.file)),
         _ => None,
     };
-    let name = if frame.function_name.is_empty() { "(anonymous)" } else { &frame.function_name };
+    let name = if frame.function_name.is_empty() { ANONYMOUS } else { &frame.function_name };
     let from_one = |number: i64| u32::try_from(number + 1).unwrap_or(0);
     let is_code = !matches!(category, Category::Native | Category::Gc | Category::Program | Category::Idle);
     Function {

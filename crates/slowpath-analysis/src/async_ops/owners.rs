@@ -143,7 +143,7 @@ impl<'a> FunctionsByPlace<'a> {
     fn of(functions: &'a Functions) -> Self {
         let mut by_name: HashMap<(&str, &str), Vec<(u32, FunctionId)>> = HashMap::new();
         for (id, function) in functions.iter().filter(|(_, function)| function.category == Category::App) {
-            by_name.entry((&*function.name, &*function.file)).or_default().push((function.line, id));
+            by_name.entry((function.own_name(), &*function.file)).or_default().push((function.line, id));
         }
         for places in by_name.values_mut() {
             places.sort_unstable();
@@ -152,7 +152,7 @@ impl<'a> FunctionsByPlace<'a> {
     }
 
     fn find(&self, place: &Function) -> Option<FunctionId> {
-        let candidates = self.by_name.get(&(&*place.name, &*place.file))?;
+        let candidates = self.by_name.get(&(place.own_name(), &*place.file))?;
         let before = candidates.iter().rfind(|(line, _)| *line <= place.line);
         before.or(candidates.first()).map(|(_, id)| *id)
     }

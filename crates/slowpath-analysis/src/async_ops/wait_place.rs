@@ -121,7 +121,11 @@ impl WaitPlace {
             return format!("wait for {what}");
         }
         let file = self.file.rsplit('/').next().unwrap_or(&self.file);
-        let function = if self.function.is_empty() { "(anonymous)" } else { &self.function };
+        let function = match &*self.function {
+            "" | "(anonymous)" => "(anonymous)",
+            // One without a name is told by what it is for.
+            role => role.strip_prefix('(').and_then(|role| role.strip_suffix(')')).unwrap_or(role),
+        };
         format!("await {what} in {function} ({file}:{})", self.line)
     }
 }
@@ -153,7 +157,10 @@ pub(crate) fn of_site(
     source: &AsyncSource,
 ) -> WaitPlace {
     let site = frames_of(log, frames, site);
-    let own = site.iter().find(|frame| frame.category == Category::App);
+    let is_own = |frame: &&&Function| frame.category == Category::App;
+    // Who pauses is told by who calls `sleep`, not by its one line.
+    let pauses = site.iter().filter(is_own).find(|frame| kind == WaitKind::Timer && !is_pause(frame));
+    let own = pauses.or_else(|| site.iter().find(is_own));
     let place = own.or_else(|| site.iter().find(|frame| frame.category != Category::Node));
     // The package called by the application's own code, else what that called of Node; who only watches is not meant.
     let called =
@@ -196,9 +203,20 @@ fn is_watcher(frame: &Function) -> bool {
         .any(|watcher| package == *watcher || watcher.ends_with('/') && package.starts_with(watcher))
 }
 
+/// What functions that only wait for a timer are called, in lower case and without `_`.
+const PAUSES: &[&str] =
+    &["sleep", "sleepms", "delay", "delayms", "wait", "waitms", "pause", "snooze", "settimeoutasync"];
+
+/// Whether a function does nothing but wait for a timer, by its name: `sleep`, or the callback of a promise in it.
+fn is_pause(function: &Function) -> bool {
+    let name = function.name.rsplit('.').next().unwrap_or_default().replace('_', "").to_lowercase();
+    PAUSES.contains(&&*name) || function.name.starts_with("(callback of new Promise()")
+}
+
 /// Names the function that `place` is in: a closure by the function around it, the next one of its file on the stack.
 fn named_around(place: &Function, site: &[&Function]) -> String {
-    let around = site.iter().find(|frame| frame.file == place.file && frame.name != "(anonymous)");
+    let mut outwards = site.iter().skip_while(|frame| !std::ptr::eq(**frame, place));
+    let around = outwards.find(|frame| frame.file == place.file && !frame.is_nameless());
     around.map_or_else(|| place.name.clone(), |frame| frame.name.clone())
 }
 
@@ -362,6 +380,19 @@ mod tests {
             [place(WaitKind::Net, "api:1"), place(WaitKind::Http, "api:1"), place(WaitKind::Net, "db:1")];
         recognise_http(&mut places);
         assert_eq!(places.map(|place| place.kind), [WaitKind::Http, WaitKind::Http, WaitKind::Net]);
+    }
+
+    #[test]
+    fn a_pause_is_named_by_who_calls_it() {
+        let timer = function("setTimeout", Category::Node, None);
+        let executor = function("(callback of new Promise() in sleep())", Category::App, None);
+        let sleep = function("sleep", Category::App, None);
+        let caller = function("sendMessage", Category::App, None);
+        let frames = [timer.clone(), executor.clone(), sleep.clone(), caller];
+        let name = "await setTimeout in sendMessage (sendMessage.js:61)";
+        check(source("Timeout", None), 0, &frames, WaitKind::Timer, name);
+        let name = "await setTimeout in sleep (sleep.js:61)";
+        check(source("Timeout", None), 0, &[timer, sleep], WaitKind::Timer, name);
     }
 
     #[test]

@@ -205,13 +205,16 @@ pub(super) fn sender(facts: Facts<'_>, counters: &CounterMeasure, host: &str) ->
         counters.of_kind(kind).filter(of_host).find_map(main_place)
     };
     let place = of("http.request").or_else(|| of("http.agent"))?;
-    let name = &facts.profile.functions.get(place).name;
     // A closure, such as that of a promise, is known by the function around it.
     let around = || {
         let functions = &facts.measurements.charges.functions;
         functions.iter().find(|outer| outer.folded.iter().any(|(inner, _)| *inner == place))
     };
-    if name == "(anonymous)" { Some(around().map_or(place, |outer| outer.function)) } else { Some(place) }
+    if facts.profile.functions.get(place).is_nameless() {
+        Some(around().map_or(place, |outer| outer.function))
+    } else {
+        Some(place)
+    }
 }
 
 /// Returns bytes as `10 kB` or `1.2 MB`.

@@ -3,14 +3,21 @@
 use super::{Breadth, Documentation, Example, Rule};
 use crate::finding::{Confidence, Evidence, Finding, Severity};
 use crate::verdict::WORTHWHILE_GAIN;
-use crate::words::percent;
+use crate::words::{function_name, percent, place};
 use crate::{Facts, gain};
+use slowpath_profile::tables::FunctionId;
 
 /// Least share of busy time: see `cpu-hot-function`.
 const MIN_SHARE: f64 = 0.10;
 
 /// Least share of wall time: see `cpu-hot-function`.
 const MIN_SHARE_OF_WALL: f64 = 0.05;
+
+/// Functions of the package whose own time is below this share of busy time are not worth a line.
+const MIN_PART: f64 = 0.02;
+
+/// Functions of the package named.
+const MAX_INSIDE: usize = 3;
 
 /// A framework at this share is doing what frameworks do; above it something is unusual.
 const UNUSUAL_SHARE: f64 = 0.35;
@@ -76,20 +83,63 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
             share_of: "busy main-thread time",
             predicted_gain,
             location: None,
-            evidence: vec![Evidence {
-                text: format!("{} of the busy time in {package} without an application function on the stack", percent(unowned.share)),
-                value: Some(unowned.share),
-                unit: "share",
-                n_samples: Some(charges.n_busy_samples),
-                recorder: "cpu",
-            }],
-            advice: format!(
-                "See in the flame graph what {package} does; check its configuration, its version, and what the \
-                 application asks of it."
-            ),
+            evidence: evidence(facts, package, unowned.share),
+            advice: advice(facts, package),
             function: None,
             intervals: Vec::new(),
         }
     })
     .collect()
+}
+
+fn evidence(facts: Facts<'_>, package: &str, share: f64) -> Vec<Evidence> {
+    let charges = &facts.measurements.charges;
+    let row = |text: String, value: f64| Evidence {
+        text,
+        value: Some(value),
+        unit: "share",
+        n_samples: Some(charges.n_busy_samples),
+        recorder: "cpu",
+    };
+    let text = format!(
+        "{} of the busy time in {package} without an application function on the stack",
+        percent(share)
+    );
+    let mut rows = vec![row(text, share)];
+    let functions = &facts.profile.functions;
+    let own = facts.measurements.functions.iter();
+    let own = own.filter(|time| functions.get(time.function).package.as_deref() == Some(package));
+    let own = own.map(|time| (time.function, time.self_time.0 as f64 / charges.busy.0.max(1) as f64));
+    rows.extend(own.filter(|(_, share)| *share >= MIN_PART).take(MAX_INSIDE).map(|(id, share)| {
+        let function = functions.get(id);
+        row(format!("{} in {} at {}", percent(share), function_name(function), place(function)), share)
+    }));
+    rows.extend(main_caller(facts, package).map(|(caller, share)| {
+        let function = functions.get(caller);
+        let text =
+            format!("{} more of it below {} at {}", percent(share), function_name(function), place(function));
+        row(text, share)
+    }));
+    rows
+}
+
+/// Says what can be done about a package: it is asked for something somewhere.
+fn advice(facts: Facts<'_>, package: &str) -> String {
+    let by = main_caller(facts, package).map(|(caller, _)| facts.profile.functions.get(caller));
+    let by = by.map_or(String::new(), |f| format!(" {} at {} calls it.", function_name(f), place(f)));
+    format!(
+        "{package} is not yours to make faster:{by} ask less of it, leave out what is not needed of it (interceptors, validation, \
+         transforms, logging), try its current version, or a leaner package for this path. The gain is that of half of its \
+         time."
+    )
+}
+
+/// Returns the application function with most time in a package below it, and that time's share of busy time.
+fn main_caller(facts: Facts<'_>, package: &str) -> Option<(FunctionId, f64)> {
+    let is_of_it = |id: &FunctionId| facts.profile.functions.get(*id).package.as_deref() == Some(package);
+    let shares = facts.measurements.charges.functions.iter().map(|function| {
+        let called = function.called.iter().filter(|(called, _)| is_of_it(called));
+        (function.function, called.map(|(_, share)| share).sum::<f64>())
+    });
+    shares.max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, share)| *share > 0.0)
 }

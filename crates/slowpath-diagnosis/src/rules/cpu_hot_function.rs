@@ -1,7 +1,9 @@
 //! `cpu-hot-function`: one application function, with what it calls, takes a large part of the busy time.
 
 use super::counted::{counters, number};
-use super::hot_code::{avoidable_share, callers_of, calls_below, calls_per_request, pieces_per_answer};
+use super::hot_code::{
+    PerRequest, avoidable_share, callers_of, calls_below, calls_per_request, pieces_per_answer,
+};
 use super::{Breadth, Documentation, Example, Rule};
 use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::words::{factor, function_name, millis, percent, place};
@@ -38,6 +40,13 @@ const MIN_CONCENTRATED: f64 = 0.5;
 /// Share of busy time from which on even many small parts are worth a look: lean handlers were measured at up to 15 %.
 const ALWAYS_SHARE: f64 = 0.20;
 
+/// Share of busy time from which on a function is told of though requests wait for others: more than a third of what will fill a
+/// thread that is in use for [`NEARLY_FULL`] of the time or more.
+const FIRST_LIMIT: f64 = 0.35;
+
+/// At half of its time in use, twice the load fills a thread.
+const NEARLY_FULL: f64 = 0.5;
+
 /// A function that spends this much of its time in synchronous calls is left to the rules on those calls.
 const MOSTLY_SYNC_CALLS: f64 = 0.6;
 
@@ -46,6 +55,9 @@ const MIN_PART: f64 = 0.02;
 
 /// Lines quoted.
 const MAX_LINES: usize = 3;
+
+/// Part of a function's time in one helper from which on that is the place to look at: the larger half, by more than samples vary.
+const MOSTLY_IN_HELPER: f64 = 0.6;
 
 /// Part of a function's time in one package from which on the title names that.
 const MOSTLY_BELOW: f64 = 0.7;
@@ -65,7 +77,8 @@ who wait.",
 Every CPU sample is charged to the nearest application function on its stack, whatever leaf it ended in; closures and
 small helpers are folded into the function that calls them. Time below it in Node's own HTTP and socket code is not counted, nor
 JSON that it parses or writes once per request or piece of a stream: answering costs that in any service. Fires from 10 % of busy time and 5 % of wall time on, with at
-least 30 samples, where the predicted gain is at least 1.05× (1.1× on a thread that is not full).",
+least 30 samples, where the predicted gain is at least 1.05× (1.1× on a thread that is not full), or where it is 35 % of the busy time
+of a thread that is in use for half of the time and more: that fills it at twice the load.",
         lookalikes: "\
 A function that only waits (it is not on a CPU: not sampled). A synchronous call (`sync-fs` and its neighbours say so).
 A profile of start-up code (the cpu phase begins after the warm-up). A short function that V8 inlined into the one that is
@@ -89,7 +102,8 @@ app.post('/chat', (req, res) => res.end(apply(rules, req.body)));",
 function that is hot in a thread that idles is not why the service is slow. 30 samples: at fewer the share is uncertain by
 more than a third. Of a function that is called for each piece of a stream 15 %:
 passing pieces on was measured at up to 13 %. Below 20 %, half of it must be in one place (its own code, a helper, a package, a built-in): many small parts
-below the handler of a lean service add up to 15 %.",
+below the handler of a lean service add up to 15 %. 35 % of a thread that is half in use: more than a third of what fills it at twice
+the load.",
     },
     check,
 };
@@ -99,7 +113,12 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     let hot = charges.functions.iter().filter(|function| is_hot(facts, function));
     let utilisation = facts.measurements.split.as_ref().map_or(0.0, slowpath_analysis::Split::utilisation);
     let least = if utilisation >= gain::SATURATED { MIN_GAIN } else { MIN_GAIN_UNSATURATED };
-    let is_worth_it = |finding: &Finding| finding.predicted_gain.is_none_or(|gain| gain.throughput >= least);
+    let in_use = facts.measurements.split.as_ref().map_or(0.0, slowpath_analysis::Split::own_utilisation);
+    let is_worth_it = |finding: &Finding| {
+        let share = finding.share.unwrap_or(0.0);
+        let is_first_limit = share >= FIRST_LIMIT && in_use >= NEARLY_FULL;
+        is_first_limit || finding.predicted_gain.is_none_or(|gain| gain.throughput >= least)
+    };
     hot.map(|function| finding(facts, function)).filter(is_worth_it).collect()
 }
 
@@ -115,11 +134,11 @@ fn is_hot(facts: Facts<'_>, function: &AppFunction) -> bool {
         && (share >= ALWAYS_SHARE || concentrated(facts, function) >= MIN_CONCENTRATED * share)
 }
 
-/// Whether a function is called for each piece of streamed answers.
+/// Whether a function is called, or goes on, for each piece of streamed answers.
 fn passes_on(facts: Facts<'_>, function: &AppFunction) -> bool {
     let pieces = counters(facts).map_or(1.0, pieces_per_answer);
-    pieces >= MANY_PIECES
-        && calls_per_request(facts, function.function).is_some_and(|calls| calls >= 0.9 * pieces)
+    // A generator is called once and goes on for each piece: V8 counts that as calls.
+    pieces >= MANY_PIECES && PerRequest::of(facts, function.function, (0.9 * pieces, f64::INFINITY)).is_some()
 }
 
 /// Returns the share of busy time of the largest of the function's own code, its helpers and what it calls, Node's own left
@@ -147,14 +166,31 @@ fn finding(facts: Facts<'_>, hot: &AppFunction) -> Finding {
     let predicted_gain = gain::of_removing(facts, share, interval);
     let (confidence, confidence_why) = Confidence::of_share(share, interval, hot.n_samples);
     let severity = Severity::of_gain(predicted_gain, share);
-    let mut advice = format!("Look at {name} in {}", place(function));
+    let helper = helper_with_most(facts, hot, share);
+    let mostly = match helper {
+        Some(helper) => {
+            format!(", most of it in its helper {}", function_name(facts.profile.functions.get(helper)))
+        }
+        None => mostly_in(facts, hot),
+    };
+    let at = helper.unwrap_or(hot.function);
+    let looked_at = facts.profile.functions.get(at);
+    let mut advice = format!("Look at {} in {}", function_name(looked_at), place(looked_at));
     if let Some((label, share)) = hot.spent_in.first().filter(|(_, share)| *share > hot.share / 3.0) {
         advice.push_str(&format!("; {} of the busy time below it is {label}", percent(*share)));
     }
-    advice.push_str(
-        ". Do the work once instead of for each request, do less of it, or move it to a worker thread",
-    );
+    advice.push_str(if passes_on(facts, hot) {
+        ". It runs for each piece of an answer: look at what the piece adds only, not at all that came before, and do once per \
+         answer what can be"
+    } else {
+        ". Do the work once instead of for each request, do less of it, or move it to a worker thread"
+    });
     match predicted_gain {
+        Some(gain) if gain.throughput < MIN_GAIN => {
+            advice.push_str(
+                "; at this load requests wait for others, so throughput would hardly rise: it is what fills the thread at more.",
+            );
+        }
         Some(gain) => {
             advice.push_str(&format!(
                 "; without it the service would do about {} the requests.",
@@ -165,19 +201,27 @@ fn finding(facts: Facts<'_>, hot: &AppFunction) -> Finding {
     }
     Finding {
         rule: RULE.id,
-        title: format!("{name} takes {} of the busy time{}", percent(share), mostly_in(facts, hot)),
+        title: format!("{name} takes {} of the busy time{mostly}", percent(share)),
         severity,
         confidence,
         confidence_why,
         share: Some(share),
         share_of: "busy main-thread time",
         predicted_gain,
-        location: Some(Location::of(function, facts.process_running(hot.function))),
+        location: Some(Location::of(facts.profile.functions.get(at), facts.process_running(at))),
         evidence: evidence(facts, hot),
         advice,
         function: Some(hot.function),
         intervals: Vec::new(),
     }
+}
+
+/// Returns the helper that is most of what takes `share` of busy time in a function: small by itself, it is what a person has to look
+/// at.
+fn helper_with_most(facts: Facts<'_>, hot: &AppFunction, share: f64) -> Option<FunctionId> {
+    let (helper, most) = hot.folded.first()?;
+    let is_named = !facts.profile.functions.get(*helper).is_nameless();
+    (is_named && *most >= share * MOSTLY_IN_HELPER).then_some(*helper)
 }
 
 /// Names the package that a function spends most of its time in.

@@ -34,6 +34,10 @@ const SOON: f64 = 24.0 * 3600.0;
 /// Functions listed.
 const MAX_FUNCTIONS: usize = 3;
 
+/// Part of what stayed from which on the application's function that made it is what to look at: parsers make request bodies for
+/// others, who keep them.
+const GOOD_PART: f64 = 0.3;
+
 pub(super) const RULE: Rule = Rule {
     id: "heap-growth",
     summary: "what stays alive after full collections grows as long as the service runs",
@@ -72,10 +76,11 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     let Some(heap) = &facts.measurements.heap else { return Vec::new() };
     let Some(growth) = heap.growth.filter(|growth| grows(heap, *growth)) else { return Vec::new() };
     let functions = &facts.profile.functions;
-    let is_app = |row: &&Allocator| functions.get(row.function).category == Category::App;
-    let named = heap.survivors.iter().find(is_app).or(heap.survivors.first());
+    let is_app = |row: &Allocator| functions.get(row.function).category == Category::App;
+    let named = maker(&heap.survivors, is_app);
     let inlined = named.and_then(|named| inlined_into(facts, heap, named));
     let top = inlined.or(named);
+    let is_own = top.is_some_and(is_app);
     let n_samples: u64 = heap.survivors.iter().map(|row| row.n_samples).sum();
     let full_in = (growth.limit as f64 - growth.after as f64).max(0.0) / growth.per_second();
     let rate = bytes(growth.per_second());
@@ -144,9 +149,16 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         predicted_gain: None,
         location: function.map(|function| Location::of(function, Some(heap.pid))),
         evidence,
-        advice: format!(
-            "Find what keeps the objects that {whom} makes: delete them when their work is done, or give what holds them a bound."
-        ),
+        advice: if is_own {
+            format!(
+                "Find what keeps the objects that {whom} makes: delete them when their work is done, or give what holds them a bound."
+            )
+        } else {
+            format!(
+                "{whom} makes them for the application: find the list, map, cache or listener there that keeps what requests bring, \
+                 and give it a bound."
+            )
+        },
         function: top.map(|row| row.function),
         intervals: Vec::new(),
     }]
@@ -162,6 +174,12 @@ fn inlined_into<'a>(facts: Facts<'_>, heap: &'a HeapMeasure, outer: &Allocator) 
             && charged(inner.function) > charged(outer.function)
             && is_below(facts, inner.function, outer.function)
     })
+}
+
+/// Returns who made what stayed: the application's function with most of it where that is a good part, else who made most.
+fn maker(survivors: &[Allocator], is_app: impl Fn(&Allocator) -> bool) -> Option<&Allocator> {
+    let own = survivors.iter().find(|row| is_app(row)).filter(|row| row.share >= GOOD_PART);
+    own.or(survivors.first())
 }
 
 /// Whether it grew, by enough, by objects that were seen, and not in this window alone.
@@ -189,5 +207,25 @@ fn duration(seconds: f64) -> String {
         s if s < 7200.0 => format!("{:.0} min", s / 60.0),
         s if s < 48.0 * 3600.0 => format!("{:.0} h", s / 3600.0),
         s => format!("{:.0} days", s / 86400.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use slowpath_profile::tables::FunctionId;
+
+    #[test]
+    fn the_application_is_named_where_it_made_a_good_part_of_what_stayed() {
+        let row =
+            |function, share| Allocator { function: FunctionId(function), bytes: share, share, n_samples: 9 };
+        let check = |shares: [f64; 2], expected: u32| {
+            // Function 1 is the application's, function 0 a parser's.
+            let rows = [row(0, shares[0]), row(1, shares[1])];
+            let found = maker(&rows, |row| row.function == FunctionId(1)).expect("there is one");
+            assert_eq!(found.function, FunctionId(expected), "{shares:?}");
+        };
+        check([0.6, 0.4], 1);
+        check([0.8, 0.1], 0);
     }
 }

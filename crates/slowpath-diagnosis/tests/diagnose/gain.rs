@@ -3,7 +3,7 @@
 use crate::check::check;
 use crate::cpu::flat;
 use crate::drawing::Drawing;
-use slowpath_diagnosis::PredictedGain;
+use slowpath_diagnosis::{PredictedGain, Severity};
 
 const HOT: &str = "cpu-hot-function render app.js:12";
 
@@ -41,6 +41,16 @@ fn waiting_requests_gain_next_to_nothing_from_less_computing() {
     // 100 requests/s of 200 ms, of which `render` computes 3 ms: below what a load test can tell.
     let drawing = Drawing::of(&format!("handle@3;render@12 30\n{}", flat(1))).load(100, 200.0);
     check(&drawing, "waiting", &[]);
+}
+
+#[test]
+fn what_will_fill_the_thread_at_more_load_is_told_without_a_promise() {
+    let drawing = Drawing::of(&format!("handle@3;render@12 50\n{}", flat(2))).load(100, 200.0);
+    let found = check(&drawing, "waiting", &[HOT]);
+    let first = found.first();
+    assert!(first.predicted_gain.expect("a gain").throughput < 1.05, "{first:?}");
+    assert_eq!(first.severity, Severity::Low);
+    assert!(first.advice.contains("requests wait for others"), "{}", first.advice);
 }
 
 #[test]

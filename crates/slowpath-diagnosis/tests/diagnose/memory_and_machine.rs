@@ -26,7 +26,7 @@ fn a_thread_that_waits_for_a_cpu_half_of_the_time_is_starved() {
 
 #[test]
 fn a_thread_that_mostly_waits_for_something_else_is_not_starved() {
-    let drawing = Drawing::of("handle@3 50").run_queue(0.35).load(20, 600.0);
+    let drawing = Drawing::of(&flat(10)).run_queue(0.35).load(20, 600.0);
     check(&drawing, "waiting", &["cpu-starved"]);
 }
 

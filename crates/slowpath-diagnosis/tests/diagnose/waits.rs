@@ -1,6 +1,7 @@
 //! Threads with time to spare whose requests wait for something that can be told.
 
-use crate::check::check;
+use crate::check::{check, check_first};
+use crate::cpu::flat;
 use crate::drawing::{Drawing, at};
 use slowpath_profile::Nanos;
 use slowpath_profile::recording::{
@@ -120,6 +121,31 @@ fn waits_in_series_are_told_from_waits_side_by_side() {
         (0.3, 22.0, "TLSWRAP", HOST, false),
     ];
     check(&drawing(23.0, requests(23.0, &together)), "healthy", &[]);
+}
+
+#[test]
+fn a_stream_that_takes_its_time_is_not_made_shorter_by_computing_less() {
+    // The pieces come every 2 ms, and each is read as a wait of its own; the thread is held up by what follows the requests.
+    let pieces: Vec<_> = (1..60)
+        .map(|n| (f64::from(n) * 10.0 + 1.0, f64::from(n) * 10.0 + 2.0, "TLSWRAP", HOST, false))
+        .collect();
+    let mut log = requests(601.0, &pieces);
+    for request in &mut log.requests {
+        for slice in &mut request.slices {
+            slice.queued = Nanos(8_000_000);
+        }
+    }
+    let gain_of = |answers: f64| {
+        let drawing =
+            Drawing::of(&format!("handle@3;render@12 40\n{}", flat(10))).load(33, 600.0).follows(log.clone());
+        let drawing = drawing.counts(("http.request", "api.example:443"), answers, 0.0, 0.0, "ask@12");
+        let found = check_first(&drawing, "cpu", "cpu-hot-function render app.js:12");
+        assert!(found.sentence().contains("render()"), "{}", found.sentence());
+        found.first().predicted_gain.expect("a gain").throughput
+    };
+    // One answer is asked for: its pieces come when they come. Of sixty, each has to be queued for.
+    let (of_one, of_sixty) = (gain_of(1.0), gain_of(60.0));
+    assert!(of_one < 1.2 && 1.2 < of_sixty, "{of_one}, {of_sixty}");
 }
 
 #[test]

@@ -11,7 +11,6 @@
 use super::ExportError;
 use super::tree::Tree;
 use super::view::View;
-use crate::classify::Category;
 use crate::tables::{Function, WeightUnit};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -140,9 +139,8 @@ fn nodes<'a>(view: &View<'a>, tree: &Tree, root_hits: u64) -> Vec<Node<'a>> {
 }
 
 fn call_frame(function: &Function) -> CallFrame<'_> {
-    let is_anonymous = function.name == "(anonymous)" && function.category != Category::Native;
     CallFrame {
-        function_name: if is_anonymous { "" } else { &function.name },
+        function_name: if function.is_nameless() { "" } else { &function.name },
         script_id: "0",
         url: &function.file,
         line_number: i64::from(function.line) - 1,

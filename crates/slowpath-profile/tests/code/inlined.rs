@@ -89,7 +89,10 @@ fn a_closure_within_the_function_has_its_own_lines() {
     let start = text.find("x =>").unwrap() as u32;
     source.functions.push((String::new(), start, text.find("})").unwrap() as u32 + 1));
     let profile = profile(vec![source], &[(&["all a.js 1 13"], &[(3, 4), (2, 2)])]);
-    assert_eq!(samples(&profile), ["all@a.js:1: 2", "all@a.js:1 > (anonymous)@a.js:2: 4"]);
+    assert_eq!(
+        samples(&profile),
+        ["all@a.js:1: 2", "all@a.js:1 > (callback of xs.map() in all())@a.js:2: 4"]
+    );
 }
 
 #[test]
