@@ -86,10 +86,10 @@ Examples:
   slowpath run --url http://127.0.0.1:8080/ --only cpu -d 10 --cpu-interval 500 -- node server.js
   slowpath run --url http://127.0.0.1:8080/ --native -- node server.js
       Also what V8, C++ and the kernel do below JavaScript. The target then writes the names of its compiled code.
-  slowpath run --scale -c 64 -d 60 --url http://127.0.0.1:3000/v1/chat/completions -m POST --template \\
-    -b '{\"messages\":[{{repeat 200 '{\"role\":\"user\",\"content\":\"message #\"}' ','}}]}' -- node server.js
-      Also what grows with connections or bodies: 8 and 64 connections, 25 and 200 messages. With --bodies FILE.jsonl the file's
-      smallest bodies are taken against its largest. -d is split: give it time.
+  slowpath run --scale -c 64 -d 60 --url http://127.0.0.1:3000/chat -m POST --template -i body.json -- node server.js
+      Also what grows with connections or bodies: 8 and 64 connections; with body.json holding
+      {\"messages\":[{{repeat 200 '{\"role\":\"user\",\"content\":\"message #\"}' ','}}]}
+      25 and 200 messages. With --bodies FILE.jsonl the smallest bodies of the file against its largest.
   slowpath run
       Without a command: what slowpath.toml in this folder says (`slowpath init` writes one).
   slowpath run -d 60 -- node worker.js
