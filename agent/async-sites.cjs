@@ -15,8 +15,8 @@ const STACK_DEPTH = 32;
 const PROMISE_DEPTH = 14;
 /** Frames outside Node that are kept, innermost first. */
 const KEPT_FRAMES = 12;
-/** Past this many different stacks, new ones count as "other". */
-const MAX_SITES = 10_000;
+/** Past this many different stacks, new ones count as "other"; one place takes about three, a record has 16 bits for them. */
+const MAX_SITES = 60_000;
 const MAX_FRAMES = 65_536;
 /** Longer names and paths than this do not fit into a text of the ring. */
 const MAX_NAME = 200;

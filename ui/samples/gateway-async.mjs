@@ -151,13 +151,15 @@ export function gatewayAsync() {
     routes: [path("POST /v1/chat/completions", 371, chat, [75, 5]), path("GET /v1/models", 41, models, [9, 5])],
     sites: SITES,
     n_more_sites: 0,
+    more_sites_share: 0,
+    more_sites: [],
     in_flight: inFlight(randomFrom(11)),
     thread_pool: { size: 4, n_tasks: 1730, mean_tasks: 2.6, full_share: 0.21, mean_ms: 10.4, queued_ms: 3.1 },
     outside_ms: 4.2,
   };
 }
 
-/** The gateway with 10,000 places. */
+/** The gateway with 10,000 places, and 9,000 further ones that are not listed one by one. */
 export function manyPlaces() {
   const random = randomFrom(12);
   const kinds = ["http", "redis", "postgres", "fs", "timer", "lock", "net", "crypto"];
@@ -176,5 +178,9 @@ export function manyPlaces() {
       { remote, begun_by, blocked_ms: i % 50 === 7 ? held / 3 : 0 },
     );
   });
-  return { ...gatewayAsync(), sites };
+  const more_sites = [
+    { kind: "timer", n: 5200, held_up_ms: 18_400, blocked_ms: 0 },
+    { kind: "http", n: 3800, held_up_ms: 9100, blocked_ms: 2300 },
+  ];
+  return { ...gatewayAsync(), sites, n_more_sites: 9000, more_sites_share: 0.032, more_sites };
 }

@@ -136,8 +136,11 @@ export interface RequestsData {
   routes: RequestComposition[];
   /** What was waited for, by place; those that held requests up longest first. Sums over the followed requests. */
   sites: AsyncSite[];
-  /** Places with less time that were left out. */
+  /** Places with less time that `sites` does not list, and their share of the time that requests were held up. */
   n_more_sites: number;
+  more_sites_share: number;
+  /** Their sums by kind. */
+  more_sites: MoreSites[];
   /** Operations under way, scaled to all requests: one value a step. */
   in_flight: { start_s: number; step_s: number; series: { kind: WaitKind; mean: number[] }[] };
   /** libuv's thread pool: tasks queued ones included, share of time with more tasks than threads. */
@@ -196,6 +199,14 @@ export type WaitKind =
   | "other";
 
 /** One thing that is waited for at one place in the code: a bubble. */
+/** Places of one kind that are not listed one by one. */
+export interface MoreSites {
+  kind: WaitKind;
+  n: number;
+  held_up_ms: number;
+  blocked_ms: number;
+}
+
 export interface AsyncSite {
   kind: WaitKind;
   /** `await readFile in loadTemplate (templates.js:61)`. */

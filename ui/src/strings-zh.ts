@@ -521,7 +521,8 @@ export const ZH: Partial<Words> = {
   poolNone: "线程池无事可做。",
   outsideText: (time) => `压测端看到的每个请求比服务器端多 ${time}：接受连接、缓冲区、网络`,
 
-  morePlaces: (n) => `另有 ${n} 处时间更少，未收入报告`,
+  morePlaces: (n, share) => `另有 ${n} 处，占等待时间的 ${share}，未逐一列出：上图中每类合为一个气泡`,
+  morePlacesOf: (n, kind) => `另外 ${n} 处：${kind}`,
   cpuOwners: "跨越 await 的 CPU 时间",
   cpuOwnersText: (onStack, owned) =>
     `忙碌时间的 ${onStack} 在调用栈上有应用函数；加上由应用函数发起并等待的部分，共 ${owned}。`,

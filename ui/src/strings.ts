@@ -609,7 +609,9 @@ const ENGLISH = {
   outsideText: (time: string) =>
     `The load generator saw ${time} more per request than the server: accepting, buffers, the network`,
 
-  morePlaces: (n: string) => `${several(n, "place", "places")} with less time are not in the report`,
+  morePlaces: (n: string, share: string) =>
+    `${several(n, "further place", "further places")}, ${share} of the waiting time, not listed one by one: above as one bubble for each kind`,
+  morePlacesOf: (n: string, kind: string) => `${several(n, "more place", "more places")}: ${kind}`,
   cpuOwners: "CPU time across await",
   cpuOwnersText: (onStack: string, owned: string) =>
     `${onStack} of busy time has an application function on its stack; with what application functions began and awaited it is ${owned}.`,

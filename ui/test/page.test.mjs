@@ -411,8 +411,16 @@ test("ten thousand places are filtered and drawn", () =>
   reading("huge", async (page) => {
     await page.locator("#waiting").scrollIntoViewIfNeeded();
     await page.locator(".wait-places").getByText("show 100 more").waitFor();
+    const more = page.locator(".bubble.more");
+    assert.deepEqual(await more.allTextContents(), [
+      "5,200 more places: timer: held up 18.4\u00a0s+5,20018.4\u00a0s",
+      "3,800 more places: HTTP: held up 9.10\u00a0s, held the loop 2.30\u00a0s",
+    ]);
+    assert.equal(await more.first().getAttribute("tabindex"), null);
+    await page.getByText(/9,000 further places, 3\.2\s%/).waitFor();
     await page.getByLabel("search places, hosts, packages").fill("step77 ");
     assert.ok((await page.locator("#wait-places tbody tr").count()) > 0);
+    assert.equal(await more.count(), 0);
   }));
 
 test("a hidden category melts into its callers", () =>

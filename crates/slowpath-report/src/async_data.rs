@@ -4,16 +4,17 @@
 
 use serde::Serialize;
 use slowpath_analysis::{
-    AsyncMeasure, AsyncSite, Charges, Composition, Measurements, Row, RowKind, WaitPlace,
+    AsyncMeasure, AsyncSite, Charges, Composition, Measurements, Row, RowKind, WaitKind, WaitPlace,
 };
 use slowpath_profile::Nanos;
 use slowpath_profile::classify::RECORDER_PACKAGE;
 use slowpath_profile::tables::Profile;
+use std::collections::BTreeMap;
 
 /// Rows of a composition; the rest is one row, so that they still add up.
 const MAX_ROWS: usize = 12;
 
-/// Places listed: with more, the report would grow past a megabyte.
+/// Places listed one by one: with more, the report would grow past a megabyte. The others are summed by kind.
 const MAX_SITES: usize = 1000;
 
 /// Links kept of each place.
@@ -38,6 +39,10 @@ pub struct AsyncData {
     pub sites: Vec<SiteData>,
     /// Places left out of `sites`.
     pub n_more_sites: usize,
+    /// Their share of the time that requests were held up.
+    pub more_sites_share: f64,
+    /// Their sums by kind.
+    pub more_sites: Vec<MoreSitesData>,
     pub in_flight: InFlightData,
     pub thread_pool: ThreadPoolData,
 }
@@ -109,6 +114,15 @@ pub struct SiteData {
     pub n_wakers: u64,
     /// Index into `sites` and how often it was begun from there.
     pub begun_by: Vec<(usize, u64)>,
+}
+
+/// Places of one kind that are not listed one by one.
+#[derive(Debug, Clone, Serialize)]
+pub struct MoreSitesData {
+    pub kind: &'static str,
+    pub n: usize,
+    pub held_up_ms: f64,
+    pub blocked_ms: f64,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -184,7 +198,9 @@ pub(crate) fn cpu_owners(profile: &Profile, charges: &Charges) -> Option<CpuOwne
 
 pub(crate) fn async_data(m: &Measurements) -> Option<AsyncData> {
     let measure = m.async_ops.as_ref()?;
-    let sites = &measure.sites[..measure.sites.len().min(MAX_SITES)];
+    let (sites, more) = measure.sites.split_at(measure.sites.len().min(MAX_SITES));
+    let held_up = |sites: &[AsyncSite]| sites.iter().map(|site| site.held_up.as_millis_f64()).sum::<f64>();
+    let all_held_up = held_up(&measure.sites);
     Some(AsyncData {
         n_followed: measure.n_followed,
         n_cut: measure.n_cut,
@@ -202,7 +218,9 @@ pub(crate) fn async_data(m: &Measurements) -> Option<AsyncData> {
         all: composition(&measure.all, sites),
         routes: measure.routes.iter().map(|route| composition(route, sites)).collect(),
         sites: sites.iter().map(|row| site(row, sites.len())).collect(),
-        n_more_sites: measure.sites.len() - sites.len(),
+        n_more_sites: more.len(),
+        more_sites_share: if all_held_up > 0.0 { held_up(more) / all_held_up } else { 0.0 },
+        more_sites: more_sites(more),
         in_flight: in_flight(measure, m),
         thread_pool: ThreadPoolData {
             size: measure.pool.size,
@@ -213,6 +231,22 @@ pub(crate) fn async_data(m: &Measurements) -> Option<AsyncData> {
             queued_ms: measure.pool.queued_ms,
         },
     })
+}
+
+/// Returns the sums of places by kind, most time first.
+fn more_sites(sites: &[AsyncSite]) -> Vec<MoreSitesData> {
+    let mut kinds: BTreeMap<WaitKind, MoreSitesData> = BTreeMap::new();
+    for site in sites {
+        let kind = site.place.kind;
+        let none = MoreSitesData { kind: kind.as_str(), n: 0, held_up_ms: 0.0, blocked_ms: 0.0 };
+        let sum = kinds.entry(kind).or_insert(none);
+        sum.n += 1;
+        sum.held_up_ms += site.held_up.as_millis_f64();
+        sum.blocked_ms += site.blocked.as_millis_f64();
+    }
+    let mut kinds: Vec<_> = kinds.into_values().collect();
+    kinds.sort_by(|a, b| b.held_up_ms.total_cmp(&a.held_up_ms));
+    kinds
 }
 
 fn composition(composition: &Composition, sites: &[AsyncSite]) -> CompositionData {

@@ -1,13 +1,10 @@
-//! The table of what is waited for, by place: how often, how long, what ran afterwards, and what it began from.
+//! The table of what is waited for, by place, all of them (the recorder bounds how many there can be): how often, how long, what ran afterwards, and what it began from.
 
 use super::critical_path::Part;
 use super::{Traced, WaitPlace};
 use crate::phases::Phase;
 use slowpath_profile::{Nanos, Recording};
 use std::collections::BTreeMap;
-
-/// Places kept; past these, time is so little that nobody looks for it. The page takes as many.
-const MAX_SITES: usize = 2000;
 
 /// A run of this length holds up everybody else: the threshold of stalls.
 const BLOCKED: Nanos = Nanos(20_000_000);
@@ -120,7 +117,6 @@ fn sorted(sites: &[AsyncSite], links: BTreeMap<(usize, usize), u64>) -> Vec<Asyn
         let key = |at: &usize| (sites[*at].held_up, sites[*at].waited, sites[*at].ran);
         key(b).cmp(&key(a)).then(sites[*a].place.cmp(&sites[*b].place))
     });
-    order.truncate(MAX_SITES);
     let new_index: BTreeMap<usize, usize> = order.iter().enumerate().map(|(new, old)| (*old, new)).collect();
     let mut table: Vec<AsyncSite> = order.iter().map(|old| sites[*old].clone()).collect();
     for ((to, from), n) in links {

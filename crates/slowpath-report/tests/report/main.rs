@@ -3,6 +3,7 @@
 
 mod contract;
 mod hostile_text;
+mod many_places;
 mod opened_files;
 mod recordings;
 mod shape;

@@ -18,6 +18,7 @@ const LETTER = 6.1;
 
 export interface Circle {
   kind: WaitKind;
+  /** None: places that are not listed one by one, which cannot be opened. */
   sites: number[];
   held_up_ms: number;
   blocked_ms: number;
@@ -77,16 +78,14 @@ function drawBubble({ x, y, r }: Bubble, circle: Circle, open: () => void): SVGE
   const red = r * Math.sqrt(circle.blocked_ms / (weightOf(circle) || 1));
   const words = (text: string, dy: number, kind: string) =>
     r < MIN_LABEL ? null : svg("text", { class: kind, x, y: y + dy, "text-anchor": "middle" }, text);
+  const opens = { tabindex: 0, role: "button", onclick: open, onkeydown };
   return svg(
     "g",
     {
-      class: `bubble ${familyOf(circle.kind)}`,
-      tabindex: 0,
-      role: "button",
+      class: `bubble ${familyOf(circle.kind)}${circle.sites.length === 0 ? " more" : ""}`,
       "aria-label": title,
       "data-site": circle.sites.length === 1 ? circle.sites[0] : null,
-      onclick: open,
-      onkeydown,
+      ...(circle.sites.length > 0 ? opens : { role: "img" }),
     },
     svg("title", {}, title),
     svg("circle", { cx: x, cy: y, r: r - 1.5 }),

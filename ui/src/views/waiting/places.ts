@@ -5,7 +5,7 @@ import { count } from "../../logic/format.ts";
 import { FAMILIES, type Family, familyOf, filterSites, groupSites, PARTIES, type Party } from "../../logic/waits.ts";
 import { FAMILY_NAME, PARTY_NAME, S, WAIT_NAME } from "../../strings.ts";
 import { fill, h, note } from "../dom.ts";
-import { bubbles } from "./bubbles.ts";
+import { bubbles, type Circle } from "./bubbles.ts";
 import { siteDetails } from "./site-details.ts";
 import { siteTable } from "./site-table.ts";
 
@@ -16,11 +16,11 @@ const groupName = ({ kind, remote }: { kind: WaitKind; remote: string | null }):
   remote === null ? WAIT_NAME[kind] : `${WAIT_NAME[kind]} ${remote}`;
 
 /** Draws itself when it comes into view or is printed: with thousands of places that takes a while. */
-export function places(context: Context, { sites }: RequestsData): HTMLElement {
+export function places(context: Context, data: RequestsData): HTMLElement {
   const frame = h("div", { class: "wait-places" });
   const draw = () => {
     observer.disconnect();
-    if (frame.childElementCount === 0) frame.append(...new Places(context, sites).parts);
+    if (frame.childElementCount === 0) frame.append(...new Places(context, data).parts);
   };
   const observer = new IntersectionObserver((seen) => seen.some((entry) => entry.isIntersecting) && draw(), {
     rootMargin: "400px",
@@ -43,10 +43,13 @@ class Places {
   private readonly details = h("div", { "aria-live": "polite" });
   private readonly rows = h("div", { class: "wide", id: "wait-places" });
 
+  private readonly sites: readonly AsyncSite[];
+
   constructor(
     private readonly context: Context,
-    private readonly sites: readonly AsyncSite[],
+    private readonly data: RequestsData,
   ) {
+    this.sites = data.sites;
     this.parts = [
       h("h3", {}, S.waitPlaces),
       this.filters(),
@@ -99,15 +102,30 @@ class Places {
         const { name, call } = sites[at];
         return { ...sites[at], sites: [at], label: call === "" ? name : call, title: name };
       });
-      bubbles(this.picture, sites, circles, (at) => choose(group.sites[at]));
+      const all = this.withMore(circles, group.kind);
+      bubbles(this.picture, sites, all, (at) => choose(all[at].sites[0]));
     } else {
       const circles = groups.map((each) => ({ ...each, label: groupName(each), title: groupName(each) }));
-      bubbles(this.picture, sites, circles, (at) => this.open(groups[at].key));
+      const all = this.withMore(circles, null);
+      bubbles(this.picture, sites, all, (at) => this.open(groupSites(sites, all[at].sites)[0].key));
     }
     fill(this.details, this.chosen === null ? null : siteDetails(this.context, sites, this.chosen, choose));
     const listed = group ? group.sites : shown;
     const cwd = this.context.report.run.cwd;
     fill(this.rows, siteTable(cwd, sites, listed.slice(0, this.nRows), choose), this.more(listed.length));
+  }
+
+  /** Adds what is not listed one by one, of one kind or of all; a search finds nothing in it. */
+  private withMore(circles: readonly Circle[], kind: WaitKind | null): Circle[] {
+    if (this.text.trim() !== "" || PARTIES.some((party) => !this.parties.has(party))) return [...circles];
+    const wanted = this.data.more_sites.filter(
+      (more) => this.families.has(familyOf(more.kind)) && (kind === null || more.kind === kind),
+    );
+    const more = wanted.map(({ n, ...sums }) => {
+      const title = S.morePlacesOf(count(n), WAIT_NAME[sums.kind]);
+      return { ...sums, sites: [], label: `+${count(n)}`, title };
+    });
+    return [...circles, ...more].sort((a, b) => b.held_up_ms - a.held_up_ms);
   }
 
   private way(group: string | null): HTMLElement[] {

@@ -23,7 +23,7 @@ export function waitingSection(context: Context): HTMLElement | null {
     paths(data),
     inFlight(context, data.in_flight),
     places(context, data),
-    data.n_more_sites > 0 ? note(S.morePlaces(count(data.n_more_sites))) : null,
+    data.n_more_sites > 0 ? note(S.morePlaces(count(data.n_more_sites), percent(data.more_sites_share))) : null,
     poolLine(data),
     owners(context),
   );
