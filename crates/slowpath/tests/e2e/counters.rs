@@ -83,6 +83,27 @@ fn connections_that_are_not_kept_are_named_where_requests_are_sent() {
 }
 
 #[test]
+fn connections_that_a_small_pool_closes_are_told_with_the_pool_as_the_cause() {
+    undisturbed(|| {
+        let program = "few-free-sockets.js";
+        let sick = run(program, "", None);
+        let findings = sick.findings("connection-churn");
+        let finding = findings.first().unwrap_or_else(|| panic!("silent:\n{}", sick.summary()));
+        assert_eq!(finding["where"]["file"], program, "{finding:#}");
+        assert!(
+            finding["advice"].as_str().is_some_and(|text| text.contains("maxFreeSockets")),
+            "{finding:#}"
+        );
+        let healthy = run(program, "1", None);
+        assert!(
+            healthy.findings("connection-churn").is_empty(),
+            "the twin is blamed:\n{}",
+            healthy.summary()
+        );
+    });
+}
+
+#[test]
 fn redis_commands_one_after_the_other_are_named() {
     let redis = RedisServer::start();
     undisturbed(|| check_with("redis-chatter.js", "redis-chatter", "readAccounts", Some(redis.port)));

@@ -1,6 +1,6 @@
 //! Programs whose requests wait: the report says for what, and where in the code, and is silent on the healthy twin.
 
-use crate::fixtures::{RedisServer, app, node};
+use crate::fixtures::{RedisServer, app, node, planted};
 use crate::harness::Invocation;
 use crate::patience::undisturbed;
 use crate::recorded::Recorded;
@@ -191,6 +191,26 @@ fn what_is_awaited_is_named_also_where_a_library_watches_http_and_promises() {
         let place = finding.unwrap_or_else(|| panic!("no socket is waited for:\n{}", report.summary()));
         assert_eq!((&place["file"], &place["line"]), (&"one-socket.js".into(), &12.into()), "{place:#}");
         expect_sums(&report);
+    });
+}
+
+#[test]
+fn a_long_parse_that_holds_the_loop_is_named_with_the_verdict() {
+    undisturbed(|| {
+        let run = |fixed: &str| {
+            let run = Invocation::run().cwd(app("plain")).load("/", "10").env("FIXED", fixed);
+            run.args(["-c", "4"]).target(["node", "long-json-parse.js"]).finish().expect_code(0).report()
+        };
+        let sick = run("");
+        sick.expect_verdict("loop-delay").expect_clean_load();
+        sick.blames("event-loop-stall", &planted("plain", "long-json-parse.js", "readCatalogue"));
+        assert_eq!(sick.json["findings"][0]["rule"], "event-loop-stall", "{}", sick.summary());
+        let healthy = run("1");
+        assert!(
+            healthy.findings("event-loop-stall").is_empty(),
+            "the twin is blamed:\n{}",
+            healthy.summary()
+        );
     });
 }
 
