@@ -134,6 +134,7 @@ const AGENT_FILES: &[&str] = &[
     "/deopt-trace.cjs",
     "/deopts.cjs",
     "/heap.cjs",
+    "/inspector.cjs",
     "/patch.cjs",
     "/probe.cjs",
     "/protocols.cjs",

@@ -199,7 +199,11 @@ fn a_long_parse_that_holds_the_loop_is_named_with_the_verdict() {
     undisturbed(|| {
         let run = |fixed: &str| {
             let run = Invocation::run().cwd(app("plain")).load("/", "10").env("FIXED", fixed);
-            run.args(["-c", "4"]).target(["node", "long-json-parse.js"]).finish().expect_code(0).report()
+            run.args(["-c", "4", "-R", "60"])
+                .target(["node", "long-json-parse.js"])
+                .finish()
+                .expect_code(0)
+                .report()
         };
         let sick = run("");
         sick.expect_verdict("loop-delay").expect_clean_load();
