@@ -207,8 +207,10 @@ fn a_long_parse_that_holds_the_loop_is_named_with_the_verdict() {
         };
         let sick = run("");
         sick.expect_verdict("loop-delay").expect_clean_load();
-        sick.blames("event-loop-stall", &planted("plain", "long-json-parse.js", "readCatalogue"));
-        assert_eq!(sick.json["findings"][0]["rule"], "event-loop-stall", "{}", sick.summary());
+        let planted = planted("plain", "long-json-parse.js", "readCatalogue");
+        sick.blames("event-loop-stall", &planted);
+        assert!(planted.is_at(&sick.json["findings"][0]["where"]), "{}", sick.summary());
+        assert!(sick.sentence().contains("long-json-parse.js:"), "{}", sick.sentence());
         let healthy = run("1");
         assert!(
             healthy.findings("event-loop-stall").is_empty(),
