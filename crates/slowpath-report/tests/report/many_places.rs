@@ -89,7 +89,7 @@ fn ten_thousand_places_make_a_report_below_a_megabyte_in_which_no_time_is_lost()
     let requests = &report["requests"];
     assert_eq!(requests["sites"].as_array().unwrap().len(), 1000);
     assert_eq!(requests["n_more_sites"], 9000);
-    assert_eq!(sum(&requests["more_sites"], "n"), 9000.0);
+    assert!((sum(&requests["more_sites"], "n") - 9000.0).abs() < 0.5, "{requests:#}");
     let (listed, more) = (sum(&requests["sites"], "held_up_ms"), sum(&requests["more_sites"], "held_up_ms"));
     // Twice each place, for a second over its number.
     let all: f64 = 2.0 * (1..=PLACES).map(|site| 1000.0 / f64::from(site)).sum::<f64>();
