@@ -109,3 +109,24 @@ fn what_the_numbers_exclude_is_listed_as_refuted() {
         assert!(found.refutes(suspicion), "{suspicion}: {:?}", found.diagnosis.refuted);
     }
 }
+
+#[test]
+fn what_import_goes_on_with_counts_for_the_function_that_calls_it() {
+    let drawing = |begun: &str, later: u32| {
+        let text =
+            format!("handle@3;{begun} 2\nesm:link;native:compileSourceTextModule {later}\n{}", flat(7));
+        Drawing::of(&text).load(100, 150.0)
+    };
+    let found = check(
+        &drawing("providerOf@12;esm:import", 40),
+        "cpu",
+        &["module-load-at-runtime providerOf app.js:12"],
+    );
+    let share = found.first().share.expect("a share");
+    assert!((share - 42.0 / 77.0).abs() < 0.02, "{share}");
+    // A lazy import now and then, and modules that nobody of the application asks for.
+    let rare = format!("handle@3;providerOf@12;esm:import 1\nesm:link 1\n{}", flat(12));
+    check(&Drawing::of(&rare).load(100, 5.0), "healthy", &[]);
+    let of_nobody = format!("handle@3;providerOf@12 2\nesm:link 20\n{}", flat(7));
+    check(&Drawing::of(&of_nobody).load(100, 5.0), "healthy", &[]);
+}
