@@ -58,7 +58,8 @@ function judge(directory) {
 }
 
 try {
-  console.log(await judge(await collect()));
+  // The program may have left a line unfinished.
+  console.log(`\n${await judge(await collect())}`);
 } finally {
   rmSync(dest, { recursive: true, force: true });
 }

@@ -46,6 +46,8 @@ pub(crate) struct Inlining<'a> {
     /// Scripts whose text has been searched for the names of functions.
     searched: HashSet<&'a str>,
     found: HashMap<(FrameIndex, u32), Option<Vec<FrameIndex>>>,
+    /// Line samples (from 0) of frames that V8 names itself.
+    own_ticks: HashMap<(FrameIndex, u32), u64>,
 }
 
 impl<'a> Inlining<'a> {
@@ -61,6 +63,7 @@ impl<'a> Inlining<'a> {
             by_name: HashMap::new(),
             searched: HashSet::new(),
             found: HashMap::new(),
+            own_ticks: HashMap::new(),
         };
         let mut edges = HashSet::new();
         for segment in recording.cpu.values().flat_map(|cpu| &cpu.segments) {
@@ -71,6 +74,10 @@ impl<'a> Inlining<'a> {
                     edges.insert((index_of_node[*parent as usize], index));
                 }
                 index_of_node.push(index);
+            }
+            for (node, line, ticks) in &segment.lines {
+                let at = (index_of_node[*node as usize], line.saturating_sub(1));
+                *inlining.own_ticks.entry(at).or_default() += u64::from(*ticks);
             }
         }
         let mut edges: Vec<(FrameIndex, FrameIndex)> = edges.into_iter().collect();
@@ -205,7 +212,8 @@ impl<'a> Inlining<'a> {
         }
     }
 
-    /// Returns the shortest path of calls to a function that has the line in its own file; of two, that in the same file.
+    /// Returns the path of calls to a function that has the line in its own file. Of several it is the one that V8 itself names on
+    /// that line most, which it does as long as the function is not inlined yet; then the shortest; then that in the same file.
     fn path_to_line(&self, named: FrameIndex, url: &str, line: u32) -> Option<Vec<FrameIndex>> {
         let has_line = |index: FrameIndex| {
             let frame = &self.frames[index as usize];
@@ -215,12 +223,31 @@ impl<'a> Inlining<'a> {
             })
         };
         let in_file = |index: FrameIndex| self.frames[index as usize].url == url;
+        let seen = |index: FrameIndex| self.own_ticks.get(&(index, line)).copied().unwrap_or(0);
         let near = self.path(named, |index| in_file(index) && has_line(index));
         let far = self.path(named, |index| !in_file(index) && has_line(index));
+        let most = self.path_to_best(named, |index| if has_line(index) { seen(index) } else { 0 });
         match (near, far) {
+            _ if most.is_some() => most,
             (Some(near), Some(far)) => Some(if near.len() <= far.len() { near } else { far }),
             (near, far) => near.or(far),
         }
+    }
+
+    /// Returns the shortest path of calls from `from` to the frame of which `value` is largest and above 0.
+    fn path_to_best(&self, from: FrameIndex, value: impl Fn(FrameIndex) -> u64) -> Option<Vec<FrameIndex>> {
+        let largest = std::cell::Cell::new((0, None));
+        // No frame is the goal, so that all are looked at.
+        let nothing = self.path(from, |index| {
+            let value = value(index);
+            if value > largest.get().0 {
+                largest.set((value, Some(index)));
+            }
+            false
+        });
+        debug_assert!(nothing.is_none());
+        let best = largest.get().1?;
+        self.path(from, |index| index == best)
     }
 
     /// Returns the shortest path of calls from `from`, itself left out, to a frame that `is_goal`.

@@ -138,3 +138,24 @@ fn a_line_that_works_itself_keeps_its_time() {
     let found = wrapped(&[(&[parse], &[(10, 60)]), (&[parse, PICK], &[(6, 40)])]);
     assert_eq!(found, ["parse@a.js:9: 60", "parse@a.js:9 > pick@a.js:4: 40"]);
 }
+
+/// `pick` is lines 1 to 3 of its file, as `mix` is of the other.
+const OTHER: &str = "\
+function pick(b) {
+  return b + 1;
+}
+";
+
+#[test]
+fn of_two_files_with_the_line_it_is_the_one_that_v8_names_there_as_well() {
+    let check = |seen: DrawnStack<'_>, expected: &str| {
+        let scripts =
+            vec![script("a.js", &APP.replace("mix(item)", "mix(pick(item))")), script("b.js", OTHER)];
+        let stacks: [DrawnStack<'_>; 3] =
+            [(&[SCORE], &[(2, 60)]), seen, (&[SCORE, MIX, "pick b.js 1 14"], &[])];
+        let found = samples(&profile(scripts, &stacks));
+        assert!(found.iter().any(|sample| sample.starts_with(expected)), "{found:?}");
+    };
+    check((&[SCORE, MIX], &[(2, 5)]), "score@a.js:4 > mix@a.js:1: 6");
+    check((&[SCORE, MIX, "pick b.js 1 14"], &[(2, 5)]), "score@a.js:4 > mix@a.js:1 > pick@b.js:1: 6");
+}
