@@ -79,11 +79,9 @@ async function readWorkers(session, missing, relayThreadId, take) {
   });
   // Its answer comes after the threads that there are.
   await callsOf(session)('NodeWorker.enable', { waitForDebuggerOnStart: false });
-  for (const thread of threads) {
-    if (missing.size === 0) return;
-    // A thread that is deaf or ends meanwhile leaves its scripts to the others, and to the disk.
-    await thread.read(missing, take).catch(() => {});
-  }
+  // Together: many may be deaf, and each would be waited for. One that is, or that ends meanwhile, leaves its scripts to the others
+  // and to the disk.
+  await Promise.all(threads.map((thread) => thread.read(missing, take).catch(() => {})));
 }
 
 /** The scripts of one thread. */
@@ -113,7 +111,7 @@ class ThreadScripts {
     await call('Debugger.setSkipAllPauses', { skip: true });
     for (const url of [...urls]) {
       const script = this.scripts.get(url);
-      if (!script) continue;
+      if (!script || !urls.has(url)) continue; // Another thread may have handed it out meanwhile.
       const { scriptSource: text } = await call('Debugger.getScriptSource', { scriptId: script.scriptId });
       onSource({ url, text, sourceMapUrl: script.sourceMapUrl, functions: ranges.get(url) ?? [] });
     }

@@ -236,22 +236,20 @@ impl<'a> Inlining<'a> {
 
     /// Returns the shortest path of calls from `from` to the frame of which `value` is largest and above 0.
     fn path_to_best(&self, from: FrameIndex, value: impl Fn(FrameIndex) -> u64) -> Option<Vec<FrameIndex>> {
-        let largest = std::cell::Cell::new((0, None));
+        let (mut largest, mut best) = (0, None);
         // No frame is the goal, so that all are looked at.
-        let nothing = self.path(from, |index| {
-            let value = value(index);
-            if value > largest.get().0 {
-                largest.set((value, Some(index)));
+        self.path(from, |index| {
+            if value(index) > largest {
+                (largest, best) = (value(index), Some(index));
             }
             false
         });
-        debug_assert!(nothing.is_none());
-        let best = largest.get().1?;
+        let best = best?;
         self.path(from, |index| index == best)
     }
 
     /// Returns the shortest path of calls from `from`, itself left out, to a frame that `is_goal`.
-    fn path(&self, from: FrameIndex, is_goal: impl Fn(FrameIndex) -> bool) -> Option<Vec<FrameIndex>> {
+    fn path(&self, from: FrameIndex, mut is_goal: impl FnMut(FrameIndex) -> bool) -> Option<Vec<FrameIndex>> {
         let mut before: HashMap<FrameIndex, FrameIndex> = HashMap::new();
         let mut queue = VecDeque::from([(from, 0)]);
         while let Some((at, depth)) = queue.pop_front() {
