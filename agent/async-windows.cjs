@@ -24,7 +24,7 @@ const now = performance.now.bind(performance);
 const HOOKS = 8;
 
 /** What the hooks may add to the CPU time on average, as a share of it; the bar of the phase is 0.35, the profiler is on besides. */
-const MAX_COST = 0.2;
+const MAX_COST = 0.15;
 /** Cores that the hooks may take of a thread that has time for it: half of what reports call disturbing. */
 const FREE_CORES = 0.05;
 /** How much dearer a request is with hooks until that is measured: common of services with some work of their own. */

@@ -34,10 +34,12 @@ const arms = {
     return ["taskset", "-c", "0", zerox, "--output-dir", join(out, "0x"), "--", "node", "src/server.js"];
   },
   hooks: () => ["taskset", "-c", "0", "node", "--require", join(import.meta.dirname, "bare-hooks.cjs"), "src/server.js"],
+  // What clinic starts the target with; its own command line ends without a word where it has no terminal. `-C`: it writes to the working directory.
   bubbleprof: (out) => {
-    const clinic = join(import.meta.dirname, "node_modules/.bin/clinic");
-    const own = ["bubbleprof", "--collect-only", "--dest", join(out, "clinic"), "--", "node", "src/server.js"];
-    return ["taskset", "-c", "0", clinic, ...own];
+    const injects = join(import.meta.dirname, "node_modules/@clinic/bubbleprof/injects");
+    const preload = "-r no-cluster.js -r logger.js --trace-events-enabled --trace-event-categories node.async_hooks";
+    const variables = [`NODE_PATH=${injects}`, `NODE_OPTIONS=${preload}`, `NODE_CLINIC_BUBBLEPROF_DATA_PATH=${out}`];
+    return ["taskset", "-c", "0", "env", "-C", out, ...variables, "node", join(service, "src/server.js")];
   },
 };
 const unlessAsked = ["bubbleprof"];
