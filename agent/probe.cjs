@@ -12,6 +12,7 @@ const { getHeapStatistics } = require('v8');
 const { AsyncRing } = require('./async-ring.cjs');
 const { CollectionWatch } = require('./collections.cjs');
 const { Counters } = require('./counters.cjs');
+const { hideFromRequireCache } = require('./hide.cjs');
 const { LOOP, GC, HEAP_USAGE, QUIT, ASYNC, COUNTERS, REQUESTS, COLLECTIONS } = require('./ring.cjs');
 
 const { setInterval, clearInterval } = globalThis;
@@ -157,6 +158,7 @@ class Probe {
     if (this.asyncRecorder) return;
     // Loaded and allocated only now: most threads never need it.
     const { AsyncRecorder } = require('./async.cjs');
+    hideFromRequireCache();
     const buffer = new SharedArrayBuffer(AsyncRing.bytesFor(ASYNC_RECORDS));
     this.post({ thread: this.slot.threadId, asyncRing: buffer, records: ASYNC_RECORDS });
     this.asyncRecorder = new AsyncRecorder(new AsyncRing(buffer, 0, ASYNC_RECORDS), this.offsetMs, this.memory.asyncMs);

@@ -30,7 +30,7 @@ try {
 } catch {
   // The target runs on without the agent; the collector sees that no hello came.
 } finally {
-  hideFromRequireCache();
+  require('./hide.cjs').hideFromRequireCache();
 }
 
 function main() {
@@ -75,12 +75,17 @@ function startInMainThread({ Worker, setEnvironmentData }, socketPath) {
     if (memory.flags & DEOPTS) setFlagsFromString('--no-trace-deopt-verbose --no-log-deopt --no-trace-opt');
     memory.flags = QUIT;
     memory.tellWoundUp();
+    // The target may run on for long: nothing is left in it.
+    leave.forEach((undo) => undo());
   });
 
   const probe = new Probe(memory, slot, 0, relay.postMessage.bind(relay));
   setEnvironmentData(ENVIRONMENT_KEY, memory.buffer);
-  writeNoteAtExit(memory, path.join(path.dirname(socketPath), `exit-${process.pid}.json`));
-  windUpAtExit(memory, relay, probe);
+  const leave = [
+    () => setEnvironmentData(ENVIRONMENT_KEY, undefined),
+    writeNoteAtExit(memory, path.join(path.dirname(socketPath), `exit-${process.pid}.json`)),
+    windUpAtExit(memory, relay, probe),
+  ];
 }
 
 /**
@@ -165,17 +170,17 @@ function isPackageManager(script) {
   return PACKAGE_MANAGER.test(basename(script)) || PACKAGE_MANAGER.test(basename(file));
 }
 
-/** @param {SharedMemory} memory @param {string} file */
+/** Returns what undoes it. @param {SharedMemory} memory @param {string} file */
 function writeNoteAtExit(memory, file) {
   const { writeFileSync } = require('fs');
   const { stringify } = JSON;
   const { pid } = process;
-  onExit((code) => writeFileSync(file, stringify({ pid, code, t_ms: memory.nowMs() }), { mode: 0o600 }));
+  return onExit((code) => writeFileSync(file, stringify({ pid, code, t_ms: memory.nowMs() }), { mode: 0o600 }));
 }
 
 /**
  * Lets the relay send the last records and pieces, and close its inspector session, before the process is gone. Waits
- * only while a recorder is on.
+ * only while a recorder is on. Returns what undoes it.
  *
  * @param {SharedMemory} memory
  * @param {import('worker_threads').Worker} relay
@@ -183,7 +188,7 @@ function writeNoteAtExit(memory, file) {
  */
 function windUpAtExit(memory, relay, probe) {
   const postMessage = relay.postMessage.bind(relay);
-  onExit(() => {
+  return onExit(() => {
     if (memory.flags === 0) return;
     probe.handOver();
     postMessage('wind up');
@@ -216,30 +221,27 @@ function tracerTaken() {
 }
 
 /**
- * Calls `listener` when this thread exits, and swallows what it throws.
+ * Calls `listener` when this thread exits, and swallows what it throws. Returns what takes it away again.
  *
  * @param {(code: number) => void} listener
  */
 function onExit(listener) {
-  process.on('exit', (code) => {
+  const heard = (/** @type {number} */ code) => {
     try {
       listener(code);
     } catch {
       // The directory is gone, or may not be written to: then there is no note.
     }
-  });
+  };
+  process.on('exit', heard);
   // One listener more must not make Node warn of a leak that the target alone would not have been warned of. Node
   // warns once per list of listeners, so let this one count as warned.
   const { _events: events } = /** @type {{ _events?: Record<string, any> }} */ (/** @type {unknown} */ (process));
   if (typeof events?.exit === 'function') events.exit = [events.exit];
   if (events?.exit) events.exit.warned = true;
-}
-
-/** The target shall find only its own modules in `require.cache`. */
-function hideFromRequireCache() {
-  for (const file of Object.keys(require.cache)) {
-    if (file.startsWith(__dirname + require('path').sep)) delete require.cache[file];
-  }
+  return () => {
+    process.off('exit', heard);
+  };
 }
 
 /**

@@ -104,7 +104,7 @@ fn first_hello(recording: &Recording, pid: u32) -> Option<Nanos> {
 
 fn launched(recording: &Recording) -> Option<u32> {
     let pid = |event: &Event| match event {
-        Event::Launched { pid } => Some(*pid),
+        Event::Launched { pid } | Event::Attached { pid } => Some(*pid),
         _ => None,
     };
     recording.events.iter().find_map(|timed| pid(&timed.event))

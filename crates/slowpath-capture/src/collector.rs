@@ -383,6 +383,15 @@ impl Collector {
         }
     }
 
+    /// Closes the connections: the agents switch everything off and leave.
+    pub fn dismiss(&self) {
+        let state = self.shared.lock();
+        for process in state.processes.values().filter(|process| process.info.connected) {
+            // One that is gone already needs no dismissal.
+            let _ = process.commands.shutdown(std::net::Shutdown::Both);
+        }
+    }
+
     /// Waits until all agents have closed or `patience` is over, so that their last records are on the disk.
     pub fn wait_closed(&self, patience: Duration) {
         let deadline = Instant::now() + patience;

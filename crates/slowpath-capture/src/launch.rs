@@ -74,6 +74,8 @@ pub enum ChildChange {
     Exited(i32),
     /// By this signal.
     Killed(i32),
+    /// Nobody knows how: it was no child of ours, and noted nothing.
+    Gone,
 }
 
 /// Starts the target. From here on its orphans become our children, so that none is lost.
@@ -160,6 +162,7 @@ impl Launched {
             let (code, signal) = match change {
                 ChildChange::Exited(code) => (Some(code), None),
                 ChildChange::Killed(signal) => (None, Some(signal)),
+                ChildChange::Gone => (None, None),
             };
             self.session.push(Event::ProcessEnded { pid, code, signal, stopping });
             if pid == self.pid {
@@ -208,6 +211,7 @@ impl std::fmt::Display for ChildChange {
         match self {
             Self::Exited(code) => write!(f, "ended with exit code {code}"),
             Self::Killed(signal) => write!(f, "was killed by {}", signal_name(*signal)),
+            Self::Gone => write!(f, "ended without running its exit handlers (killed or crashed)"),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Starts Node.js targets and records them.
 //!
-//! [`launch`] starts the target with the agent injected, [`Collector`] takes what the agents of its processes send,
+//! [`launch`] starts the target with the agent injected, [`attach`] brings the agent into one that runs already, [`Collector`] takes what the agents of its processes send,
 //! [`SystemSampler`] reads `/proc`, [`Listeners`] tells who listens on a port, [`stop`] ends the target as a person would.
 //! All of it only appends to a recording; nothing here measures or judges.
 
 mod async_records;
+mod attach;
 mod collector;
 mod frames;
 mod launch;
@@ -22,8 +23,10 @@ mod source_maps;
 mod source_recorder;
 mod stop;
 mod system_sampler;
+mod target;
 mod thread_records;
 
+pub use attach::{AttachError, attach};
 pub use collector::{Collector, CpuSampling, LiveReading, ProcessInfo, RecorderKind};
 pub use launch::{ChildChange, LaunchError, LaunchPlan, Launched, launch};
 pub use listeners::{Listeners, PortOwner};
@@ -39,6 +42,7 @@ pub use running::RunningProcess;
 pub use session_writer::SessionWriter;
 pub use stop::{StopReport, stop};
 pub use system_sampler::SystemSampler;
+pub use target::Target;
 
 use slowpath_profile::Nanos;
 

@@ -70,9 +70,13 @@ impl Listeners {
     }
 }
 
+/// Returns a process that holds the socket of this inode, if we may see it.
+pub(crate) fn holder_of_socket(inode: u64) -> Option<u32> {
+    all_pids().into_iter().find(|pid| socket_inodes(*pid).contains(&inode))
+}
+
 fn stranger(inodes: &BTreeSet<u64>) -> PortOwner {
-    let holder =
-        all_pids().into_iter().find(|pid| socket_inodes(*pid).iter().any(|inode| inodes.contains(inode)));
+    let holder = inodes.iter().find_map(|inode| holder_of_socket(*inode));
     PortOwner::Stranger { process: holder.map(|pid| (pid, redact_args(&command_of(pid)).join(" "))) }
 }
 
@@ -81,7 +85,7 @@ fn inodes_on(port: u16) -> BTreeSet<u64> {
 }
 
 /// Returns the port of each listening socket by its inode.
-fn listening_sockets() -> BTreeMap<u64, u16> {
+pub(crate) fn listening_sockets() -> BTreeMap<u64, u16> {
     ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
         .flat_map(|path| parse_listening(&fs::read_to_string(path).unwrap_or_default()))

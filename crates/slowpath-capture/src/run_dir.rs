@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 
 /// The agent, embedded so that the binary is all that a machine needs.
 const AGENT_FILES: &[(&str, &str)] = &[
     ("slowpath-agent.cjs", include_str!("../../../agent/slowpath-agent.cjs")),
+    ("hide.cjs", include_str!("../../../agent/hide.cjs")),
     ("probe.cjs", include_str!("../../../agent/probe.cjs")),
     ("async.cjs", include_str!("../../../agent/async.cjs")),
     ("async-ring.cjs", include_str!("../../../agent/async-ring.cjs")),
@@ -60,6 +62,17 @@ impl RunDir {
             fs::write(dir.path().join(name), text)?;
         }
         Ok(Self { dir })
+    }
+
+    /// Gives the directory to a user, whose processes are to load the agent and to connect. Only root can give to others.
+    pub fn share_with(&self, uid: u32, gid: u32) -> io::Result<()> {
+        if fs::metadata(self.path())?.uid() == uid {
+            return Ok(());
+        }
+        for entry in fs::read_dir(self.path())? {
+            chown(entry?.path(), Some(uid), Some(gid))?;
+        }
+        chown(self.path(), Some(uid), Some(gid))
     }
 
     /// Path of the script to preload.

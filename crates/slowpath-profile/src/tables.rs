@@ -588,7 +588,7 @@ pub(crate) fn function_of(scope: &AppScope, frame: &CallFrame<'_>, caller: Optio
         _ => None,
     };
     let name = if frame.function_name.is_empty() { ANONYMOUS } else { &frame.function_name };
-    let from_one = |number: i64| u32::try_from(number + 1).unwrap_or(0);
+    let from_one = |number: i64| u32::try_from(number.saturating_add(1)).unwrap_or(0);
     let is_code = !matches!(category, Category::Native | Category::Gc | Category::Program | Category::Idle);
     Function {
         name: name.to_owned(),

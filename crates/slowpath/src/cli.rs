@@ -26,6 +26,8 @@ Examples:
       See what a report looks like: starts a small gateway with a planted bottleneck and finds it.
   slowpath run --url http://127.0.0.1:3000/health -c 50 -d 30 -- node server.js
       Start a service, drive 50 connections at it for 30 seconds, say why it is slow.
+  slowpath attach 4242 -d 60
+      Say why a running service is slow, with the traffic it has.
   slowpath perf -p 4242 --duration 60
       Say where a running process spends its CPU time, down to C++ and the kernel.
   slowpath flame -- node server.js
@@ -42,6 +44,8 @@ Exit codes: 0 done, 1 slowpath failed, 2 usage, 3 the target failed, 99 a --fail
 pub(crate) enum Command {
     /// Start a service, drive load at it, record it, and write the report
     Run(RunOptions),
+    /// Record a service that runs already, with the traffic it has or with load, and leave it running
+    Attach(AttachOptions),
     /// Record where a program spends its CPU time, until Ctrl-C or its end
     #[command(after_help = FLAME_EXAMPLES)]
     Flame(ClinicOptions),
@@ -115,6 +119,40 @@ pub(crate) struct RunOptions {
     /// Program to start, with its arguments
     #[arg(last = true, value_name = "COMMAND", num_args = 1.., help_heading = "Arguments")]
     pub(crate) command: Vec<String>,
+}
+
+const ATTACH_EXAMPLES: &str = "\
+Examples:
+  slowpath attach 4242 -d 60
+      Record the traffic that comes, for a minute.
+  slowpath attach $(pgrep -f api-server) --url http://127.0.0.1:3000/health -c 50 -d 30
+      Drive load at it as well.
+  slowpath attach 4242 --only cpu -d 10
+      CPU samples alone, for ten seconds.
+
+The Node.js processes are asked by SIGUSR1 to open their inspector, on 127.0.0.1; slowpath's agent is loaded through it, and it is closed again. Node.js says so on the target's standard error. What those processes start later is not recorded, and of worker threads that run already only CPU samples are. At the end, or on Ctrl-C, the agent leaves; the target runs on.
+
+In a container, run slowpath there. A process of another user needs root.";
+
+/// Options of `slowpath attach`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = ATTACH_EXAMPLES,
+    mut_arg("grace", |grace| grace.hide(true)),
+    mut_arg("url", |url| url.help("URL to send requests to [default: no load, but the traffic that comes]")),
+    mut_arg("duration", |duration| duration.help("How long to record, warm-up included (30, 30s, 1m) [default: 30]")),
+    mut_arg("ready_timeout", |timeout| timeout.help("How long the agent may take to connect")),
+)]
+pub(crate) struct AttachOptions {
+    /// Process to record, with the Node.js processes that it has started
+    #[arg(value_name = "PID", help_heading = "Arguments")]
+    pub(crate) pid: u32,
+    #[command(flatten)]
+    pub(crate) load: LoadOptions,
+    #[command(flatten)]
+    pub(crate) session: SessionOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
 }
 
 /// Options on the load.

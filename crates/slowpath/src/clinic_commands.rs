@@ -122,6 +122,7 @@ fn run(
     let (phases, ending) = phases(&options, alone, only)?;
     let prepared = Prepared {
         target: LaunchPlan { command: options.command, ..LaunchPlan::default() },
+        running: None,
         project: None,
         title,
         shown_url: options.load.url,

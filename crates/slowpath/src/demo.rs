@@ -62,6 +62,7 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     let command = vec!["node".to_owned(), "src/server.js".to_owned()];
     let prepared = Prepared {
         target: LaunchPlan { command, env, cwd: Some(service.path().to_owned()), ..LaunchPlan::default() },
+        running: None,
         project: None,
         title: if options.fixed { "demo-gateway-fixed" } else { "demo-gateway" }.into(),
         shown_url: Some(url),
@@ -76,6 +77,7 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
         &options.output,
         |layout, prepared| SessionPlan {
             target: prepared.target,
+            running: prepared.running,
             load: prepared.load,
             scale: None,
             phases: prepared.phases,

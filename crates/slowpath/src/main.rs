@@ -1,5 +1,6 @@
 //! The slowpath program: joins load, capture and report. Reads the command line, runs one command, prints an error once.
 
+mod attach_command;
 mod cli;
 mod clinic_commands;
 mod config;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
     let outcome = match arguments.command {
         cli::Command::Run(options) => run_command::run(&options),
+        cli::Command::Attach(options) => attach_command::run(&options),
         cli::Command::Flame(options) => clinic_commands::flame(options),
         cli::Command::Doctor(options) => clinic_commands::doctor(options),
         cli::Command::Bubble(options) => clinic_commands::bubble(options),

@@ -62,14 +62,16 @@ pub(crate) struct NativePhase {
 }
 
 impl NativePhase {
-    /// Prepares; says what is refused.
-    pub(crate) fn new(plan: &NativePlan, log: &SessionWriter) -> Self {
+    /// Prepares; says what is refused. `starts_target`: a target that runs already was given no options.
+    pub(crate) fn new(plan: &NativePlan, starts_target: bool, log: &SessionWriter) -> Self {
         if let Some(lack) = plan.lack() {
             log.recorder(RECORDER, None, RecorderState::Missing, lack.to_string());
         }
         let own_options = std::env::var("NODE_OPTIONS").unwrap_or_default();
         Self {
-            leaves_files: *plan == NativePlan::Wanted && !own_options.contains("--perf-basic-prof"),
+            leaves_files: starts_target
+                && *plan == NativePlan::Wanted
+                && !own_options.contains("--perf-basic-prof"),
             begun: SystemTime::now(),
             recorder: None,
             recorded: None,

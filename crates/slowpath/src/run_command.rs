@@ -14,7 +14,8 @@ use crate::{config, out_dir, phase_plan, project, session, viewer};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use slowpath_capture::{
-    CpuSampling, LaunchPlan, describe_machine, now, redact_args, redact_output_log, redact_url,
+    CpuSampling, LaunchPlan, RunningProcess, describe_machine, now, redact_args, redact_output_log,
+    redact_url,
 };
 use slowpath_load::{LoadPlan, Url};
 use slowpath_profile::Recording;
@@ -46,6 +47,7 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
     }
     let prepared = Prepared {
         target: LaunchPlan { command: options.command.clone(), env: env.clone(), ..LaunchPlan::default() },
+        running: None,
         project: Some(project),
         title: out_dir::title_of(&options.command),
         shown_url: options.load.url.clone(),
@@ -76,6 +78,7 @@ pub(crate) fn run_by_options(
     }
     let plan = |layout: Layout, prepared: Prepared| SessionPlan {
         target: prepared.target,
+        running: prepared.running,
         load: prepared.load,
         scale: prepared.scale,
         phases: prepared.phases,
@@ -96,6 +99,8 @@ pub(crate) fn run_by_options(
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) target: LaunchPlan,
+    /// The process to record, where it runs already; `target` then says what it was started with.
+    pub(crate) running: Option<RunningProcess>,
     pub(crate) project: Option<Project>,
     pub(crate) title: String,
     pub(crate) shown_url: Option<String>,

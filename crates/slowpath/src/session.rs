@@ -1,6 +1,7 @@
 //! One session: start the target, wait until it serves, drive load, switch recorders phase by phase, stop everything.
 //!
-//! Whatever happens after the start, the target is stopped before this returns, and what was recorded stays.
+//! Whatever happens after the start, the target is stopped before this returns, and what was recorded stays. A target that ran
+//! before is left running, without the agent.
 
 mod open_end;
 
@@ -15,8 +16,8 @@ use crate::signals::StopRequests;
 use crate::terminal::Terminal;
 use anyhow::Context as _;
 use slowpath_capture::{
-    ChildChange, Collector, CpuSampling, LaunchError, LaunchPlan, Launched, OutputFollower, RecorderKind,
-    RunDir, SessionWriter, SystemSampler, launch, redact_text, stop,
+    AttachError, ChildChange, Collector, CpuSampling, LaunchError, LaunchPlan, OutputFollower, RecorderKind,
+    RunDir, RunningProcess, SessionWriter, SystemSampler, Target, attach, launch, redact_text, stop,
 };
 use slowpath_load::{LoadHandle, LoadPlan, Url};
 use slowpath_profile::Nanos;
@@ -68,6 +69,8 @@ const BETWEEN: &str = "between phases";
 #[derive(Debug)]
 pub(crate) struct SessionPlan {
     pub(crate) target: LaunchPlan,
+    /// The process to record, where it runs already; `target` then says what it was started with.
+    pub(crate) running: Option<RunningProcess>,
     pub(crate) load: Option<LoadPlan>,
     /// Other loads that it is compared with, in phases of their own.
     pub(crate) scale: Option<ScaleLoads>,
@@ -113,7 +116,7 @@ struct Session<'a> {
     run_dir: RunDir,
     collector: Collector,
     native: NativePhase,
-    target: Launched,
+    target: Target,
     stdout: OutputFollower,
     stderr: OutputFollower,
     sampler: Option<SystemSampler>,
@@ -135,22 +138,23 @@ pub(crate) fn run(
     stop_requests: &StopRequests,
     terminal: &mut Terminal,
 ) -> anyhow::Result<SessionOutcome> {
-    Readiness::check_port_is_free(plan.load.as_ref())?;
+    if plan.running.is_none() {
+        Readiness::check_port_is_free(plan.load.as_ref())?;
+    }
     let run_dir = RunDir::create().context("cannot create a private directory for the run")?;
     let log = SessionWriter::open(&plan.layout).context("cannot write the session log")?;
     let stall = Nanos(u64::try_from(plan.stall.as_nanos()).unwrap_or(u64::MAX));
     let collector = Collector::listen(&run_dir.socket(), &plan.layout, &log, plan.cpu_sampling, stall)
         .context("cannot listen for the agents")?;
-    let native = NativePhase::new(&plan.native, &log);
+    let native = NativePhase::new(&plan.native, plan.running.is_none(), &log);
     if let Some(lack) = plan.native.lack() {
         terminal.say(&format!("slowpath: going on without native stacks: {lack}"));
     }
     if let Some(scale) = &plan.scale {
         terminal.say(&scale.announcement(&plan.phases));
     }
-    let target =
-        launch(&plan.target, Some(&run_dir), &plan.layout, &log).map_err(|error| explain_launch(&error))?;
-    let sampler = SystemSampler::start(target.pid, &plan.layout, &log, run_dir.path().to_owned());
+    let target = begin(plan, &run_dir, &log)?;
+    let sampler = SystemSampler::start(target.pid(), &plan.layout, &log, run_dir.path().to_owned());
     let mut session = Session {
         plan,
         stop_requests,
@@ -177,6 +181,16 @@ pub(crate) fn run(
         session.record()
     });
     session.finish(result)
+}
+
+/// Starts the target, or brings the agent into the one that runs.
+fn begin(plan: &SessionPlan, run_dir: &RunDir, log: &SessionWriter) -> anyhow::Result<Target> {
+    let Some(process) = &plan.running else {
+        let launched = launch(&plan.target, Some(run_dir), &plan.layout, log);
+        return Ok(Target::Launched(launched.map_err(|error| explain_launch(&error))?));
+    };
+    attach(process, run_dir, log).map_err(|error| explain_attach(&error))?;
+    Ok(Target::attached(process.clone(), run_dir))
 }
 
 impl Session<'_> {
@@ -208,14 +222,20 @@ impl Session<'_> {
 
     fn wait_until_ready(&mut self) -> anyhow::Result<Option<(Ended, String)>> {
         let mut readiness =
-            Readiness::new(self.plan.load.as_ref(), self.plan.ready_url.as_ref(), self.target.pid);
+            Readiness::new(self.plan.load.as_ref(), self.plan.ready_url.as_ref(), self.target.pid());
         let deadline = Instant::now() + self.plan.ready_timeout;
         loop {
             if let Some(pid) = readiness.poll(&self.collector)? {
                 self.log.push(Event::Ready { pid });
                 let seconds = self.started.elapsed().as_secs_f64();
-                self.terminal
-                    .say(&format!("slowpath: the target is ready after {seconds:.1} s (process {pid})"));
+                self.terminal.say(&match &self.target {
+                    Target::Launched(_) => {
+                        format!("slowpath: the target is ready after {seconds:.1} s (process {pid})")
+                    }
+                    Target::Attached { .. } => {
+                        format!("slowpath: attached to process {pid} after {seconds:.1} s")
+                    }
+                });
                 return Ok(None);
             }
             if let Some(ended) = self.watch()? {
@@ -367,13 +387,20 @@ impl Session<'_> {
             return Err(explained(
                 ExitCode::Failed,
                 format!("the recording cannot be written: {failure}"),
-                "free some space or pass another disk's directory with `--out DIR`; the target was stopped",
+                match self.target {
+                    Target::Launched(_) => {
+                        "free some space or pass another disk's directory with `--out DIR`; the target was stopped"
+                    }
+                    Target::Attached { .. } => {
+                        "free some space or pass another disk's directory with `--out DIR`"
+                    }
+                },
             ));
         }
         if self.stop_requests.stop() {
             return Ok(Some((Ended::Interrupted, String::new())));
         }
-        match self.target.poll(false) {
+        match self.target.poll() {
             // Ctrl-C went to the target, because it was given the terminal to read from.
             Some(ChildChange::Killed(SIGINT) | ChildChange::Exited(0 | 130))
                 if self.target.has_terminal() && !self.target.is_alive() =>
@@ -398,7 +425,7 @@ impl Session<'_> {
         let seconds = self.started.elapsed().as_secs_f64();
         let mut sentence = format!("the target {change} after {seconds:.1} s");
         for process in self.collector.processes() {
-            if process.pid != self.target.pid && self.target.noted_exit_code(process.pid).is_none() {
+            if process.pid != self.target.pid() && self.target.noted_exit_code(process.pid).is_none() {
                 let pid = process.pid;
                 sentence.push_str(&format!(
                     "; its Node process {pid} ended without running its exit handlers (killed or crashed)"
@@ -496,14 +523,19 @@ impl Session<'_> {
         }
         let grace = self.plan.grace;
         let hurry = || self.stop_requests.abort();
-        let (target, log) = (&mut self.target, &self.log);
+        let log = &self.log;
         let (stdout, stderr, terminal) = (&mut self.stdout, &mut self.stderr, &mut *self.terminal);
-        terminal.set_status("stopping the target".into());
-        let mut between = || {
-            let _ = stdout.drain(|bytes| terminal.pass_stdout(bytes));
-            let _ = stderr.drain(|bytes| terminal.pass_stderr(bytes));
-        };
-        stop(target, log, grace, &hurry, &mut between);
+        match &mut self.target {
+            Target::Launched(target) => {
+                terminal.set_status("stopping the target".into());
+                let mut between = || {
+                    let _ = stdout.drain(|bytes| terminal.pass_stdout(bytes));
+                    let _ = stderr.drain(|bytes| terminal.pass_stderr(bytes));
+                };
+                stop(target, log, grace, &hurry, &mut between);
+            }
+            Target::Attached { .. } => self.collector.dismiss(),
+        }
         self.collector.wait_closed(DRAIN_PATIENCE);
         if let Some(sampler) = self.sampler.take() {
             sampler.finish();
@@ -542,6 +574,16 @@ fn settle_time(phases: &[PhasePlan], index: usize) -> Duration {
         false => return Duration::ZERO,
     };
     longest.min(Duration::from_secs_f64(phases[index].seconds * share))
+}
+
+fn explain_attach(error: &AttachError) -> anyhow::Error {
+    let code = match error {
+        AttachError::Share(_) => ExitCode::Failed,
+        AttachError::Ended { .. } | AttachError::Inspector { .. } => ExitCode::TargetFailed,
+        _ => ExitCode::Usage,
+    };
+    let source = std::error::Error::source(error).map_or(String::new(), |source| format!(": {source}"));
+    explained(code, format!("{error}{source}"), error.hint())
 }
 
 pub(crate) fn explain_launch(error: &LaunchError) -> anyhow::Error {

@@ -75,15 +75,24 @@ impl ThreadSamples {
     /// Adds a sample that was taken at a moment.
     #[inline]
     pub(crate) fn push(&mut self, start: Nanos, weight: Nanos, stack: StackId) {
+        if self.timing == Timing::Summed {
+            return self.push_sum(weight.0, 1, stack);
+        }
         self.start.push(start);
         self.duration.push(weight);
         self.stack.push(stack);
     }
 
-    /// Adds `count` samples of unknown moments, of `weight` together.
+    /// Adds `count` samples of unknown moments, of `weight` together. A thread that has one such has no moments at all.
     pub(crate) fn push_sum(&mut self, weight: u64, count: u32, stack: StackId) {
-        self.timing = Timing::Summed;
-        self.push(Nanos(0), Nanos(weight), stack);
+        if self.timing != Timing::Summed {
+            self.timing = Timing::Summed;
+            self.start.fill(Nanos(0));
+            self.count = vec![1; self.start.len()];
+        }
+        self.start.push(Nanos(0));
+        self.duration.push(Nanos(weight));
+        self.stack.push(stack);
         self.count.push(count);
     }
 

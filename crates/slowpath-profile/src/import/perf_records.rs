@@ -55,7 +55,8 @@ struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     fn take(&mut self, n: usize) -> Result<&'a [u8], BadInput> {
         let taken = self.at.checked_add(n).and_then(|end| self.bytes.get(self.at..end));
-        let taken = taken.ok_or_else(|| BadInput::at(self.base + self.at, "a record that is too short"))?;
+        let end = self.base + self.at.min(self.bytes.len());
+        let taken = taken.ok_or_else(|| BadInput::at(end, "a record that is too short"))?;
         self.at += n;
         Ok(taken)
     }

@@ -22,6 +22,11 @@ pub enum Event {
         /// Process id of the direct child.
         pid: u32,
     },
+    /// The target ran already; the agent is brought into it.
+    Attached {
+        /// The process that was asked for.
+        pid: u32,
+    },
     /// The target listens; load starts.
     Ready {
         /// The listening process.

@@ -3,8 +3,8 @@
 use crate::fixtures::{FIXTURES, fixture};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use slowpath_profile::import::{BadInput, Content, Format, import_bytes, open_files};
-use slowpath_profile::tables::Profile;
+use slowpath_profile::import::{BadInput, Content, Format, import_as, import_bytes, open_files};
+use slowpath_profile::tables::{Profile, Timing};
 use std::fs::File;
 use std::io::Write as _;
 
@@ -46,6 +46,33 @@ fn a_changed_byte_never_panics() {
             let _ = import(&bytes);
         }
     }
+}
+
+#[test]
+fn the_largest_line_of_all_is_no_line() {
+    let node = r#"{"id":1,"callFrame":{"functionName":"f","url":"a.js","lineNumber":9223372036854775807}}"#;
+    let text = format!(r#"{{"nodes":[{node}],"startTime":0,"endTime":9,"samples":[1],"timeDeltas":[1]}}"#);
+    let mut profile = Profile::default();
+    import_bytes(text.as_bytes(), &mut profile).expect("a profile").expect("it is whole");
+    assert!(profile.functions.iter().any(|(_, function)| function.name == "f" && function.line == 0));
+}
+
+#[test]
+fn samples_with_and_without_a_moment_in_one_thread_are_summed() {
+    let sample = |head: &str| format!("{head}\n\t7f12 main+0x1 (/bin/a)\n\n");
+    let heads = ["node 7 9.5: cpu-clock: ", "node 7 cpu-clock: ", "node 7 3.5: cpu-clock: "];
+    let text: String = heads.map(sample).concat();
+    let mut profile = Profile::default();
+    let content = import_as(Format::PerfScript, text.as_bytes(), &mut profile).expect("it is whole");
+    let thread = &content.threads[0];
+    assert_eq!((thread.timing, thread.n_samples(), thread.stack.len()), (Timing::Summed, 3, 3));
+    assert!(thread.start.iter().all(|start| start.0 == 0));
+}
+
+#[test]
+fn nothing_at_all_is_an_error_at_its_beginning() {
+    let error = import_as(Format::PerfData, b"", &mut Profile::default()).expect_err("it is empty");
+    assert_eq!(error.offset, 0);
 }
 
 #[test]

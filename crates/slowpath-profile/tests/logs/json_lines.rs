@@ -28,6 +28,7 @@ fn event() -> impl Strategy<Value = Event> {
     let ended = prop_oneof![Just(Ended::Complete), Just(Ended::Interrupted), Just(Ended::TargetDied)];
     prop_oneof![
         any::<u32>().prop_map(|pid| Event::Launched { pid }),
+        any::<u32>().prop_map(|pid| Event::Attached { pid }),
         any::<u32>().prop_map(|pid| Event::Ready { pid }),
         text().prop_map(|phase| Event::PhaseStarted { phase }),
         text().prop_map(|phase| Event::PhaseEnded { phase }),

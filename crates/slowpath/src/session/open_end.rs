@@ -36,7 +36,7 @@ impl Session<'_> {
         phase: &str,
         limit: Option<Duration>,
     ) -> anyhow::Result<(Ended, String)> {
-        let mut readiness = Readiness::new(None, self.plan.ready_url.as_ref(), self.target.pid);
+        let mut readiness = Readiness::new(None, self.plan.ready_url.as_ref(), self.target.pid());
         let mut is_ready = false;
         let end = limit.map(|limit| Instant::now() + limit);
         loop {

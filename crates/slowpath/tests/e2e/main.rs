@@ -4,6 +4,7 @@
 //! The programs are in `fixtures/e2e` (its README lists them); `cargo xtask setup` installs what they need. Every test
 //! also checks that its run left no process, no port and no temporary directory behind.
 
+mod attach;
 mod bad_input;
 mod clinic_commands;
 mod code;
