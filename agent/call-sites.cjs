@@ -1,7 +1,7 @@
 'use strict';
 /**
  * Names the place in the target's code that a wrapped function was called from: the frames from the innermost one outside
- * of Node up to the first outside of `node_modules`. Each frame and each site is described once and then has a number.
+ * of Node up to the first outside of `node_modules`, or some more of those. Each frame and each site is described once and then has a number.
  *
  * `Error.prepareStackTrace` and `Error.stackTraceLimit` may be the target's own: they are put back as they were, and where
  * they cannot be set (frozen), sites stay unknown.
@@ -37,12 +37,17 @@ class CallSites {
     this.news = [];
   }
 
-  /** Returns the number of the site that the running code was called from. */
-  capture() {
+  /**
+   * Returns the number of the site that the running code was called from.
+   *
+   * @param {number} [nOwn] how many frames outside of `node_modules` tell it apart
+   */
+  capture(nOwn = 1) {
     const stack = structuredStack();
     let loads = false;
     let key = '';
     const ids = [];
+    let left = nOwn;
     for (const callSite of stack) {
       const file = callSite.getFileName();
       if (!file || file.startsWith('node:')) {
@@ -53,7 +58,8 @@ class CallSites {
       const id = this.frameId(file, callSite);
       ids.push(id);
       key += `${id},`;
-      if (ids.length >= MAX_KEPT || !file.includes('/node_modules/')) break;
+      if (!file.includes('/node_modules/')) left -= 1;
+      if (ids.length >= MAX_KEPT || left === 0) break;
     }
     if (ids.length === 0) return UNKNOWN_SITE;
     if (loads) key += 'loads';

@@ -9,8 +9,10 @@
 
 const { syncBuiltinESMExports } = require('module');
 const { Patches } = require('./patch.cjs');
+const { Lookups } = require('./lookups.cjs');
 const { Tally } = require('./tally.cjs');
 const { wrapBlocking } = require('./wrap-blocking.cjs');
+const { wrapFiles } = require('./wrap-files.cjs');
 const { countRequests, wrapHttp } = require('./wrap-http.cjs');
 const { wrapNet } = require('./wrap-net.cjs');
 const { TimerCensus } = require('./wrap-timers.cjs');
@@ -55,7 +57,9 @@ class Counters {
     } else {
       this.forget = wrapValues(this.tally, patches);
       wrapBlocking(this.tally, patches);
-      wrapHttp(this.tally, patches);
+      const lookups = new Lookups(this.tally);
+      wrapHttp(this.tally, patches, lookups);
+      wrapFiles(lookups, patches);
       wrapNet(this.tally, patches);
       this.timers.start(patches);
       // Named imports of ES modules see the wrappers only so.

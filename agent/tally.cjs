@@ -33,6 +33,8 @@ class Counter {
     /** Calls until the next one that is sampled, and how many that one stands for. */
     this.left = 1;
     this.weight = 1;
+    /** Functions of the application that tell a place apart: the one that calls, and who calls that. */
+    this.nOwn = 1;
   }
 
   clear() {
@@ -82,7 +84,7 @@ class Tally {
   /** @param {Counter} counter @param {number} bytes @param {number} ms */
   sample(counter, bytes, ms) {
     const start = now();
-    const site = this.callSites.capture();
+    const site = this.callSites.capture(counter.nOwn);
     this.addAt(counter, site, counter.weight, bytes, ms);
     counter.nSampled += 1;
     counter.weight = counter.nSampled < FIRST_N ? 1 : this.drawGap();

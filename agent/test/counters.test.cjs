@@ -57,7 +57,7 @@ async function count(t, source, n, { name = 'server.js', recorder = 'counters' }
   }
   for (const [kind, key, site, n] of messages.flatMap((m) => m.places)) {
     const { at } = totals[key === '' ? kind : `${kind} ${key}`];
-    const [name, url, line] = frames.get(site)?.at(-1) ?? ['unknown', '', 0];
+    const [name, url, line] = frames.get(site)?.find((/** @type {any[]} */ frame) => !frame[1].includes('/node_modules/')) ?? ['unknown', '', 0];
     const place = `${name}:${url === '' ? '' : line}`;
     at[place] = (at[place] ?? 0) + n;
   }
@@ -163,6 +163,84 @@ describe('counters', { concurrency: 2, timeout: 60_000 }, () => {
     assert(of('http.agent').some(([key]) => key.endsWith('true 1 256')), of('http.agent').join());
     // The upstream's own requests are the target's, too: it lives in the same process here.
     assert.strictEqual(totals.request.n, 24);
+  });
+
+  it('name what is looked up again and again, by whatever client and not what differs', async (t) => {
+    const upstream = require('node:http').createServer((request, response) => {
+      request.resume().on('end', () => {
+        if (request.url?.startsWith('/clock')) response.setHeader('etag', `${process.hrtime.bigint()}`);
+        response.end('{"answer":42}');
+      });
+    });
+    await new Promise((resolve) => upstream.listen(0, '127.0.0.1', () => resolve(undefined)));
+    t.after(() => upstream.close());
+    const { port } = /** @type {import('net').AddressInfo} */ (upstream.address());
+    const more = `
+      const get = (path, method = 'GET') => new Promise((resolve) => {
+        http.request({ host: '127.0.0.1', port: ${port}, path, method }, (answer) => answer.resume().on('end', resolve)).end(); // asks
+      });
+      const listModels = () => get('/v1/models?key=hidden123'); // models
+      let n = 0;`;
+    const handler = `
+      await listModels();
+      await get('/clock');
+      await get('/users/' + n++);
+      await get('/v1/chat/completions', 'POST');
+      await get('/oauth2/introspect', 'POST');
+      await (await fetch('http://127.0.0.1:${port}/config/abcdefghij0123456789xyz')).text(); // fetches
+      res.end();`;
+    const source = server(handler, more);
+    const { totals, target } = await count(t, source, 12);
+    const host = `127.0.0.1:${port}`;
+    const named = Object.keys(totals).filter((key) => key.startsWith('lookup.http'));
+    assert.deepStrictEqual(named.sort(), [
+      `lookup.http GET ${host}/clock`,
+      `lookup.http GET ${host}/config/…`,
+      `lookup.http GET ${host}/v1/models?key=…`,
+      `lookup.http POST ${host}/oauth2/introspect`,
+    ]);
+    const models = totals[`lookup.http GET ${host}/v1/models?key=…`];
+    assert.strictEqual(models.n, 9, 'from the fourth on');
+    const sites = target.all('counts').flatMap((/** @type {any} */ m) => m.sites);
+    const chains = sites.map((/** @type {any[]} */ [, frames]) => frames.map((/** @type {any[]} */ frame) => frame[0]).join(' < '));
+    assert(chains.some((/** @type {string} */ chain) => /get < listModels/.test(chain)), `who calls the client is told: ${chains.join('; ')}`);
+    assert(!('unknown:' in models.at), `${Object.keys(models.at)}`);
+    assert.deepStrictEqual(Object.keys(totals[`lookup.http GET ${host}/config/…`].at), [`handle:${lineOf(source, '// fetches')}`]);
+    assert.strictEqual(totals[`lookup.answer GET ${host}/v1/models?key=…`].n, 9);
+    assert.strictEqual(totals[`lookup.changed GET ${host}/v1/models?key=…`], undefined);
+    assert.strictEqual(totals[`lookup.changed GET ${host}/clock`].n, 9);
+    assert.strictEqual(totals['lookup.other http.work'].n, 12);
+    assert.strictEqual(totals[`http.request ${host}`].n, 6 * 12);
+    assert.strictEqual(totals['lookup.other http'].n, 12 + 4 * 3);
+    assert(!JSON.stringify(target.all('counts')).includes('hidden123'), 'keys never leave the process');
+  });
+
+  it('name files that are read again and again, also by functions taken out of their module before', async (t) => {
+    const more = `
+      const { readFile, writeFile } = require('fs/promises');
+      const { readFileSync } = fs;
+      const path = require('path').join(__dirname, 'settings.json');
+      fs.writeFileSync(path, '{}');
+      let n = 0;
+      const load = async () => JSON.parse(await readFile(path, 'utf8')); // loads`;
+    const handler = `
+      await load();
+      readFileSync(__filename, 'utf8'); // sync
+      await writeFile(path + n++, 'x');
+      await readFile(path + (n - 1));
+      await writeFile(path, '{}');
+      res.end();`;
+    const source = server(handler, more);
+    const { totals } = await count(t, source, 12);
+    const files = Object.keys(totals).filter((key) => /^lookup.file/.test(key));
+    assert.strictEqual(files.length, 2, `${files}`);
+    const settings = totals[files.find((key) => key.endsWith('settings.json')) ?? ''];
+    assert.strictEqual(settings.n, 9);
+    assert.deepStrictEqual(Object.keys(settings.at), [`load:${lineOf(source, '// loads')}`]);
+    const sync = totals[files.find((key) => key.startsWith('lookup.file.sync')) ?? ''];
+    assert.deepStrictEqual(Object.keys(sync.at), [`handle:${lineOf(source, '// sync')}`]);
+    assert.strictEqual(totals['lookup.other file'].n, 12 + 3);
+    assert.strictEqual(totals[Object.keys(totals).find((key) => key.startsWith('lookup.written')) ?? ''].n, 9);
   });
 
   it('notice a pool of free sockets that is too small', async (t) => {

@@ -21,6 +21,7 @@ const WAITS: &[&str] = &[
     "thread-pool-saturated",
     "redis-chatter",
     "redis-blocking-command",
+    "repeated-lookup",
     "delay-by-timer",
     "connection-churn",
     "retry-storm",

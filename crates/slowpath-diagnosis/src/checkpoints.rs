@@ -295,6 +295,7 @@ const RECORDER_OF_RULE: &[(&str, &[&str])] = &[
             "redis-chatter",
             "redis-large-values",
             "redis-blocking-command",
+            "repeated-lookup",
             "retry-storm",
         ],
     ),

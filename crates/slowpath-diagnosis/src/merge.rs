@@ -25,8 +25,15 @@ const SAME_CALLS: &[(&str, &str)] = &[
 const MUCH: f64 = 0.7;
 
 /// Pairs of specific rules of which the second says why there is what the first sees, whatever their shares.
-const SAYS_WHY: &[(&str, &str)] =
-    &[("sequential-awaits", "redis-chatter"), ("sequential-awaits", "retry-storm")];
+const SAYS_WHY: &[(&str, &str)] = &[
+    ("sequential-awaits", "redis-chatter"),
+    ("sequential-awaits", "retry-storm"),
+    ("json-churn", "repeated-lookup"),
+];
+
+/// Pairs of specific rules of which the second says why there is what the first sees, if it would bring as much: of many awaits in a row
+/// one that can go leaves the row.
+const BRINGS_AS_MUCH: &[(&str, &str)] = &[("sequential-awaits", "repeated-lookup")];
 
 /// Pairs of general rules of which the first sees a part of what the second does, and more besides: functions are charged with the
 /// collections that they bring about, and others are too.
@@ -106,7 +113,10 @@ fn is_doubled(finding: &Finding, all: &[Finding]) -> bool {
 fn is_stronger(finding: &Finding, other: &Finding) -> bool {
     let pair = (other.rule, finding.rule);
     let is_as_much = finding.share >= other.share.map(|share| share * MUCH);
-    let is_pair = SAYS_WHY.contains(&pair) || (SAME_CALLS.contains(&pair) && is_as_much);
+    let gain = |finding: &Finding| finding.predicted_gain.map_or(1.0, |gain| gain.throughput - 1.0);
+    let is_pair = SAYS_WHY.contains(&pair)
+        || (SAME_CALLS.contains(&pair) && is_as_much)
+        || (BRINGS_AS_MUCH.contains(&pair) && gain(finding) >= gain(other) * MUCH);
     is_pair && place(finding).is_some() && place(finding) == place(other)
 }
 

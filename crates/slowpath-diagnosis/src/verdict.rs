@@ -43,6 +43,7 @@ const WAIT_RULES: &[&str] = &[
     "socket-pool-wait",
     "thread-pool-saturated",
     "sequential-awaits",
+    "repeated-lookup",
     "delay-by-timer",
 ];
 

@@ -19,6 +19,8 @@ pub struct CallerSite {
     pub through: Option<String>,
     /// Whether Node's module loader made the call.
     pub loads: bool,
+    /// Application functions that called that function, innermost first, where they were asked for.
+    pub callers: Vec<FunctionId>,
 }
 
 /// How often a function was called in one process.
@@ -63,11 +65,14 @@ impl Profile {
             let url = url.map_or(frame.1.clone(), |original| original.file);
             classify(scope, &frame.0, &url).0 == Category::App
         };
-        let own = frames.iter().find(is_app).or(frames.last())?;
+        let own_at = frames.iter().position(|frame| is_app(&frame)).unwrap_or(frames.len().checked_sub(1)?);
+        let own = &frames[own_at];
         let innermost = frames.first().filter(|innermost| *innermost != own);
         let through = innermost.and_then(|frame| classify(scope, &frame.0, &frame.1).1);
+        let outer: Vec<&SiteFrame> = frames[own_at + 1..].iter().filter(is_app).collect();
         let (function, line) = self.function_around(scope, code, own);
-        Some(CallerSite { function, line, through, loads: *loads })
+        let callers = outer.into_iter().map(|frame| self.function_around(scope, code, frame).0).collect();
+        Some(CallerSite { function, line, through, loads: *loads, callers })
     }
 
     /// Returns the function that a call stands in, and the line of the call in the original file.

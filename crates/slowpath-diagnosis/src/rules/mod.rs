@@ -27,6 +27,7 @@ mod redis_chatter;
 mod redis_large_values;
 mod regex_backtracking;
 mod regex_recompiled;
+mod repeated_lookup;
 mod retry_storm;
 mod sequential_awaits;
 mod slow_upstream;
@@ -91,6 +92,7 @@ pub static RULES: &[Rule] = &[
     redis_blocking_command::RULE,
     redis_chatter::RULE,
     redis_large_values::RULE,
+    repeated_lookup::RULE,
     retry_storm::RULE,
     regex_backtracking::RULE,
     regex_recompiled::RULE,

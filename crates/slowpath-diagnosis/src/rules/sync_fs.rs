@@ -1,7 +1,7 @@
 //! `sync-fs`: a synchronous file call blocks the main thread.
 
 use super::counted::counters;
-use super::{Breadth, Documentation, Example, Rule, sync_call};
+use super::{Breadth, Documentation, Example, Rule, repeated_lookup, sync_call};
 
 pub(super) const RULE: Rule = Rule {
     id: "sync-fs",
@@ -54,6 +54,10 @@ time: below it nobody waits for it noticeably. 20 samples: one slow call at star
         findings.retain(|finding| {
             !finding.title.starts_with("writeSync()") || finding.function.is_none_or(|at| !logs.contains(&at))
         });
+        for finding in &mut findings {
+            let function = finding.function;
+            finding.evidence.extend(function.into_iter().flat_map(|at| repeated_lookup::same_files_read_by(facts, at)));
+        }
         findings
     },
 };

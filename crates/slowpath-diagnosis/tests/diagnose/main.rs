@@ -7,6 +7,7 @@ mod cpu;
 mod drawing;
 mod event_loop;
 mod gain;
+mod lookups;
 mod memory_and_machine;
 mod processes;
 mod recorded;

@@ -189,10 +189,11 @@ impl Drawing {
             totals.push(Total("request".into(), String::new(), (rate * 2.0) as u64, 0.0, 0.0, 0.0));
             let placed = || self.counts.iter().enumerate().filter(|(_, count)| !count.5.is_empty());
             let sites = placed().map(|(index, count)| {
-                let (name, line) = count.5.split_once('@').expect("a place is `function@line`");
-                let frame =
-                    SiteFrame(name.into(), "file:///srv/app.js".into(), line.parse().expect("a line"), 5);
-                CallSite(index as u32 + 1, vec![frame], false)
+                let frame = |place: &str| {
+                    let (name, line) = place.split_once('@').expect("a place is `function@line`");
+                    SiteFrame(name.into(), "file:///srv/app.js".into(), line.parse().expect("a line"), 5)
+                };
+                CallSite(index as u32 + 1, count.5.split('<').map(frame).collect(), false)
             });
             let places = placed().map(|(index, count)| {
                 let Total(kind, key, n, bytes, ms, _) = total(count);

@@ -10,10 +10,10 @@ use slowpath_profile::recording::{
 
 /// One wait of each request: when it begins and ends, ms; type of the source and its host; whether another request ended
 /// it.
-type Wait = (f64, f64, &'static str, Option<&'static str>, bool);
+pub(crate) type Wait = (f64, f64, &'static str, Option<&'static str>, bool);
 
 /// A hundred requests that wait so in `ask` at app.js:12, called from Node's `get`.
-fn requests(duration_ms: f64, waits: &[Wait]) -> AsyncLog {
+pub(crate) fn requests(duration_ms: f64, waits: &[Wait]) -> AsyncLog {
     let frame =
         |name: &str, file: &str, line| AsyncFrame { name: name.into(), file: file.into(), line, column: 3 };
     let sources = waits.iter().map(|wait| AsyncSource {
@@ -85,7 +85,7 @@ fn drawing(latency_ms: f64, log: AsyncLog) -> Drawing {
     Drawing::of("handle@3 2").load(100, latency_ms).follows(log)
 }
 
-const HOST: Option<&str> = Some("api.example:443");
+pub(crate) const HOST: Option<&str> = Some("api.example:443");
 
 #[test]
 fn a_slow_upstream_is_named_with_who_asks_it() {
