@@ -39,6 +39,8 @@ pub struct Allocator {
     pub share: f64,
     /// Samples.
     pub n_samples: u64,
+    /// The application function that called it for most of these bytes.
+    pub caller: Option<FunctionId>,
 }
 
 /// Growth of the heap between two full collections, and over the run.
@@ -129,18 +131,32 @@ fn floors(recording: &Recording, pid: u32, phases: &Phases) -> Option<(u64, u64,
 }
 
 fn by_function(allocated: &[&Allocated], owner: impl Fn(&Allocated) -> Option<FunctionId>) -> Vec<Allocator> {
-    let mut sums: BTreeMap<FunctionId, (f64, u64)> = BTreeMap::new();
+    let mut sums: BTreeMap<FunctionId, Sum> = BTreeMap::new();
     for row in allocated {
         let sum = sums.entry(owner(row).unwrap_or(row.by)).or_default();
-        sum.0 += row.bytes as f64;
+        sum.bytes += row.bytes as f64;
         // Where V8 does not list its samples, each stack is one at least.
-        sum.1 += u64::from(row.n_samples.max(1));
+        sum.n_samples += u64::from(row.n_samples.max(1));
+        if let Some(caller) = row.caller {
+            *sum.callers.entry(caller).or_default() += row.bytes;
+        }
     }
-    let total: f64 = sums.values().map(|(bytes, _)| bytes).sum();
+    let total: f64 = sums.values().map(|sum| sum.bytes).sum();
     let mut rows: Vec<_> = sums
         .into_iter()
-        .map(|(function, (bytes, n_samples))| Allocator { function, bytes, share: bytes / total, n_samples })
+        .map(|(function, Sum { bytes, n_samples, callers })| {
+            let caller = callers.into_iter().max_by_key(|(_, bytes)| *bytes).map(|(caller, _)| caller);
+            Allocator { function, bytes, share: bytes / total, n_samples, caller }
+        })
         .collect();
     rows.sort_by(|a, b| b.bytes.total_cmp(&a.bytes).then(a.function.cmp(&b.function)));
     rows
+}
+
+/// What one function allocated, while it is added up.
+#[derive(Default)]
+struct Sum {
+    bytes: f64,
+    n_samples: u64,
+    callers: BTreeMap<FunctionId, u64>,
 }

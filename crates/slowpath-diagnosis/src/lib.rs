@@ -92,24 +92,34 @@ fn service_first(facts: Facts<'_>, findings: Vec<Finding>) -> Vec<Finding> {
     service.into_iter().chain(machine).collect()
 }
 
-/// The rule on what no collection frees.
-const HEAP_GROWTH: &str = "heap-growth";
+/// Rules on what a function leaves behind: what no collection frees, and what collections have to.
+const LEFT_BEHIND: &[&str] = &["heap-growth", "gc-pressure"];
 
 /// Puts what makes a function slow before what the same function leaves behind: who mends the one looks at the other.
 fn causes_first(mut findings: Vec<Finding>) -> Vec<Finding> {
-    let Some(leak) =
-        findings.iter().position(|finding| finding.rule == HEAP_GROWTH && finding.function.is_some())
-    else {
-        return findings;
-    };
-    let is_cause = |finding: &Finding| {
-        finding.function == findings[leak].function
-            && finding.predicted_gain.is_some_and(|gain| gain.throughput >= verdict::WORTHWHILE_GAIN)
-    };
-    if let Some(cause) = findings.iter().rposition(is_cause).filter(|cause| *cause > leak) {
-        findings[leak..=cause].rotate_left(1);
+    for rule in LEFT_BEHIND {
+        let is_of_rule = |finding: &Finding| finding.rule == *rule && finding.function.is_some();
+        let Some(left) = findings.iter().position(is_of_rule) else { continue };
+        if let Some(cause) =
+            findings.iter().rposition(|f| explains(f, &findings[left])).filter(|at| *at > left)
+        {
+            findings[left..=cause].rotate_left(1);
+        }
     }
     findings
+}
+
+/// Whether a finding says what a function does wrong, where another says what it leaves behind. Garbage has many makers: only a rule
+/// that says what is wrong explains it.
+fn explains(finding: &Finding, left: &Finding) -> bool {
+    let is_worth_it = match left.rule {
+        "gc-pressure" => {
+            finding.severity > Severity::Info
+                && rule(finding.rule).is_some_and(|rule| rule.breadth == Breadth::Specific)
+        }
+        _ => finding.predicted_gain.is_some_and(|gain| gain.throughput >= verdict::WORTHWHILE_GAIN),
+    };
+    finding.function == left.function && !LEFT_BEHIND.contains(&finding.rule) && is_worth_it
 }
 
 fn ranked(mut findings: Vec<Finding>) -> Vec<Finding> {

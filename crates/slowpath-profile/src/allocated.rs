@@ -1,4 +1,5 @@
-//! Charges sampled allocations to functions: the one that allocated, and the nearest of the application that it did so for.
+//! Charges sampled allocations to functions: the one that allocated, and the nearest of the application that it did so for. A callback
+//! without a name counts as the function of its file that calls it, where one does: that is where a person would look.
 
 use crate::classify::{AppScope, Category};
 use crate::code::Code;
@@ -26,6 +27,8 @@ pub struct Allocated {
     pub by: FunctionId,
     /// The nearest application function on the stack, itself included.
     pub owner: Option<FunctionId>,
+    /// The next application function that called it.
+    pub caller: Option<FunctionId>,
     /// Bytes, scaled up from the sample.
     pub bytes: u64,
     /// Samples.
@@ -61,20 +64,25 @@ impl Profile {
     ) {
         let functions: Vec<FunctionId> =
             heap.frames.iter().map(|frame| self.function_that_allocates(scope, code, frame)).collect();
-        let mut owners: Vec<Option<FunctionId>> = Vec::with_capacity(heap.nodes.len());
+        // Of each node, the nearest application function and the one that called that.
+        let mut owners: Vec<[Option<FunctionId>; 2]> = Vec::with_capacity(heap.nodes.len());
         for node in &heap.nodes {
-            let callers =
-                usize::try_from(node.0).ok().and_then(|parent| owners.get(parent).copied().flatten());
+            let parent = usize::try_from(node.0).ok().and_then(|parent| owners.get(parent).copied());
+            let [outer, outermost] = parent.unwrap_or_default();
             let Some(&by) = functions.get(node.1 as usize) else {
-                owners.push(callers);
+                owners.push([outer, outermost]);
                 continue;
             };
-            let is_app = self.functions.get(by).category == Category::App;
-            let owner = if is_app { Some(by) } else { callers };
-            owners.push(owner);
+            let function = self.functions.get(by);
+            let is_part_of = |outer: FunctionId| {
+                outer == by || (function.is_nameless() && self.functions.get(outer).file == function.file)
+            };
+            let is_own = function.category == Category::App && !outer.is_some_and(is_part_of);
+            let [owner, caller] = if is_own { [Some(by), outer] } else { [outer, outermost] };
+            owners.push([owner, caller]);
             if node.2 > 0 {
                 let (bytes, n_samples) = (node.2, node.3);
-                self.allocated.push(Allocated { pid, window, by, owner, bytes, n_samples });
+                self.allocated.push(Allocated { pid, window, by, owner, caller, bytes, n_samples });
             }
         }
     }

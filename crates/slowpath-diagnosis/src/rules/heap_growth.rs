@@ -107,8 +107,11 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     }
     for row in heap.survivors.iter().take(MAX_FUNCTIONS) {
         let function = functions.get(row.function);
+        let caller = row.caller.map(|id| functions.get(id)).map_or(String::new(), |caller| {
+            format!(", called by {} at {}", function_name(caller), place(caller))
+        });
         let text = format!(
-            "{} of what stayed was allocated for {} at {}",
+            "{} of what stayed was allocated for {} at {}{caller}",
             percent(row.share),
             function_name(function),
             place(function)
@@ -150,8 +153,12 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         location: function.map(|function| Location::of(function, Some(heap.pid))),
         evidence,
         advice: if is_own {
+            let who_keeps = top.and_then(|row| row.caller).map_or(String::new(), |caller| {
+                format!(" (look first at who calls it, {})", function_name(functions.get(caller)))
+            });
             format!(
-                "Find what keeps the objects that {whom} makes: delete them when their work is done, or give what holds them a bound."
+                "Find what keeps the objects that {whom} makes{who_keeps}: delete them when their work is done, or give what holds \
+                 them a bound."
             )
         } else {
             format!(
@@ -217,8 +224,13 @@ mod tests {
 
     #[test]
     fn the_application_is_named_where_it_made_a_good_part_of_what_stayed() {
-        let row =
-            |function, share| Allocator { function: FunctionId(function), bytes: share, share, n_samples: 9 };
+        let row = |function, share| Allocator {
+            function: FunctionId(function),
+            bytes: share,
+            share,
+            n_samples: 9,
+            caller: None,
+        };
         let check = |shares: [f64; 2], expected: u32| {
             // Function 1 is the application's, function 0 a parser's.
             let rows = [row(0, shares[0]), row(1, shares[1])];

@@ -161,6 +161,15 @@ fn a_buffer_copied_for_each_piece_is_named() {
 }
 
 #[test]
+fn the_copying_comes_before_the_collections_that_it_brings_about() {
+    let growing = ("buffer.concat.growth", "");
+    let drawing = Drawing::of(&format!("handle@3;work@12 25\ngc 45\n{}", flat(6))).load(100, 150.0);
+    let drawing = drawing.counts(growing, 40.0, 5e5, 0.015, "work@14");
+    let named = ["string-concat-growth work app.js:12", "gc-pressure work app.js:12"];
+    check(&drawing, "gc", &named);
+}
+
+#[test]
 fn logging_counts_the_console_and_its_write_once() {
     let drawing = working().counts(("console", "log"), 40.0, 0.0, 0.1, "work@14").counts(
         ("stdout", "file"),

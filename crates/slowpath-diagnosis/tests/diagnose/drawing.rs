@@ -148,7 +148,7 @@ impl Drawing {
         self
     }
 
-    /// Between two full collections two seconds apart the heap grows by so many bytes, which `keep` at app.js:12 allocated in
+    /// Between two full collections two seconds apart the heap grows by so many bytes, which a callback in `keep` at app.js:12 allocated in
     /// so many samples; over the run its readings rise by `rises` bytes a second.
     pub(crate) fn heap_grows(mut self, bytes: u64, n_samples: u32, rises: f64) -> Self {
         let heap = SampledHeap {
@@ -316,15 +316,22 @@ impl Drawing {
     }
 }
 
+/// `keep` makes nothing itself: a callback in it does, and what that calls of V8.
 fn keeps(bytes: u64, n_samples: u32) -> SampledHeap {
     let frame = |name: &str, line| HeapFrame(name.into(), "file:///srv/app.js".into(), line, 0);
     SampledHeap {
         interval: 65_536,
-        frames: vec![frame("handle", 2), frame("keep", 11), HeapFrame("split".into(), String::new(), -1, -1)],
+        frames: vec![
+            frame("handle", 2),
+            frame("keep", 11),
+            HeapFrame("split".into(), String::new(), -1, -1),
+            frame("", 13),
+        ],
         nodes: vec![
             HeapNode(-1, 0, bytes / 10, n_samples / 10),
-            HeapNode(0, 1, bytes / 2, n_samples / 2),
-            HeapNode(1, 2, bytes * 4 / 10, n_samples * 4 / 10),
+            HeapNode(0, 1, 0, 0),
+            HeapNode(1, 3, bytes / 2, n_samples / 2),
+            HeapNode(2, 2, bytes * 4 / 10, n_samples * 4 / 10),
         ],
         ..SampledHeap::default()
     }
