@@ -90,6 +90,16 @@ struct Sums {
     functions: BTreeMap<FunctionId, u64>,
 }
 
+/// Says where the names of JavaScript are from, if V8 did not write them down.
+fn note_on_joining(profile: &Profile) -> Option<String> {
+    let (n_nameless, n_joined) = profile.native_joined;
+    (n_nameless > 0).then(|| {
+        format!(
+            "the service ran before, without V8's names for its code: of {n_nameless} stacks with JavaScript, {n_joined} have that which V8's own sampler saw at their moment"
+        )
+    })
+}
+
 impl NativeMeasure {
     pub(crate) fn of(recording: &Recording, profile: &Profile, phases: &Phases) -> Option<Self> {
         let stacks = recording.native.as_ref()?;
@@ -121,7 +131,7 @@ impl NativeMeasure {
             threads: threads(&profile.native),
             functions: times_of_functions(profile, profile.native.iter()),
             work: work(profile, &by_stack, cpu),
-            notes: stacks.symbols.notes.clone(),
+            notes: stacks.symbols.notes.iter().cloned().chain(note_on_joining(profile)).collect(),
         })
     }
 

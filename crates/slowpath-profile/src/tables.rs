@@ -9,7 +9,7 @@ use crate::deopts::Deopts;
 use crate::excerpts::{Excerpt, FileUrls, excerpts};
 use crate::import::cpuprofile::CallFrame;
 use crate::inlined::Inlining;
-use crate::native::add_native;
+use crate::native::{add_native, join_javascript};
 use crate::recording::{AsyncFrame, CpuSegment, Event, Recording};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, HashMap};
@@ -288,6 +288,8 @@ pub struct Profile {
     /// Samples of the native recorder, one entry a kernel thread, by pid and thread. They tell of the same time as
     /// `threads` where both are, in another way, and are never added up with them.
     pub native: Vec<ThreadSamples>,
+    /// Native samples with JavaScript whose names V8 never wrote down, and of them those that it was joined to by time.
+    pub native_joined: (u64, u64),
     /// CPU time in nanoseconds by `(function, line)` of native leaves, where debug information tells it.
     pub native_lines: HashMap<(FunctionId, u32), u64>,
     /// Where counted calls were made, by process, thread and number of the site.
@@ -312,10 +314,12 @@ impl Profile {
         let code = Code::of(&recording.sources);
         let mut naming =
             Naming { code: &code, inlining: Inlining::of(recording, &code), files: FileUrls::default() };
+        let mut beside_native = Vec::new();
         for (&(pid, thread), cpu) in &recording.cpu {
             let scope = AppScope::of(recording, pid);
             let empty = || ThreadSamples { pid, thread, ..ThreadSamples::default() };
-            let mut samples = BySort { own: empty(), with_async: empty(), of_levels: empty() };
+            let mut samples =
+                BySort { own: empty(), with_async: empty(), of_levels: empty(), beside_native: empty() };
             let is_in_phase =
                 |(t, _): &(Nanos, u32)| phases.iter().any(|phase| phase.start <= *t && *t < phase.end);
             let any_in_phase = cpu.segments.iter().flat_map(|segment| &segment.samples).any(is_in_phase);
@@ -328,11 +332,12 @@ impl Profile {
             if samples.own.stack.is_empty() {
                 std::mem::swap(&mut samples.own, &mut samples.with_async);
             }
-            let BySort { own, with_async, of_levels } = samples;
+            let BySort { own, with_async, of_levels, beside_native: beside } = samples;
             for (samples, threads) in [
                 (own, &mut profile.threads),
                 (with_async, &mut profile.async_threads),
                 (of_levels, &mut profile.level_threads),
+                (beside, &mut beside_native),
             ] {
                 threads.extend(Some(samples).filter(|samples| !samples.stack.is_empty()));
             }
@@ -346,9 +351,10 @@ impl Profile {
         profile.add_allocated(recording, &code);
         profile.add_deopts(recording, &code);
         profile.excerpts = excerpts(&profile, &code, &naming.files);
-        let undisturbed = phases.iter().filter(|phase| phase.sort == Sort::Own);
+        let undisturbed = phases.iter().filter(|phase| matches!(phase.sort, Sort::Own | Sort::BesideNative));
         let undisturbed: Vec<_> = undisturbed.map(|phase| (phase.start, phase.end)).collect();
-        add_native(&mut profile, recording, &code, &undisturbed);
+        let addresses = add_native(&mut profile, recording, &code, &undisturbed);
+        join_javascript(&mut profile, recording, &addresses, &beside_native);
         profile.functions.name_by_role(|function| naming.files.role_of(&code, function));
         for frame in profile.async_frames.values_mut().flatten().filter(|frame| frame.name == ANONYMOUS) {
             if let Some(role) = naming.files.role_of(&code, frame) {
@@ -516,6 +522,8 @@ enum Sort {
     Own,
     WithAsync,
     OfLevel,
+    /// Only for the JavaScript in native stacks: the phase before tells the same of the service.
+    BesideNative,
 }
 
 /// Samples of one thread by the sort of phase.
@@ -523,6 +531,7 @@ struct BySort {
     own: ThreadSamples,
     with_async: ThreadSamples,
     of_levels: ThreadSamples,
+    beside_native: ThreadSamples,
 }
 
 impl BySort {
@@ -531,6 +540,7 @@ impl BySort {
             Sort::Own => &mut self.own,
             Sort::WithAsync => &mut self.with_async,
             Sort::OfLevel => &mut self.of_levels,
+            Sort::BesideNative => &mut self.beside_native,
         }
     }
 }
@@ -559,6 +569,7 @@ fn phase_intervals(recording: &Recording) -> Vec<Window> {
     let measured = recording.phases().into_iter().filter(|(name, ..)| *name != "warm-up");
     let sort_of = |name: &str| match name {
         "async" => Sort::WithAsync,
+        "native" => Sort::BesideNative,
         name if recording.manifest.level_of(name).is_some() => Sort::OfLevel,
         _ => Sort::Own,
     };

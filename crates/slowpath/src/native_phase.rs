@@ -12,6 +12,10 @@ use std::time::SystemTime;
 /// `perf record -F 99`.
 const FREQUENCY_HZ: u32 = 99;
 
+/// As [`FREQUENCY_HZ`], of a target that ran before: the more samples, the more of them are near in time to one of V8's, which tell
+/// what its code is.
+const FREQUENCY_WITHOUT_NAMES_HZ: u32 = 397;
+
 /// Name of the recorder.
 const RECORDER: &str = "native";
 
@@ -55,6 +59,7 @@ impl NativePlan {
 pub(crate) struct NativePhase {
     /// Whether the files that V8 leaves behind are of our asking.
     leaves_files: bool,
+    frequency_hz: u32,
     begun: SystemTime,
     recorder: Option<NativeRecorder>,
     recorded: Option<Recorded>,
@@ -72,6 +77,7 @@ impl NativePhase {
             leaves_files: starts_target
                 && *plan == NativePlan::Wanted
                 && !own_options.contains("--perf-basic-prof"),
+            frequency_hz: if starts_target { FREQUENCY_HZ } else { FREQUENCY_WITHOUT_NAMES_HZ },
             begun: SystemTime::now(),
             recorder: None,
             recorded: None,
@@ -81,7 +87,7 @@ impl NativePhase {
 
     /// Begins to sample `tree`. What cannot be had is recorded, and the run goes on without.
     pub(crate) fn begin(&mut self, tree: &BTreeSet<u32>, layout: &Layout, log: &SessionWriter) {
-        match NativeRecorder::start(tree, FREQUENCY_HZ, layout, log) {
+        match NativeRecorder::start(tree, self.frequency_hz, layout, log) {
             Ok(recorder) => {
                 self.lacks.extend(recorder.lacks().iter().map(ToString::to_string));
                 self.recorder = Some(recorder);

@@ -47,6 +47,10 @@ const ON_REQUEST: &[(&str, f64)] = &[(NATIVE, 0.25), (DEOPTS, 0.06)];
 /// Shortest phase: one piece of the CPU profile.
 const MIN_SECONDS: f64 = 1.0;
 
+/// The recorders of phases that sample CPU.
+pub(crate) const RECORDERS_WITH_CPU: &[RecorderKind] =
+    &[RecorderKind::Loop, RecorderKind::Gc, RecorderKind::HeapUsage, RecorderKind::Cpu];
+
 /// Returns the recorders that are on in phase number `index` of a plan.
 ///
 /// The warm-up has those of the phase after it, if that samples CPU; otherwise none. Phases under another load sample CPU.
@@ -72,7 +76,7 @@ fn recorders_of(phase: &str) -> &'static [RecorderKind] {
         "heap" => &[RecorderKind::Heap],
         // What it prints for is optimising, which no other recorder may cause.
         DEOPTS => &[RecorderKind::Deopts],
-        "cpu" => &[RecorderKind::Loop, RecorderKind::Gc, RecorderKind::HeapUsage, RecorderKind::Cpu],
+        "cpu" => RECORDERS_WITH_CPU,
         "async" => &[
             RecorderKind::Loop,
             RecorderKind::Gc,

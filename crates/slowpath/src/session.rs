@@ -8,7 +8,7 @@ mod open_end;
 use crate::exit_code::{ExitCode, explained};
 use crate::live_load::{LiveLoad, LoadReading};
 use crate::native_phase::{NativePhase, NativePlan};
-use crate::phase_plan::{NATIVE, recorders_in};
+use crate::phase_plan::{NATIVE, RECORDERS_WITH_CPU, recorders_in};
 use crate::readiness::Readiness;
 use crate::request_plan::load_error;
 use crate::scale_plan::ScaleLoads;
@@ -336,7 +336,7 @@ impl Session<'_> {
     /// How long phase number `index` must count, where requests are so slow that its planned length would see too few from
     /// end to end: closed loops send them in bursts, one every latency.
     fn least_window(&self, index: usize) -> Duration {
-        let recorders = recorders_in(&self.plan.phases, index);
+        let recorders = self.recorders(index);
         let per_request = [RecorderKind::Async, RecorderKind::Counters, RecorderKind::Calls];
         let counts = per_request.iter().any(|kind| recorders.contains(kind));
         match self.usual_load.filter(|_| counts) {
@@ -351,10 +351,21 @@ impl Session<'_> {
         self.plan.native == NativePlan::Wanted && (phase.name == NATIVE || !has_own)
     }
 
+    /// Returns the recorders of phase number `index`. Native stacks of a target that ran before have no names for its JavaScript:
+    /// V8's samples tell it.
+    fn recorders(&self, index: usize) -> &'static [RecorderKind] {
+        let phases = &self.plan.phases;
+        let is_native = phases.get(index).is_some_and(|phase| phase.name == NATIVE);
+        match &self.target {
+            Target::Attached { .. } if is_native => RECORDERS_WITH_CPU,
+            _ => recorders_in(phases, index),
+        }
+    }
+
     /// Switches the recorders of phase number `index` on, and all others off; `length` is how long it will be.
     fn switch_recorders(&self, index: usize, length: Option<Duration>) {
         let phases = &self.plan.phases;
-        let silent = self.collector.set_recorders(recorders_in(phases, index), length, AGENT_PATIENCE);
+        let silent = self.collector.set_recorders(self.recorders(index), length, AGENT_PATIENCE);
         if !silent.is_empty() {
             let name = phases.get(index).map_or("", |phase| phase.name.as_str());
             self.log.warn(format!("process {silent:?} did not answer at the start of phase `{name}`"));

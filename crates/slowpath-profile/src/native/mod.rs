@@ -6,6 +6,7 @@
 
 mod demangle;
 mod elf;
+mod join;
 mod kallsyms;
 mod perf_map;
 mod stacks;
@@ -20,6 +21,7 @@ pub const JIT_MODULE: &str = "[JIT]";
 
 pub use demangle::demangle;
 pub use elf::{ElfCode, ElfError, ElfFunction, ElfNames};
+pub(crate) use join::join_javascript;
 pub use kallsyms::{name_in_kallsyms, shows_addresses};
 pub use perf_map::{Growth, MappedCode, name_in_perf_map};
 pub(crate) use stacks::add_native;

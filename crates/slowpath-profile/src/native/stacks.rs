@@ -1,11 +1,12 @@
 //! Puts the native log into the profile tables: JavaScript, C++ and kernel in one stack.
 
+use super::join::CodeAddresses;
 use super::{JIT_MODULE, KERNEL_MODULE};
 use crate::Nanos;
 use crate::classify::AppScope;
 use crate::code::Code;
 use crate::import::cpuprofile::CallFrame;
-use crate::recording::{Event, KERNEL_START, NamedAddress, NativeStacks, Recording};
+use crate::recording::{AddressNode, Event, KERNEL_START, NamedAddress, NativeStacks, Recording};
 use crate::symbol::{function_of_symbol, javascript_frame};
 use crate::tables::{self, Function, FunctionId, Profile, StackId, ThreadSamples, Tier};
 use rustc_hash::FxHashMap;
@@ -14,17 +15,19 @@ use std::collections::BTreeMap;
 /// Name of frames at addresses where nothing is known to be mapped.
 const NOWHERE: &str = "[unknown]";
 
-/// Adds the samples that lie in one of `windows` to the profile, a thread each.
+/// Adds the samples that lie in one of `windows` to the profile, a thread each. Returns, where nothing names the JavaScript, the
+/// addresses of the innermost code without a name.
 pub(crate) fn add_native(
     profile: &mut Profile,
     recording: &Recording,
     code: &Code,
     windows: &[(Nanos, Nanos)],
-) {
-    let Some(stacks) = &recording.native else { return };
+) -> CodeAddresses {
+    let Some(stacks) = &recording.native else { return CodeAddresses::new() };
     let is_inside = |t: Nanos| windows.iter().any(|(from, to)| *from <= t && t < *to);
     let any_inside = stacks.log.samples.iter().any(|sample| is_inside(sample.t));
     let mut threads: BTreeMap<(u32, u32), ThreadSamples> = BTreeMap::new();
+    let mut addresses: BTreeMap<(u32, u32), Vec<u64>> = BTreeMap::new();
     let mut joined = Joined::new(profile, recording, code, stacks);
     let period = Nanos(stacks.log.header.period_ns);
     for sample in &stacks.log.samples {
@@ -44,6 +47,10 @@ pub(crate) fn add_native(
         samples.duration.push(period);
         samples.stack.push(stack);
         joined.count_line(sample.node, sample.t, stack, period);
+        addresses
+            .entry((thread.pid, thread.tid))
+            .or_default()
+            .push(joined.code_address(sample.node).unwrap_or(0));
     }
     for ((pid, tid), samples) in &mut threads {
         if let Some(name) = node_thread(recording, *pid, *tid) {
@@ -51,6 +58,7 @@ pub(crate) fn add_native(
         }
     }
     profile.native.extend(threads.into_values());
+    addresses.into_values().collect()
 }
 
 /// Names a thread by what it is to Node.js, where it is anything.
@@ -173,17 +181,30 @@ impl<'a> Joined<'a> {
         self.with_column.get(&key).copied().flatten()
     }
 
+    /// Returns the address of the innermost frame of code that was compiled as the program ran and that has no name.
+    fn code_address(&self, node: u32) -> Option<u64> {
+        let rows = self.stacks.log.frames(node).map(|at| self.stacks.log.nodes[at as usize]);
+        let mut nameless = rows.filter(|row| {
+            row.address < KERNEL_START && self.stacks.symbols.of(row.space, row.address).is_empty()
+        });
+        nameless.find(|row| self.image_of(row).is_some_and(|image| !is_file(image))).map(|row| row.address)
+    }
+
+    fn image_of(&self, row: &AddressNode) -> Option<&'a str> {
+        let map = self.stacks.log.map_at(row.space, row.address, row.seen)?;
+        Some(self.stacks.log.images[map.image as usize].as_str())
+    }
+
     /// Adds a frame without a name. Neighbours of one binary count as one frame: nothing tells them apart.
     fn push_unnamed(&mut self, caller: Option<StackId>, node: u32) -> StackId {
         let row = self.stacks.log.nodes[node as usize];
         let (name, module) = if row.address >= KERNEL_START {
             (KERNEL_MODULE.to_owned(), KERNEL_MODULE)
         } else {
-            let map = self.stacks.log.map_at(row.space, row.address, row.seen);
-            match map.map(|map| self.stacks.log.images[map.image as usize].as_str()) {
+            match self.image_of(&row) {
                 None => (NOWHERE.to_owned(), NOWHERE),
                 Some("[vdso]") => ("[vdso]".to_owned(), "[vdso]"),
-                Some(path) if path.starts_with('/') && !path.starts_with("//") => {
+                Some(path) if is_file(path) => {
                     (format!("[{}]", path.rsplit('/').next().unwrap_or(path)), path)
                 }
                 Some(_) => (JIT_MODULE.to_owned(), JIT_MODULE),
@@ -212,6 +233,11 @@ impl<'a> Joined<'a> {
             *self.profile.native_lines.entry((function, line)).or_default() += weight.0;
         }
     }
+}
+
+/// Whether an image is a file; the kernel calls other memory `//anon` and the like.
+fn is_file(image: &str) -> bool {
+    image.starts_with('/') && !image.starts_with("//")
 }
 
 /// A name is dated by when the recorder saw it, five times a second; on a busy machine it is later than the code by up to this.

@@ -2,6 +2,7 @@
 
 use crate::fixtures::{app, free_port, get, node, planted};
 use crate::harness::Invocation;
+use crate::native::refused_here;
 use crate::patience::{undisturbed, wait_until};
 use crate::processes::{is_alive, kill};
 use rustix::process::Signal;
@@ -139,6 +140,25 @@ fn every_phase_is_recorded_and_leaves_nothing_behind() {
         assert!(!report.json[key].is_null(), "{key} was recorded");
     }
     wait_until("the service is as it was", || service.state() == before);
+}
+
+/// V8 wrote no perf map: the JavaScript is V8's own samples', joined by time.
+#[test]
+fn native_stacks_of_a_service_that_ran_before_name_the_javascript_that_caused_them() {
+    if refused_here().is_some() {
+        return;
+    }
+    undisturbed(|| {
+        let service = Service::start(22, "native-work.js");
+        let run = service.attach_with_load("9").args(["--native", "--phases", "cpu:1,native:7"]);
+        let report = run.finish().expect_code(0).report();
+        let rows = report.json["native"]["work"].as_array().expect("native stacks were recorded");
+        for (class, part, function) in [("node", "zlib", "packOrders"), ("json", "parse", "parseOrders")] {
+            let row = rows.iter().find(|row| row["class"] == class && row["part"] == part);
+            let most = &row.unwrap_or_else(|| panic!("no {class}: {part} in {rows:#?}"))["callers"][0];
+            assert!(most["function"] == function && most["share"].as_f64() > Some(0.5), "{most:#}");
+        }
+    });
 }
 
 #[test]

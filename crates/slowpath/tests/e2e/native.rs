@@ -27,7 +27,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 "#;
 
 /// Says why native stacks cannot be recorded here, if so: such tests are skipped.
-fn refused_here() -> Option<String> {
+pub(crate) fn refused_here() -> Option<String> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     let capabilities = field("CapEff:").and_then(|text| u64::from_str_radix(text, 16).ok()).unwrap_or(0);
