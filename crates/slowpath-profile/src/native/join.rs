@@ -19,9 +19,11 @@ const INTERPRETER: &str = "InterpreterEntryTrampoline";
 /// Two samples so near in time are of the same call, mostly: functions that matter take longer.
 const NEAR: Nanos = Nanos(crate::SECOND / 5000);
 
-/// What part of the samples near in time must agree on what an address is, and how many there must be.
-const MAJORITY: f64 = 0.6;
+/// How many of the samples near in time must agree on what an address is, what part of all, and how many times as many as on
+/// anything else: neighbours in time are mistaken for it, on either side, but none as often.
 const LEAST_VOTES: u32 = 2;
+const LEAST_PART: f64 = 0.35;
+const LEAD: u32 = 2;
 
 /// How far apart two addresses of one function may be that speak for those between them: more than most functions have.
 const LONGEST_CODE: u64 = 16 << 10;
@@ -70,7 +72,7 @@ fn join_thread(
             votes.entry(nameless.key(addresses[index])).or_default().add(profile, stack);
         }
     }
-    let known = Known::of(profile, &votes);
+    let known = Known::of(&votes);
     for (index, nameless) in nameless.iter().enumerate() {
         let Some(nameless) = nameless else { continue };
         profile.native_joined.0 += 1;
@@ -88,11 +90,8 @@ type Key = (u64, Option<FunctionId>);
 struct Known(BTreeMap<Key, (FunctionId, StackId)>);
 
 impl Known {
-    fn of(profile: &Profile, votes: &FxHashMap<Key, Votes>) -> Self {
-        let agreed = votes.iter().filter_map(|(key, votes)| {
-            let stack = votes.winner()?;
-            Some((*key, (javascript_of(profile, stack).last().copied()?, stack)))
-        });
+    fn of(votes: &FxHashMap<Key, Votes>) -> Self {
+        let agreed = votes.iter().filter_map(|(key, votes)| Some((*key, votes.winner()?)));
         Self(agreed.collect())
     }
 
@@ -111,29 +110,29 @@ impl Known {
 #[derive(Default)]
 struct Votes {
     n: u32,
-    by_function: FxHashMap<FunctionId, u32>,
-    by_stack: FxHashMap<StackId, u32>,
+    /// By innermost function, how often each stack was seen.
+    stacks: BTreeMap<FunctionId, BTreeMap<StackId, u32>>,
 }
 
 impl Votes {
     fn add(&mut self, profile: &Profile, stack: StackId) {
         let Some(function) = javascript_of(profile, stack).last().copied() else { return };
         self.n += 1;
-        *self.by_function.entry(function).or_default() += 1;
-        *self.by_stack.entry(stack).or_default() += 1;
+        *self.stacks.entry(function).or_default().entry(stack).or_default() += 1;
     }
 
-    /// Returns the most frequent stack, if most agree on its innermost function.
-    fn winner(&self) -> Option<StackId> {
-        let most = self.by_function.values().max()?;
-        if *most < LEAST_VOTES || f64::from(*most) < MAJORITY * f64::from(self.n) {
+    /// Returns the function that enough agree on, and its most frequent stack.
+    fn winner(&self) -> Option<(FunctionId, StackId)> {
+        let mut sums: Vec<(u32, FunctionId)> =
+            self.stacks.iter().map(|(function, stacks)| (stacks.values().sum(), *function)).collect();
+        sums.sort_unstable_by_key(|(n, _)| std::cmp::Reverse(*n));
+        let ((most, function), next) = (*sums.first()?, sums.get(1).map_or(0, |(n, _)| *n));
+        let part = f64::from(most) / f64::from(self.n);
+        if most < LEAST_VOTES || most < LEAD * next || part < LEAST_PART {
             return None;
         }
-        // The lower number wins a tie, so that a report is the same each time.
-        self.by_stack
-            .iter()
-            .max_by_key(|(stack, n)| (**n, std::cmp::Reverse(stack.0)))
-            .map(|(stack, _)| *stack)
+        let (stack, _) = self.stacks[&function].iter().max_by_key(|(_, n)| **n)?;
+        Some((function, *stack))
     }
 }
 
