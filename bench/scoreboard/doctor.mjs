@@ -1,7 +1,7 @@
 // What clinic doctor says of a program: starts it under doctor, drives load at it, and prints doctor's category (`none`,
 // `event-loop`, `io`, `gc`, `data` where it has too little data, `unknown`) on one line. Called by `cargo xtask scoreboard`.
 //
-// usage: node doctor.mjs CLINIC SLOWPATH URL CONNECTIONS BODY -- node src/server.js
+// usage: node doctor.mjs CLINIC SLOWPATH URL CONNECTIONS BODY HEADER… -- node src/server.js
 //
 // CLINIC is the package `@clinic/doctor`. Its own classes collect and judge; what is left out is the page, which takes seconds.
 
@@ -15,7 +15,9 @@ const SECONDS = "10";
 /** A program that has not ended so long after SIGINT will not. */
 const PATIENCE_MS = 20_000;
 
-const [clinic, slowpath, url, connections, body, , ...command] = process.argv.slice(2);
+const [clinic, slowpath, url, connections, body, ...rest] = process.argv.slice(2);
+const headers = rest.slice(0, rest.indexOf("--"));
+const command = rest.slice(headers.length + 1);
 const require = createRequire(join(clinic, "index.js"));
 const Doctor = require("./index.js");
 const Analysis = require("./analysis/index.js");
@@ -25,7 +27,8 @@ const { getLoggingPaths } = require("@clinic/clinic-common");
 const dest = mkdtempSync(join(process.cwd(), "doctor-"));
 
 function load() {
-  const own = ["load", "-c", connections, "-d", SECONDS, "-m", "POST", "-H", "content-type: application/json", "-b", body, url];
+  const given = ["content-type: application/json", ...headers].flatMap((header) => ["-H", header]);
+  const own = ["load", "-c", connections, "-d", SECONDS, "-m", "POST", ...given, "-b", body, url];
   const child = spawn(slowpath, own, { stdio: "ignore" });
   return new Promise((ended) => child.once("exit", ended));
 }

@@ -31,6 +31,9 @@ pub(crate) struct Expected {
     connections: u32,
     #[serde(default)]
     stream: bool,
+    /// Headers of the requests besides their type; `$UPSTREAM_PORT` in them is the provider's.
+    #[serde(default)]
+    headers: Vec<String>,
     /// What is started.
     #[serde(default = "default_start")]
     start: String,
@@ -195,6 +198,11 @@ impl<'a> Stage<'a> {
         )
     }
 
+    fn headers(&self) -> impl Iterator<Item = String> {
+        let port = self.mock.port.to_string();
+        self.expected.headers.iter().map(move |header| header.replace("$UPSTREAM_PORT", &port))
+    }
+
     /// Returns a command that is to start the program, in its folder and with its environment.
     fn command(&self, tool: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(tool);
@@ -210,6 +218,7 @@ impl<'a> Stage<'a> {
     fn report(&self, recording: &Path) -> Result<Value> {
         let mut command = self.command(self.slowpath);
         command.args(["run", "--json", "-d", DURATION, "-m", "POST", "-H", "content-type: application/json"]);
+        command.args(self.headers().flat_map(|header| ["-H".to_owned(), header]));
         command.args(["-b", &self.body(), "-c", &self.expected.connections.to_string(), "--out"]);
         command.arg(recording).args(["--url", &self.url(), "--", "node", &self.expected.start]);
         let output = command.output().context("slowpath does not start")?;
@@ -221,7 +230,8 @@ impl<'a> Stage<'a> {
     fn doctor(&self, clinic: &Path) -> Result<Option<String>> {
         let mut command = self.command("node");
         command.arg(shell::root().join("bench/scoreboard/doctor.mjs")).arg(clinic).arg(self.slowpath);
-        command.args([&self.url(), &self.expected.connections.to_string(), &self.body(), "--", "node"]);
+        command.args([&self.url(), &self.expected.connections.to_string(), &self.body()]);
+        command.args(self.headers()).args(["--", "node"]);
         let output = command.arg(&self.expected.start).output().context("node does not start")?;
         let said = String::from_utf8_lossy(&output.stdout);
         Ok(said.lines().last().filter(|_| output.status.success()).map(str::to_owned))
