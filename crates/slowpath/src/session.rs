@@ -153,7 +153,7 @@ pub(crate) fn run(
     if let Some(scale) = &plan.scale {
         terminal.say(&scale.announcement(&plan.phases));
     }
-    let target = begin(plan, &run_dir, &log)?;
+    let target = begin(plan, &run_dir, &log, terminal)?;
     let sampler = SystemSampler::start(target.pid(), &plan.layout, &log, run_dir.path().to_owned());
     let mut session = Session {
         plan,
@@ -184,12 +184,21 @@ pub(crate) fn run(
 }
 
 /// Starts the target, or brings the agent into the one that runs.
-fn begin(plan: &SessionPlan, run_dir: &RunDir, log: &SessionWriter) -> anyhow::Result<Target> {
+fn begin(
+    plan: &SessionPlan,
+    run_dir: &RunDir,
+    log: &SessionWriter,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Target> {
     let Some(process) = &plan.running else {
         let launched = launch(&plan.target, Some(run_dir), &plan.layout, log);
         return Ok(Target::Launched(launched.map_err(|error| explain_launch(&error))?));
     };
-    attach(process, run_dir, log).map_err(|error| explain_attach(&error))?;
+    let attached = attach(process, run_dir, log).map_err(|error| explain_attach(&error))?;
+    if let [_, _, ..] = attached[..] {
+        let pids: Vec<_> = attached.iter().map(u32::to_string).collect();
+        terminal.say(&format!("slowpath: the agent is in processes {}", pids.join(", ")));
+    }
     Ok(Target::attached(process.clone(), run_dir))
 }
 

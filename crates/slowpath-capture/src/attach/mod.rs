@@ -27,26 +27,29 @@ const CLOSE_AFTER_MS: u32 = 50;
 
 /// Loads the agent into every Node process of the tree below `process`, itself included; package managers are left alone.
 ///
-/// A process that it fails in is left out with a warning where others are recorded; where none is, the first failure is the
-/// error.
+/// Returns those that have it. A process that it fails in is left out with a warning where others are recorded; where none is,
+/// the first failure is the error.
 pub fn attach(
     process: &RunningProcess,
     run_dir: &RunDir,
     session: &SessionWriter,
-) -> Result<(), AttachError> {
+) -> Result<Vec<u32>, AttachError> {
     let nodes: Vec<NodeProcess> = process.tree().into_iter().filter_map(NodeProcess::find).collect();
-    let attached: Vec<_> = nodes.iter().map(|node| attach_to(node, process.pid, run_dir, session)).collect();
-    if attached.is_empty() {
+    if nodes.is_empty() {
         return Err(AttachError::NoNode { pid: process.pid, name: process.name.clone() });
     }
-    let some_are = attached.iter().any(Result::is_ok);
-    for failure in attached.into_iter().filter_map(Result::err) {
-        if !some_are {
-            return Err(failure);
+    let (mut attached, mut failures) = (Vec::new(), Vec::new());
+    for node in &nodes {
+        match attach_to(node, process.pid, run_dir, session) {
+            Ok(()) => attached.push(node.pid),
+            Err(error) => failures.push(error),
         }
-        session.warn(format!("not recorded: {failure}"));
     }
-    Ok(())
+    if attached.is_empty() {
+        return Err(failures.swap_remove(0));
+    }
+    failures.into_iter().for_each(|failure| session.warn(format!("not recorded: {failure}")));
+    Ok(attached)
 }
 
 fn attach_to(

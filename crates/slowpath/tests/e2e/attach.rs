@@ -165,6 +165,7 @@ fn native_stacks_of_a_service_that_ran_before_name_the_javascript_that_caused_th
 fn the_workers_of_a_cluster_are_attached_to_as_well() {
     let service = Service::start(20, "cluster.js");
     let finished = service.attach_with_load("5").args(["--only", "cpu"]).finish().expect_code(0);
+    assert!(finished.stderr.contains("the agent is in processes "), "{}", finished.stderr);
     let report = finished.report();
     let processes = report.json["processes"].as_array().expect("a list");
     let roles: Vec<_> = processes.iter().filter_map(|row| row["role"].as_str()).collect();
