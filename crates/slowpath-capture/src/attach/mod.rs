@@ -48,7 +48,9 @@ pub fn attach(
     if attached.is_empty() {
         return Err(failures.swap_remove(0));
     }
-    failures.into_iter().for_each(|failure| session.warn(format!("not recorded: {failure}")));
+    for failure in failures {
+        session.warn(format!("not recorded: {failure}"));
+    }
     Ok(attached)
 }
 
@@ -83,6 +85,9 @@ fn open_inspector(node: &NodeProcess, deadline: Instant) -> Result<(u16, bool), 
     let usual = node.inspector_port();
     if node.listens_on(usual) {
         return Ok((usual, true));
+    }
+    if let Some((by, command)) = node_process::holder_of_port(usual) {
+        return Err(AttachError::PortTaken { pid: node.pid, port: usual, by, command });
     }
     let before = node.ports();
     node.ask_for_inspector()?;
