@@ -102,12 +102,7 @@ fn open_inspector(node: &NodeProcess, deadline: Instant) -> Result<(u16, bool), 
             return Err(AttachError::Ended { pid: node.pid });
         }
         if Instant::now() >= deadline {
-            return Err(match node_process::holder_of_port(usual) {
-                Some((pid, command)) => {
-                    AttachError::PortTaken { pid: node.pid, port: usual, by: pid, command }
-                }
-                None => AttachError::NoInspector { pid: node.pid, seconds: PATIENCE.as_secs() },
-            });
+            return Err(AttachError::NoInspector { pid: node.pid, seconds: PATIENCE.as_secs() });
         }
         std::thread::sleep(POLL);
     }

@@ -246,6 +246,7 @@ fn a_taken_port_of_the_inspector_is_named() {
         "{}",
         finished.stderr
     );
+    assert_eq!(service.stderr(), "", "the service was not asked");
     drop(holder);
     get(service.port).expect("the service answers");
 }
