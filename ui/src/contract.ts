@@ -471,6 +471,14 @@ export interface ThreadInfo {
   cpu_share: number | null; // of one core, over the measured phases
   run_queue_share: number | null;
   n_samples: number;
+  waiting: ThreadWait | null; // null: it slept in no call
+}
+
+/** The call that a thread slept in for longest. */
+export interface ThreadWait {
+  share: number; // of the sampled time, all calls together
+  call: string; // "Atomics.wait"
+  caller: string | null; // "waitForJob (pool.js:17)"
 }
 
 export interface RecorderInfo {

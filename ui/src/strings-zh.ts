@@ -565,6 +565,8 @@ export const ZH: Partial<Words> = {
   fdsPeak: "文件句柄峰值",
   command: "命令",
   noProcesses: "没有看到进程。",
+  sleeps: (share, call) => `${share} 的时间在 ${call} 中睡眠`,
+  sleepsBy: (share, call, caller) => `${share} 的时间在 ${call} 中睡眠，由 ${caller} 调用`,
   workerThread: (id) => `工作线程 ${id}`,
   mainThreadName: "主线程",
   coreShare: "占一个核心的比例，所有测量阶段",

@@ -655,6 +655,9 @@ const ENGLISH = {
   fdsPeak: "files peak",
   command: "command",
   noProcesses: "No process was seen.",
+  sleeps: (share: string, call: string) => `sleeps ${share} of the time in ${call}`,
+  sleepsBy: (share: string, call: string, caller: string) =>
+    `sleeps ${share} of the time in ${call}, called by ${caller}`,
   workerThread: (id: number) => `worker thread ${id}`,
   mainThreadName: "main thread",
   coreShare: "of one core, over the measured phases",

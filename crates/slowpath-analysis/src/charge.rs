@@ -584,6 +584,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::serving_threads;
     use slowpath_profile::tables::{Function, ThreadSamples};
+    use slowpath_profile::waiting::WAITING;
 
     /// Builds a profile from lines such as `handle;renderRules;native:writev 30`, outermost first, one sample a unit.
     pub(crate) fn profile(text: &str) -> Profile {
@@ -609,7 +610,7 @@ pub(crate) mod tests {
     fn function(text: &str) -> Function {
         let (prefix, name) = text.split_once(':').unwrap_or(("app", text));
         let (category, file) = match prefix {
-            "native" => (Category::Native, ""),
+            "native" | "waiting" => (Category::Native, ""),
             "dep" => (Category::Dependency, "node_modules/d/d.js"),
             "fs" => (Category::Node, "node:fs"),
             "net" => (Category::Node, "node:net"),
@@ -624,7 +625,7 @@ pub(crate) mod tests {
             column: 1,
             category,
             package: (prefix == "dep").then(|| "d".to_owned()),
-            kind: None,
+            kind: (prefix == "waiting").then_some(WAITING),
         }
     }
 
@@ -711,6 +712,21 @@ pub(crate) mod tests {
         assert_eq!(profile.functions.get(call.call).name, "readFileSync");
         assert_eq!(profile.functions.get(call.caller.unwrap()).name, "load");
         assert!((call.share - 0.3).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_call_that_the_thread_slept_in_is_a_synchronous_one_whatever_its_name() {
+        let profile = profile(
+            "ask;waiting:Atomics.wait 40\nsave;native:commit;waiting:(waiting) 30\nsave;native:commit 30",
+        );
+        let charges = Charges::of(&profile, &serving_threads(&profile), &Owners::default());
+        let name = |id: FunctionId| profile.functions.get(id).name.as_str();
+        let calls: Vec<_> = charges
+            .sync_calls
+            .iter()
+            .map(|call| (name(call.call), call.caller.map(name), call.n_samples))
+            .collect();
+        assert_eq!(calls, [("Atomics.wait", Some("ask"), 40), ("commit", Some("save"), 30)]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Self and total time by function.
 
-use crate::threads::ServingThread;
+use crate::threads::{ServingThread, is_idle};
 use crate::tree_walk::{each_stack, subtree_sums};
 use slowpath_profile::Nanos;
 use slowpath_profile::classify::Category;
@@ -33,6 +33,9 @@ pub(crate) fn times_of_functions<'a>(
     let (mut weight, mut n_samples) = (vec![0_u64; n_stacks], vec![0_u64; n_stacks]);
     for samples in threads {
         for (index, (stack, duration)) in samples.stack.iter().zip(&samples.duration).enumerate() {
+            if is_idle(profile, stack.0) {
+                continue;
+            }
             weight[stack.0 as usize] += duration.0;
             n_samples[stack.0 as usize] += samples.count.get(index).map_or(1, |count| u64::from(*count));
         }

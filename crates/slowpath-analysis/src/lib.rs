@@ -28,6 +28,7 @@ mod stall_groups;
 mod threads;
 mod timeline;
 mod tree_walk;
+mod waiting;
 
 pub use async_ops::{
     AsyncMeasure, AsyncSite, Composition, Group, HooksCost, InFlight, JobTurns, Owners, PoolUse, Row,
@@ -55,6 +56,7 @@ pub use split::{Split, SplitClass};
 pub use stall_groups::StallGroup;
 pub use threads::{ServingThread, process_running, serving_threads};
 pub use timeline::{Series, Timeline};
+pub use waiting::ThreadWait;
 
 use package_callers::PackageCallers;
 use slowpath_profile::Recording;

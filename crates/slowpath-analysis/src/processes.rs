@@ -1,6 +1,7 @@
 //! The process tree: who was there, what each thread cost, how each process ended.
 
 use crate::phases::Phases;
+use crate::waiting::ThreadWait;
 use slowpath_profile::recording::{Event, ProcessHello, ProcessSample, signal_name};
 use slowpath_profile::tables::Profile;
 use slowpath_profile::{Nanos, Recording};
@@ -44,6 +45,8 @@ pub struct ThreadMeasure {
     pub run_queue_share: Option<f64>,
     /// CPU samples.
     pub n_samples: usize,
+    /// What it slept in of the time that samples saw it in code.
+    pub waiting: Option<ThreadWait>,
 }
 
 /// Kernel threads below this share of a core are summed up in one row.
@@ -137,9 +140,9 @@ fn threads(
     let workers = workers(recording, pid);
     let worker_of = |tid: u32| workers.iter().find(|(_, (_, known))| *known == Some(tid));
     let relay = hello.and_then(|hello| hello.relay_tid);
-    let n_samples = |thread: u32| {
-        profile.threads.iter().find(|t| t.pid == pid && t.thread == thread).map_or(0, |t| t.stack.len())
-    };
+    let samples_of = |thread: u32| profile.threads.iter().find(|t| t.pid == pid && t.thread == thread);
+    let n_samples = |thread: u32| samples_of(thread).map_or(0, |samples| samples.stack.len());
+    let waiting = |thread: u32| ThreadWait::of(profile, samples_of(thread)?);
     let mut rows = Vec::new();
     if let (Some((t0, first)), Some((t1, last))) = (measured.first(), measured.last()) {
         let wall = t1.since(*t0).0.max(1) as f64;
@@ -165,6 +168,7 @@ fn threads(
                 cpu_share: Some(cpu_share),
                 run_queue_share: Some(task.wait.since(wait).0 as f64 / wall),
                 n_samples: thread.map_or(0, n_samples),
+                waiting: thread.and_then(waiting),
             });
         }
         if rest.0 > 0 {
@@ -175,6 +179,7 @@ fn threads(
                 cpu_share: Some(rest.1),
                 run_queue_share: None,
                 n_samples: 0,
+                waiting: None,
             });
         }
     }
@@ -188,6 +193,7 @@ fn threads(
                 cpu_share: None,
                 run_queue_share: None,
                 n_samples: n_samples(*thread),
+                waiting: waiting(*thread),
             });
         }
     }

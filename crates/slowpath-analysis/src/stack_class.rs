@@ -2,6 +2,7 @@
 
 use slowpath_profile::classify::Category;
 use slowpath_profile::tables::{Function, FunctionId, Profile, StackId};
+use slowpath_profile::waiting::WAITING;
 
 /// What a thread was doing while a stack was sampled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -10,7 +11,8 @@ pub(crate) enum Doing {
     Gc,
     /// In the process but not in JavaScript.
     Program,
-    /// In a synchronous call that blocks by its nature: `fs.*Sync`, `child_process.*Sync`, sync crypto and zlib.
+    /// In a synchronous call that blocks by its nature: `fs.*Sync`, `child_process.*Sync`, sync crypto and zlib; or in any
+    /// that the thread slept in.
     SyncCall(FunctionId),
     /// Loading, parsing or compiling modules.
     Compile,
@@ -55,6 +57,8 @@ struct Run {
     loads_modules: bool,
     /// The outermost blocking call.
     sync_call: Option<FunctionId>,
+    /// The outermost call.
+    call: Option<FunctionId>,
 }
 
 impl Run {
@@ -66,6 +70,7 @@ impl Run {
         Self {
             loads_modules: self.loads_modules || is_module_loading(function),
             sync_call: self.sync_call.or(is_blocking_call(function).then_some(id)),
+            call: self.call.or(Some(id)),
         }
     }
 }
@@ -81,7 +86,8 @@ fn doing_of(leaf: &Function, run: Run) -> Doing {
     if run.loads_modules {
         return Doing::Compile;
     }
-    if let Some(call) = run.sync_call {
+    let slept_in = run.call.filter(|_| leaf.kind == Some(WAITING));
+    if let Some(call) = run.sync_call.or(slept_in) {
         return Doing::SyncCall(call);
     }
     match (leaf.category, leaf.kind) {

@@ -63,7 +63,9 @@ pub fn process_running(profile: &Profile, serving: &[ServingThread], function: F
     let mut time_in: BTreeMap<u32, u64> = BTreeMap::new();
     for thread in serving {
         let samples = &profile.threads[thread.index];
-        let held = samples.stack.iter().zip(&samples.duration).filter(|(stack, _)| holds[stack.0 as usize]);
+        let busy =
+            samples.stack.iter().zip(&samples.duration).filter(|(stack, _)| !is_idle(profile, stack.0));
+        let held = busy.filter(|(stack, _)| holds[stack.0 as usize]);
         *time_in.entry(thread.pid).or_default() += held.map(|(_, duration)| duration.0).sum::<u64>();
     }
     let longest = time_in.into_iter().max_by_key(|(pid, time)| (*time, std::cmp::Reverse(*pid)))?;

@@ -321,7 +321,8 @@ fn saturated(
     }
     let sync = split.share_of_busy(SplitClass::SyncCall);
     if sync >= DOMINANT {
-        let finding = top(&["sync-logging", "sync-fs", "sync-crypto-or-zlib", "sync-child-process"]);
+        let finding =
+            top(&["sync-logging", "sync-fs", "sync-crypto-or-zlib", "sync-child-process", "sync-wait"]);
         let what = finding.map_or("synchronous calls block it".into(), sentence_of);
         let sentence = format!(
             "Blocked: the main thread is busy {busy} of the time, and {} of that it is blocked: {what}",

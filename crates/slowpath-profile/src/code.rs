@@ -7,7 +7,7 @@ use crate::import::cpuprofile::CallFrame;
 use crate::recording::{MapSection, Source};
 use oxc_sourcemap::{JSONSourceMap, SourceMap, Token};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// A line longer than this is a bundler's, not a person's: it holds many functions, and its number says nothing.
 const MAX_LINE_UNITS: u32 = 1000;
@@ -221,6 +221,20 @@ impl<'a> Script<'a> {
         function.name.is_empty()
             && function.start == 0
             && function.end + 1 >= self.line_starts.last().copied().unwrap_or(0)
+    }
+
+    /// Returns the functions whose own code holds `text`, functions within them left out.
+    pub(crate) fn functions_with(&self, text: &str) -> HashSet<RangeId> {
+        if !self.text.contains(text) {
+            return HashSet::new();
+        }
+        let lines = 0..self.line_bytes.len() as u32;
+        let places = lines.flat_map(|line| {
+            let of_line = self.line_text(line);
+            let column = move |at: usize| of_line[..at].encode_utf16().count() as u32;
+            of_line.match_indices(text).map(move |(at, _)| (line, column(at)))
+        });
+        places.filter_map(|(line, column)| self.function_at(line, column)).collect()
     }
 
     /// Whether any part of a line (from 0) belongs to a function.

@@ -18,6 +18,7 @@ pub mod native;
 pub mod recording;
 pub mod symbol;
 pub mod tables;
+pub mod waiting;
 
 pub use clock::{Nanos, SECOND};
 pub use recording::{Recording, RecordingError};

@@ -11,6 +11,7 @@ use crate::import::cpuprofile::CallFrame;
 use crate::inlined::Inlining;
 use crate::native::{add_native, join_javascript};
 use crate::recording::{AsyncFrame, CpuSegment, Event, Recording};
+use crate::waiting::{AtomicsWaits, mark_waiting};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, HashMap};
 
@@ -312,8 +313,12 @@ impl Profile {
         let mut profile = Self::default();
         let phases = phase_intervals(recording);
         let code = Code::of(&recording.sources);
-        let mut naming =
-            Naming { code: &code, inlining: Inlining::of(recording, &code), files: FileUrls::default() };
+        let mut naming = Naming {
+            code: &code,
+            inlining: Inlining::of(recording, &code),
+            files: FileUrls::default(),
+            atomics: AtomicsWaits::default(),
+        };
         let mut beside_native = Vec::new();
         for (&(pid, thread), cpu) in &recording.cpu {
             let scope = AppScope::of(recording, pid);
@@ -342,6 +347,7 @@ impl Profile {
                 threads.extend(Some(samples).filter(|samples| !samples.stack.is_empty()));
             }
         }
+        mark_waiting(&mut profile, recording, &naming.atomics);
         for (&pid, log) in &recording.asynchronous {
             let scope = AppScope::of(recording, pid);
             let frames = log.frames.iter().map(|frame| place_of(&scope, &code, frame));
@@ -416,10 +422,11 @@ impl Profile {
     ) -> StackId {
         let caller = parent.map(|parent| self.functions.get(self.stacks.function[parent.0 as usize]));
         let original = naming.code.original_frame(frame);
-        let frame = original.as_ref().unwrap_or(frame);
-        let function = function_of(scope, frame, caller);
-        naming.files.note(&function.file, &frame.url);
+        let named = original.as_ref().unwrap_or(frame);
+        let function = function_of(scope, named, caller);
+        naming.files.note(&function.file, &named.url);
         let function = self.functions.intern(function);
+        naming.atomics.note(naming.code, frame, function);
         self.stacks.intern(parent, function)
     }
 
@@ -454,6 +461,7 @@ impl Profile {
                 frame = inlined;
             }
             leaves.entry(*node).or_default().add(stack, u64::from(*ticks));
+            naming.atomics.note_line(naming.code, &frame.url, *line, self.stacks.function[stack.0 as usize]);
             if !chain.is_empty() && !naming.inlining.has_line(frame, *line) {
                 // The line is that of the call, not one of the function that ran.
                 continue;
@@ -474,6 +482,7 @@ struct Naming<'a> {
     code: &'a Code<'a>,
     inlining: Inlining<'a>,
     files: FileUrls,
+    atomics: AtomicsWaits<'a>,
 }
 
 /// The stacks among which the samples of one node of V8's tree are shared out, by their line samples.

@@ -251,6 +251,15 @@ pub struct ThreadData {
     pub cpu_share: Option<f64>,
     pub run_queue_share: Option<f64>,
     pub n_samples: usize,
+    pub waiting: Option<ThreadWaitData>,
+}
+
+/// What a thread slept in.
+#[derive(Debug, Clone, Serialize)]
+pub struct ThreadWaitData {
+    pub share: f64,
+    pub call: String,
+    pub caller: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -5,8 +5,8 @@ use crate::counters_data::counters;
 use crate::data::{
     EvidenceData, FindingData, FunctionData, GainData, LatencyData, LoadData, LoadPhaseData, LocationData,
     MachineData, OverheadData, ProcessData, REPORT_FORMAT_VERSION, RecorderData, ReportData, RunInfo,
-    SeriesData, SplitSource, StallData, StallGroupData, ThreadData, TimelineData, TimelinePhase, VerdictData,
-    WarningData,
+    SeriesData, SplitSource, StallData, StallGroupData, ThreadData, ThreadWaitData, TimelineData,
+    TimelinePhase, VerdictData, WarningData,
 };
 use crate::memory_data::memory;
 use crate::native_data;
@@ -16,7 +16,7 @@ use slowpath_analysis::{Charges, FunctionTime, Latency, Measurements, Outcome, S
 use slowpath_diagnosis::{Diagnosis, Evidence, Finding};
 use slowpath_profile::Recording;
 use slowpath_profile::recording::{Event, RecorderState};
-use slowpath_profile::tables::{Profile, WeightUnit};
+use slowpath_profile::tables::{Function, Profile, WeightUnit};
 
 /// Functions listed in the table; the flame graph has all of them.
 const MAX_FUNCTIONS: usize = 400;
@@ -88,7 +88,7 @@ pub(crate) fn build(
                 note: row.note.clone(),
             })
             .collect(),
-        processes: processes(m),
+        processes: processes(m, profile),
         recorders: m
             .recorders
             .iter()
@@ -228,7 +228,12 @@ fn thread_name(thread: u32) -> String {
     if thread == 0 { "main".into() } else { format!("worker {thread}") }
 }
 
-fn processes(m: &Measurements) -> Vec<ProcessData> {
+/// Names a function with its place.
+fn in_words(function: &Function) -> String {
+    format!("{} ({}:{})", function.name, function.file, function.line)
+}
+
+fn processes(m: &Measurements, profile: &Profile) -> Vec<ProcessData> {
     let threads = |process: &slowpath_analysis::ProcessMeasure| {
         let rows = process.threads.iter().map(|thread| ThreadData {
             tid: thread.tid,
@@ -237,6 +242,11 @@ fn processes(m: &Measurements) -> Vec<ProcessData> {
             cpu_share: thread.cpu_share,
             run_queue_share: thread.run_queue_share,
             n_samples: thread.n_samples,
+            waiting: thread.waiting.as_ref().map(|wait| ThreadWaitData {
+                share: wait.share,
+                call: profile.functions.get(wait.call).name.clone(),
+                caller: wait.caller.map(|caller| in_words(profile.functions.get(caller))),
+            }),
         });
         rows.collect()
     };

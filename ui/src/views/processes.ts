@@ -1,5 +1,6 @@
 /** The processes section: the tree of what ran, its threads, what they used and how they ended. */
 import type { Context } from "../context.ts";
+import type { ThreadWait } from "../contract.ts";
 import { bytes, count, percent } from "../logic/format.ts";
 import { keepStart } from "../logic/place.ts";
 import { type ProcessRow, processTree } from "../logic/report-tables.ts";
@@ -72,10 +73,12 @@ function processRows({ process, level }: ProcessRow): HTMLTableRowElement[] {
       h("td", { class: "figure" }, percent(thread.cpu_share)),
       h("td", { class: "figure" }, percent(thread.run_queue_share)),
       h("td", { class: "figure" }, thread.n_samples > 0 ? count(thread.n_samples) : "–"),
-      h("td", {}),
-      h("td", {}),
-      h("td", {}),
+      h("td", { class: "source", colspan: 3 }, thread.waiting ? sleeps(thread.waiting) : ""),
     ),
   );
   return [own, ...threads];
+}
+
+function sleeps({ share, call, caller }: ThreadWait): string {
+  return caller ? S.sleepsBy(percent(share), call, caller) : S.sleeps(percent(share), call);
 }

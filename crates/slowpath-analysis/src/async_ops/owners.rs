@@ -9,6 +9,7 @@
 //! parsing what came belong to the functions of the application that are called with it.
 
 use crate::stack_class::StackClasses;
+use crate::threads::is_idle;
 use slowpath_profile::classify::Category;
 use slowpath_profile::recording::{AsyncLog, FollowedRequest};
 use slowpath_profile::tables::{Function, FunctionId, Functions, Profile, StackId};
@@ -116,7 +117,7 @@ fn called_from(profile: &Profile) -> BTreeMap<StackId, BTreeMap<FunctionId, u64>
     let mut time: BTreeMap<StackId, u64> = BTreeMap::new();
     for samples in profile.threads.iter().chain(&profile.async_threads) {
         for (duration, stack) in samples.duration.iter().zip(&samples.stack) {
-            if let Some(entry) = outermost[stack.0 as usize] {
+            if let Some(entry) = outermost[stack.0 as usize].filter(|_| !is_idle(profile, stack.0)) {
                 *time.entry(entry).or_default() += duration.0.max(1);
             }
         }

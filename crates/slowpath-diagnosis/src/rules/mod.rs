@@ -39,6 +39,7 @@ mod sync_child_process;
 mod sync_crypto_or_zlib;
 mod sync_fs;
 mod sync_logging;
+mod sync_wait;
 mod thread_pool_saturated;
 mod timer_storm;
 mod tiny_writes;
@@ -82,6 +83,7 @@ pub static RULES: &[Rule] = &[
     sync_fs::RULE,
     sync_crypto_or_zlib::RULE,
     sync_child_process::RULE,
+    sync_wait::RULE,
     connection_churn::RULE,
     deep_copy_per_request::RULE,
     delay_by_timer::RULE,

@@ -3,6 +3,7 @@
 use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::words::{function_name, percent, place};
 use crate::{Facts, gain};
+use slowpath_profile::tables::Function;
 
 /// Least share of busy time. Half of what a hot function needs: a call that blocks delays every other request as well.
 const MIN_SHARE: f64 = 0.05;
@@ -15,11 +16,21 @@ const MIN_SAMPLES: u64 = 20;
 
 /// Returns findings for calls of functions in files that start with one of `modules`.
 pub(super) fn findings(facts: Facts<'_>, rule: &'static str, modules: &[&str], remedy: &str) -> Vec<Finding> {
+    let is_of_them = |call: &Function| modules.iter().any(|module| call.file.starts_with(module));
+    findings_of(facts, rule, is_of_them, remedy)
+}
+
+/// Returns findings for calls of functions that are `meant`.
+pub(super) fn findings_of(
+    facts: Facts<'_>,
+    rule: &'static str,
+    meant: impl Fn(&Function) -> bool,
+    remedy: &str,
+) -> Vec<Finding> {
     let utilisation = facts.measurements.split.as_ref().map_or(0.0, slowpath_analysis::Split::utilisation);
     let functions = &facts.profile.functions;
     let calls = facts.measurements.charges.sync_calls.iter().filter(|call| {
-        let file = &functions.get(call.call).file;
-        modules.iter().any(|module| file.starts_with(module))
+        meant(functions.get(call.call))
             && call.share >= MIN_SHARE
             && call.share * utilisation >= MIN_SHARE_OF_WALL
             && call.n_samples >= MIN_SAMPLES

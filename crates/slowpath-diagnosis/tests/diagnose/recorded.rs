@@ -284,9 +284,13 @@ impl Drawing {
         let sample = |half: u32| {
             let t = f64::from(half) / 2.0;
             let spent = |share: f64| Nanos((share * t * SECOND as f64) as u64);
+            // What holds the loop has a CPU while it does, unless a share was given.
+            let held = self.holds.iter().filter(|hold| self.run.is_none() && hold.stack.is_some());
+            let held: f64 = held.map(|hold| (hold.end.min(t) - hold.start).max(0.0)).sum();
+            let run_ns = spent(run).0 + ((1.0 - run) * held * SECOND as f64) as u64;
             let task = |tid| TaskSample {
                 tid,
-                run: spent(run),
+                run: Nanos(run_ns),
                 wait: spent(self.run_queue),
                 ..TaskSample::default()
             };

@@ -219,6 +219,44 @@ fn hot_work_in_a_worker_thread_is_found() {
 }
 
 #[test]
+fn worker_threads_that_wait_for_jobs_are_not_busy() {
+    undisturbed(|| {
+        let report = plain("idle-pool.js", "", "10").report();
+        report.expect_clean_load().expect_whole_recorders().expect_whole_split().expect_verdict("cpu");
+        report.blames("cpu-hot-function", &planted("plain", "checksum.js", "checksum"));
+        let main = &report.json["processes"][0];
+        assert_eq!(report.json["split_source"]["thread"], 0, "the main thread is what is busy");
+        let is_of_pool = |thread: &&serde_json::Value| thread["waiting"]["call"] == "Atomics.wait";
+        let threads = main["threads"].as_array().expect("a list");
+        let pool: Vec<_> = threads.iter().filter(is_of_pool).collect();
+        assert_eq!(pool.len(), 2, "both sleep: {main:#}");
+        for thread in pool {
+            let wait = &thread["waiting"];
+            assert!(wait["share"].as_f64().is_some_and(|share| share > 0.8), "{thread:#}");
+            assert!(
+                wait["caller"].as_str().is_some_and(|caller| caller.starts_with("waitForJob (idle-pool.js:"))
+            );
+        }
+        let twin = plain("idle-pool.js", "1", "10").report();
+        twin.expect_verdict("healthy");
+        let at_pool = |finding: &&serde_json::Value| finding["where"]["function"] == "waitForJob";
+        let findings = twin.json["findings"].as_array().expect("a list");
+        assert!(!findings.iter().any(|finding| at_pool(&finding)), "{}", twin.summary());
+    });
+}
+
+#[test]
+fn a_main_thread_that_sleeps_until_a_worker_answers_is_blocked() {
+    undisturbed(|| {
+        let report = plain("ask-worker.js", "", "10").report();
+        report.expect_clean_load().expect_whole_split().expect_verdict("blocked");
+        report.blames("sync-wait", &planted("plain", "ask-worker.js", "askWorker"));
+        let twin = plain("ask-worker.js", "1", "10").report();
+        assert_eq!(twin.findings("sync-wait").len(), 0, "{}", twin.summary());
+    });
+}
+
+#[test]
 fn the_demo_blames_its_planted_bottleneck() {
     undisturbed(|| {
         let demo = Invocation::new("demo");
