@@ -205,16 +205,34 @@ pub(super) fn sender(facts: Facts<'_>, counters: &CounterMeasure, host: &str) ->
         counters.of_kind(kind).filter(of_host).find_map(main_place)
     };
     let place = of("http.request").or_else(|| of("http.agent"))?;
-    // A closure, such as that of a promise, is known by the function around it.
-    let around = || {
-        let functions = &facts.measurements.charges.functions;
-        functions.iter().find(|outer| outer.folded.iter().any(|(inner, _)| *inner == place))
+    let is_nameless = facts.profile.functions.get(place).is_nameless();
+    Some(if is_nameless { around(facts, place, host) } else { place })
+}
+
+/// Returns the function that a closure which asks a host, such as that of a promise, is known by: the one around it that followed
+/// requests await the host's answers in, else what its time was folded into.
+fn around(facts: Facts<'_>, closure: FunctionId, host: &str) -> FunctionId {
+    let functions = &facts.profile.functions;
+    let file = &functions.get(closure).file;
+    let sites = facts.measurements.async_ops.iter().flat_map(|followed| &followed.sites);
+    let asks = |place: &WaitPlace| {
+        place.is_app
+            && place.file == *file
+            && place.remote.as_deref() == Some(host)
+            && !place.function.starts_with('(')
     };
-    if facts.profile.functions.get(place).is_nameless() {
-        Some(around().map_or(place, |outer| outer.function))
-    } else {
-        Some(place)
-    }
+    let asking = sites.filter(|site| asks(&site.place)).max_by_key(|site| site.n);
+    let awaiting = asking.and_then(|site| {
+        let of_name = functions.iter().filter(|(_, function)| {
+            function.name == site.place.function && function.file == *file && function.line <= site.place.line
+        });
+        of_name.max_by_key(|(_, function)| function.line).map(|(id, _)| id)
+    });
+    let folded = || {
+        let charged = facts.measurements.charges.functions.iter();
+        charged.into_iter().find(|outer| outer.folded.iter().any(|(inner, _)| *inner == closure))
+    };
+    awaiting.or_else(|| folded().map(|outer| outer.function)).unwrap_or(closure)
 }
 
 /// Returns bytes as `10 kB` or `1.2 MB`.
