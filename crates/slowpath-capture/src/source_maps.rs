@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use serde::Deserialize;
+use slowpath_profile::classify::{package_of, path_of_url};
 use slowpath_profile::recording::MapSection;
 use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
@@ -58,7 +59,7 @@ pub(crate) fn find(map_url: &str, directory: &Path) -> Result<FoundMap, String> 
     } else if map_url.contains("://") && !map_url.starts_with("file://") {
         return Err("it is not on this machine".into());
     } else {
-        let given = slowpath_profile::classify::path_of_url(map_url);
+        let given = path_of_url(map_url);
         let path = lexically_normal(&directory.join(given.split('?').next().unwrap_or_default()));
         let size = std::fs::metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?.len();
         if size > MAX_MAP_BYTES {
@@ -121,11 +122,31 @@ fn original_path(root: &str, source: &str, base: &Path) -> String {
         if let Some(rest) = joined.strip_prefix(scheme) {
             // `webpack://name/./src/a.ts`: what follows the name is relative to the project.
             let below = rest.split_once('/').map_or(rest, |(_, below)| below);
-            return lexically_normal(Path::new(below.trim_start_matches('/'))).display().to_string();
+            let path = lexically_normal(Path::new(below.trim_start_matches('/')));
+            return within_package(path, source, base).display().to_string();
         }
     }
-    let path = slowpath_profile::classify::path_of_url(&joined);
-    lexically_normal(&base.join(path)).display().to_string()
+    let path = path_of_url(&joined);
+    within_package(lexically_normal(&base.join(path)), source, base).display().to_string()
+}
+
+/// Keeps an original file of an npm package in that package: many are built elsewhere than where their files lie when
+/// published, and their maps then lead out of the package's folder, to where another package or the application would be.
+fn within_package(path: PathBuf, source: &str, base: &Path) -> PathBuf {
+    let base = base.display().to_string();
+    let Some(package) = package_of(&base).filter(|_| !source.contains("node_modules/")) else { return path };
+    let (Some(at), name) = (base.rfind(&format!("node_modules/{package}")), package.len()) else {
+        return path;
+    };
+    let folder = Path::new(&base[..at + "node_modules/".len() + name]);
+    if path.starts_with(folder) {
+        return path;
+    }
+    if path.is_relative() {
+        return folder.join(path);
+    }
+    let below = path_of_url(source).replace("../", "");
+    folder.join(lexically_normal(Path::new(below.trim_start_matches('/'))))
 }
 
 /// Resolves `.` and `..` without asking the disk, where links would lead elsewhere.
@@ -179,6 +200,21 @@ mod tests {
         check("", "webpack://gateway/./src/a.ts", "src/a.ts");
         check("", "webpack://gateway/./node_modules/x/i.js", "node_modules/x/i.js");
         check("", "../../../../../a.ts", "/a.ts");
+    }
+
+    #[test]
+    fn original_files_of_a_package_that_was_built_elsewhere_stay_in_it() {
+        fn check(source: &str, expected: &str) {
+            let base = Path::new("/srv/node_modules/@a/mapper/cjs");
+            assert_eq!(original_path("", source, base), format!("/srv/node_modules/{expected}"), "{source}");
+        }
+        check("../src/a.ts", "@a/mapper/src/a.ts");
+        check("../../src/a.ts", "@a/mapper/src/a.ts");
+        check("../../../../packages/mapper/src/a.ts", "@a/mapper/packages/mapper/src/a.ts");
+        check("/home/ci/work/src/a.ts", "@a/mapper/home/ci/work/src/a.ts");
+        check("webpack://mapper/./src/a.ts", "@a/mapper/src/a.ts");
+        // What it bundles of another package is that one's.
+        check("../node_modules/inner/lib/b.js", "@a/mapper/node_modules/inner/lib/b.js");
     }
 
     #[test]
