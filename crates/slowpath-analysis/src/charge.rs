@@ -14,6 +14,7 @@ use crate::app_tree::AppTree;
 use crate::async_ops::Owners;
 use crate::stack_class::{Doing, StackClasses};
 use crate::threads::ServingThread;
+use crate::unowned::{Unowned, UnownedSums};
 use slowpath_profile::classify::Category;
 use slowpath_profile::tables::{FunctionId, Profile, StackId, ThreadSamples, Timing, WeightUnit};
 use slowpath_profile::{Nanos, SECOND};
@@ -74,15 +75,6 @@ pub struct SyncCall {
     pub share_interval: (f64, f64),
     /// Samples in it.
     pub n_samples: u64,
-}
-
-/// Busy time without an application function on the stack.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Unowned {
-    /// Package, kind of native work, or `node core`.
-    pub label: String,
-    /// Share of busy time.
-    pub share: f64,
 }
 
 /// All charges.
@@ -146,7 +138,7 @@ impl Charges {
         let connecting: u64 = samples.iter().filter(is_connecting).map(|sample| sample.duration).sum();
         let mut functions: BTreeMap<FunctionId, FunctionSum> = BTreeMap::new();
         let mut sync_calls: BTreeMap<(FunctionId, Option<FunctionId>), (Vec<u64>, u64)> = BTreeMap::new();
-        let mut unowned: BTreeMap<String, u64> = BTreeMap::new();
+        let mut unowned = UnownedSums::default();
         let mut charged_unfolded: BTreeMap<FunctionId, Nanos> = BTreeMap::new();
         let mut begun: BTreeMap<FunctionId, f64> = BTreeMap::new();
         for sample in &samples {
@@ -161,7 +153,7 @@ impl Charges {
                 *n += 1;
             }
             let Some(owner) = sample.owner else {
-                *unowned.entry(label_of(profile, sample)).or_default() += sample.duration;
+                unowned.add(profile, label_of(profile, sample), sample.stack, sample.duration);
                 let shares = sample.stack.map_or(&[][..], |stack| owners.of_stack(profile, stack));
                 let total: u64 = shares.iter().map(|(_, weight)| weight).sum();
                 for (owner, weight) in shares {
@@ -208,10 +200,7 @@ impl Charges {
             n_busy_samples: samples.len() as u64,
             functions,
             sync_calls,
-            unowned: by_share(unowned, share)
-                .into_iter()
-                .map(|(label, share)| Unowned { label, share })
-                .collect(),
+            unowned: unowned.into_shares(busy),
             charged_unfolded,
         }
     }

@@ -28,6 +28,7 @@ mod stall_groups;
 mod threads;
 mod timeline;
 mod tree_walk;
+mod unowned;
 mod waiting;
 
 pub use async_ops::{
@@ -35,7 +36,7 @@ pub use async_ops::{
     RowKind, WaitKind, WaitPlace,
 };
 pub use calls::CallMeasure;
-pub use charge::{AppFunction, Charges, LOADING, SyncCall, Unowned};
+pub use charge::{AppFunction, Charges, LOADING, SyncCall};
 pub use counters::{CounterMeasure, CounterRow, CounterSum, FunctionSum, PlaceRow};
 pub use deopts::DeoptMeasure;
 pub use event_loop::{GcMeasure, LoopMeasure, Stall};
@@ -56,6 +57,7 @@ pub use split::{Split, SplitClass};
 pub use stall_groups::StallGroup;
 pub use threads::{ServingThread, process_running, serving_threads};
 pub use timeline::{Series, Timeline};
+pub use unowned::Unowned;
 pub use waiting::ThreadWait;
 
 use package_callers::PackageCallers;

@@ -1,10 +1,11 @@
 //! `cpu-hot-dependency`: a package takes busy time with no application function on the stack.
 
 use super::{Breadth, Documentation, Example, Rule};
-use crate::finding::{Confidence, Evidence, Finding, Severity};
+use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::verdict::WORTHWHILE_GAIN;
 use crate::words::{function_name, percent, place};
 use crate::{Facts, gain};
+use slowpath_analysis::Unowned;
 use slowpath_profile::tables::FunctionId;
 
 /// Least share of busy time: see `cpu-hot-function`.
@@ -18,6 +19,10 @@ const MIN_PART: f64 = 0.02;
 
 /// Functions of the package named.
 const MAX_INSIDE: usize = 3;
+
+/// Part of a package's time that one function must have to be the place to look at: with less it is spread over the package,
+/// as routing and middleware are.
+const MOST: f64 = 0.6;
 
 /// A framework at this share is doing what frameworks do; above it something is unusual.
 const UNUSUAL_SHARE: f64 = 0.35;
@@ -33,7 +38,8 @@ library's parsing in a callback.",
         why_it_hurts: "\
 It is paid on every request, and the application's own code does not show it.",
         how_recognised: "\
-Samples without an application function on the stack, summed by the innermost package. Fires from 10 % of busy time on.",
+Samples without an application function on the stack, summed by the innermost package. Fires from 10 % of busy time on. Where 60 % of
+that is called by one function of another package, or is of one function of its own, that is the place.",
         lookalikes: "\
 Work that the application started and that went on behind an `await`: the caller is then lost to a sampling profiler.",
         what_to_do: "\
@@ -68,31 +74,77 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     });
     hot.map(|unowned| {
         let package = &unowned.label;
-        // The gain is that of removing all of it, which nobody can: the range starts at none.
-        let predicted_gain = gain::of_removing(facts, unowned.share / 2.0, (0.0, unowned.share));
+        let look_at = Look::at(unowned);
+        // One call can be left out or its result kept; all of what a package does nobody can remove. The range starts at none.
+        let removed = match look_at {
+            Some(Look::Caller(_)) => unowned.share,
+            _ => unowned.share / 2.0,
+        };
+        let predicted_gain = gain::of_removing(facts, removed, (0.0, unowned.share));
         let is_worth_it = predicted_gain.is_some_and(|gain| gain.throughput >= WORTHWHILE_GAIN);
         let severity =
             if unowned.share >= UNUSUAL_SHARE && is_worth_it { Severity::Medium } else { Severity::Info };
+        // What any framework takes is no place to go to.
+        let function = look_at.map(Look::function).filter(|_| severity >= Severity::Medium);
+        let location =
+            function.map(|id| Location::of(facts.profile.functions.get(id), facts.process_running(id)));
         Finding {
             rule: RULE.id,
-            title: format!("package {package} takes {} of the busy time by itself", percent(unowned.share)),
+            title: format!(
+                "package {package} takes {} of the busy time {}",
+                percent(unowned.share),
+                look_at.map_or("by itself".into(), |look_at| look_at.words(facts))
+            ),
             severity,
             confidence: Confidence::Medium,
             confidence_why: "callers behind an `await` are not seen by a sampling profiler".into(),
             share: Some(unowned.share),
             share_of: "busy main-thread time",
             predicted_gain,
-            location: None,
-            evidence: evidence(facts, package, unowned.share),
-            advice: advice(facts, package),
-            function: None,
+            location,
+            evidence: evidence(facts, unowned),
+            advice: advice(facts, unowned),
+            function,
             intervals: Vec::new(),
         }
     })
     .collect()
 }
 
-fn evidence(facts: Facts<'_>, package: &str, share: f64) -> Vec<Evidence> {
+/// The function where nearly all of a package's time can be looked at.
+#[derive(Debug, Clone, Copy)]
+enum Look {
+    /// Of another package, which calls it.
+    Caller(FunctionId),
+    /// Of its own.
+    Inside(FunctionId),
+}
+
+impl Look {
+    fn at(unowned: &Unowned) -> Option<Self> {
+        let most = |rows: &[(FunctionId, f64)]| {
+            rows.first().filter(|(_, share)| *share >= unowned.share * MOST).map(|(id, _)| *id)
+        };
+        most(&unowned.callers).map(Self::Caller).or_else(|| most(&unowned.functions).map(Self::Inside))
+    }
+
+    fn function(self) -> FunctionId {
+        match self {
+            Self::Caller(id) | Self::Inside(id) => id,
+        }
+    }
+
+    fn words(self, facts: Facts<'_>) -> String {
+        let function = facts.profile.functions.get(self.function());
+        match (self, function.package.as_deref()) {
+            (Self::Caller(_), Some(package)) => format!("for {} of {package}", function_name(function)),
+            _ => format!("in {}", function_name(function)),
+        }
+    }
+}
+
+fn evidence(facts: Facts<'_>, unowned: &Unowned) -> Vec<Evidence> {
+    let (package, share) = (&unowned.label, unowned.share);
     let charges = &facts.measurements.charges;
     let row = |text: String, value: f64| Evidence {
         text,
@@ -107,13 +159,19 @@ fn evidence(facts: Facts<'_>, package: &str, share: f64) -> Vec<Evidence> {
     );
     let mut rows = vec![row(text, share)];
     let functions = &facts.profile.functions;
-    let own = facts.measurements.functions.iter();
-    let own = own.filter(|time| functions.get(time.function).package.as_deref() == Some(package));
-    let own = own.map(|time| (time.function, time.self_time.0 as f64 / charges.busy.0.max(1) as f64));
-    rows.extend(own.filter(|(_, share)| *share >= MIN_PART).take(MAX_INSIDE).map(|(id, share)| {
-        let function = functions.get(id);
-        row(format!("{} in {} at {}", percent(share), function_name(function), place(function)), share)
-    }));
+    let named = |what: &'static str| {
+        move |(id, share): &(FunctionId, f64)| {
+            let function = functions.get(*id);
+            let text =
+                format!("{} {what} {} at {}", percent(*share), function_name(function), place(function));
+            row(text, *share)
+        }
+    };
+    let large = |rows: &[(FunctionId, f64)]| {
+        rows.iter().filter(|(_, share)| *share >= MIN_PART).take(MAX_INSIDE).copied().collect::<Vec<_>>()
+    };
+    rows.extend(large(&unowned.callers).iter().map(named("called by")));
+    rows.extend(large(&unowned.functions).iter().map(named("in")));
     rows.extend(main_caller(facts, package).map(|(caller, share)| {
         let function = functions.get(caller);
         let text =
@@ -124,13 +182,19 @@ fn evidence(facts: Facts<'_>, package: &str, share: f64) -> Vec<Evidence> {
 }
 
 /// Says what can be done about a package: it is asked for something somewhere.
-fn advice(facts: Facts<'_>, package: &str) -> String {
-    let by = main_caller(facts, package).map(|(caller, _)| facts.profile.functions.get(caller));
+fn advice(facts: Facts<'_>, unowned: &Unowned) -> String {
+    let package = &unowned.label;
+    let by_another = match Look::at(unowned) {
+        Some(Look::Caller(caller)) => Some(caller),
+        _ => None,
+    };
+    let by = main_caller(facts, package).map(|(caller, _)| caller).or(by_another);
+    let by = by.map(|caller| facts.profile.functions.get(caller));
     let by = by.map_or(String::new(), |f| format!(" {} at {} calls it.", function_name(f), place(f)));
     format!(
-        "{package} is not yours to make faster:{by} ask less of it, leave out what is not needed of it (interceptors, validation, \
-         transforms, logging), try its current version, or a leaner package for this path. The gain is that of half of its \
-         time."
+        "{package} is not yours to make faster.{by} Ask less of it, leave out what is not needed of it (interceptors, validation, \
+         transforms, logging), try its current version, or a leaner package for this path. The gain is that of {} of its time.",
+        if by_another.is_some() { "all" } else { "half" }
     )
 }
 

@@ -73,9 +73,34 @@ fn an_entry_point_that_all_requests_pass_through_is_no_cause() {
 
 #[test]
 fn a_package_without_an_application_frame_is_named_as_itself() {
-    let drawing = Drawing::of(&format!("http:parserOnIncoming;dep:route 60\n{}", flat(8))).load(100, 300.0);
+    let spread = "http:parserOnIncoming;dep:route@3 20\nhttp:parserOnIncoming;dep:route@3;dep:layer@9 20\n\
+         http:parserOnIncoming;dep:route@3;dep:next@5 20";
+    let drawing = Drawing::of(&format!("{spread}\n{}", flat(8))).load(100, 300.0);
     let found = check(&drawing, "cpu", &["cpu-hot-dependency"]);
-    assert!(found.first().title.starts_with("package dep takes 60 %"), "{}", found.first().title);
+    assert!(
+        found.first().title.ends_with("takes 60 % of the busy time by itself"),
+        "{}",
+        found.first().title
+    );
+}
+
+#[test]
+fn the_one_function_that_a_package_spends_its_time_in_is_where_to_look() {
+    let text = format!("http:parserOnIncoming;dep:route;dep:sign@9 60\n{}", flat(8));
+    let drawing = Drawing::of(&text).load(100, 300.0);
+    let found = check(&drawing, "cpu", &["cpu-hot-dependency sign node_modules/dep/index.js:9"]);
+    assert!(found.first().title.ends_with("of the busy time in sign()"), "{}", found.first().title);
+}
+
+#[test]
+fn a_package_that_only_another_one_asks_is_looked_at_where_it_is_asked_and_needs_no_slow_answers() {
+    let text = format!("http:onread;lib:verify@7;dep:compare;dep:round 60\n{}", flat(8));
+    let drawing = Drawing::of(&text).load(100, 50.0);
+    let found = check(&drawing, "cpu", &["cpu-hot-dependency verify node_modules/lib/index.js:7"]);
+    let first = found.first();
+    assert!(first.title.ends_with("takes 60 % of the busy time for verify() of lib"), "{}", first.title);
+    let gain = first.predicted_gain.expect("a gain");
+    assert!((gain.throughput - 2.5).abs() < 0.1 && gain.low <= 1.0, "{gain:?}");
 }
 
 #[test]

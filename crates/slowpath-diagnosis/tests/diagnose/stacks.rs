@@ -2,7 +2,7 @@
 //!
 //! A line's number is how many of the hundred samples of each second have that stack, in the order drawn; what is
 //! left of the second is idle. A frame is a function of `app.js`, at a line where `@` gives one, or of what its prefix
-//! names: `dep:` a package, `native:`, `fs:`, `crypto:`, `child:`, `esm:`, `http:` modules of Node. `gc`, `program` and `idle`
+//! names: `dep:` and `lib:` packages, `native:`, `fs:`, `crypto:`, `child:`, `esm:`, `http:` modules of Node. `gc`, `program` and `idle`
 //! are V8's own.
 
 use crate::drawing::at;
@@ -62,6 +62,7 @@ fn frame(text: &str) -> CallFrame<'static> {
         },
         Some(("native", name)) => (name, ""),
         Some(("dep", name)) => (name, "file:///srv/node_modules/dep/index.js"),
+        Some(("lib", name)) => (name, "file:///srv/node_modules/lib/index.js"),
         Some(("fs", name)) => (name, "node:fs"),
         Some(("crypto", name)) => (name, "node:internal/crypto/pbkdf2"),
         Some(("child", name)) => (name, "node:child_process"),
