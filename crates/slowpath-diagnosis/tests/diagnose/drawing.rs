@@ -59,6 +59,8 @@ pub(crate) struct Drawing {
     /// Whether answers go on to arrive nevertheless.
     pub(crate) answers_go_on: bool,
     pub(crate) run_queue: f64,
+    /// Threads without JavaScript, each with these shares of wall time on a CPU and waiting for one.
+    pub(crate) helpers: (u32, f64, f64),
     /// Cores that other programs take.
     pub(crate) neighbours: f64,
     /// Share of the time on a CPU; that of the busy samples where none is given.
@@ -119,6 +121,7 @@ impl Drawing {
             hang: None,
             answers_go_on: false,
             run_queue: 0.0,
+            helpers: (0, 0.0, 0.0),
             neighbours: 0.0,
             run: None,
             died: None,
@@ -239,6 +242,12 @@ impl Drawing {
     /// Share of wall time that the main thread waits for a CPU.
     pub(crate) fn run_queue(mut self, share: f64) -> Self {
         self.run_queue = share;
+        self
+    }
+
+    /// So many threads besides the main thread, such as libuv's pool, each with these shares of wall time on a CPU and waiting for one.
+    pub(crate) fn helpers(mut self, n: u32, on_cpu: f64, waiting: f64) -> Self {
+        self.helpers = (n, on_cpu, waiting);
         self
     }
 

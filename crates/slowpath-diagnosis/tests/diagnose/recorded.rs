@@ -294,9 +294,16 @@ impl Drawing {
                 wait: spent(self.run_queue),
                 ..TaskSample::default()
             };
+            let (n_helpers, on_cpu, waiting) = self.helpers;
+            let helper = |n| TaskSample {
+                tid: 90_000 + n,
+                run: spent(on_cpu),
+                wait: spent(waiting),
+                ..TaskSample::default()
+            };
             let processes = self.pids().into_iter().map(|pid| ProcessSample {
                 pid,
-                tasks: vec![task(pid)],
+                tasks: std::iter::once(task(pid)).chain((0..n_helpers).map(helper)).collect(),
                 ..ProcessSample::default()
             });
             let busy = run + self.neighbours;

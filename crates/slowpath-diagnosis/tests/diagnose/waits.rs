@@ -174,6 +174,22 @@ fn a_full_thread_pool_is_told_from_slow_files() {
 }
 
 #[test]
+fn streams_that_compress_fill_the_pool_when_its_threads_have_no_time_to_spare() {
+    let log = || requests(300.0, &[(0.4, 299.0, "ZLIB", None, false)]);
+    // 100 requests a second of 300 ms: 30 under way, for four threads.
+    let found = check(
+        &drawing(300.0, log()).helpers(4, 0.4, 0.6),
+        "waiting",
+        &["thread-pool-saturated ask app.js:12"],
+    );
+    let first = found.first();
+    assert!(first.title.ends_with("of the 4 threads of libuv's pool, 87 % of their time"), "{}", first.title);
+    assert!(first.predicted_gain.expect("a gain").throughput > 5.0);
+    // Threads that are idle half of the time are not what requests wait for.
+    check(&drawing(300.0, log()).helpers(4, 0.4, 0.1), "waiting", &[]);
+}
+
+#[test]
 fn a_full_thread_makes_everything_wait_and_no_wait_is_its_cause() {
     let waits = [(0.4, 30.0, "Timeout", None, true)];
     let log = requests(31.0, &waits);
