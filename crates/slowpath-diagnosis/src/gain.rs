@@ -68,11 +68,15 @@ pub(crate) fn of_removing(facts: Facts<'_>, share: f64, interval: (f64, f64)) ->
     }
     let network = Network::of(facts);
     let utilisation = facts.measurements.split.as_ref()?.utilisation();
-    let predict = |share: f64| match &network {
+    let predict = |network: &Option<Network>, share: f64| match network {
         Some(network) => Some(network.gain(Saving { busy: share, waiting: 0.0 })),
         None => without(facts, share * utilisation),
     };
-    Some(PredictedGain { throughput: predict(share)?, low: predict(interval.0)?, high: predict(interval.1)? })
+    Some(PredictedGain {
+        throughput: predict(&network, share)?,
+        low: predict(&network, interval.0)?,
+        high: predict(&network.map(Network::at_nobodys_pace), interval.1)?,
+    })
 }
 
 /// Returns the factor of throughput without `part` of the wall time of the serving threads.
@@ -101,6 +105,8 @@ struct Network {
     latency_ms: f64,
     /// What each waits for besides the thread, ms.
     waiting_ms: f64,
+    /// Of that, queueing for the thread that is taken for the pace at which the upstream sends a stream, ms.
+    paced_ms: f64,
     /// What each needs of the thread, waits for a CPU included, ms; of all serving threads together, divided among them.
     needed_ms: f64,
 }
@@ -134,9 +140,17 @@ impl Network {
         let queued = followed.all.share(|row| row.kind == RowKind::Queued)
             * (1.0 - 1.0 / parts_of_answers(facts, followed));
         // What requests wait for outside takes as long as it takes, but never longer than the requests.
-        let waiting_ms = ((waiting + queued) * followed.all.mean.as_millis_f64()).min(latency_ms);
+        let of_request = followed.all.mean.as_millis_f64();
+        let waiting_ms = ((waiting + queued) * of_request).min(latency_ms);
+        let paced_ms = (queued * of_request).min(waiting_ms);
         let (n, needed_ms) = (own * latency_ms / 1e3, busy * 1e3 / sampled.requests_per_second);
-        Some(Self { n, latency_ms: followed.all.mean.as_millis_f64(), waiting_ms, needed_ms })
+        Some(Self { n, latency_ms: of_request, waiting_ms, paced_ms, needed_ms })
+    }
+
+    /// Returns it for an upstream that sends its streams as fast as they are taken. Of parts that queue for a full thread nobody
+    /// knows whether they would have come sooner: there the gain is anything between.
+    fn at_nobodys_pace(self) -> Self {
+        Self { waiting_ms: self.waiting_ms - self.paced_ms, paced_ms: 0.0, ..self }
     }
 
     /// Returns the factor on throughput.
@@ -189,7 +203,7 @@ mod tests {
     fn check(network: (f64, f64, f64), saving: (f64, f64), expected: f64) {
         let (n, needed_ms, waiting_ms) = network;
         let latency_ms = n / throughput(n, needed_ms, waiting_ms);
-        let network = Network { n, latency_ms, waiting_ms, needed_ms };
+        let network = Network { n, latency_ms, waiting_ms, paced_ms: 0.0, needed_ms };
         let gain = network.gain(Saving { busy: saving.0, waiting: saving.1 });
         assert!((gain / expected - 1.0).abs() < 0.03, "{gain}, not {expected}");
     }
@@ -209,6 +223,15 @@ mod tests {
     fn a_single_request_in_flight_gains_what_it_gets_shorter() {
         check((1.0, 4.0, 6.0), (0.5, 0.0), 10.0 / 8.0);
         check((1.0, 4.0, 6.0), (0.0, 0.3), 10.0 / 7.0);
+    }
+
+    #[test]
+    fn a_full_thread_gains_more_where_nobody_paces_the_streams_that_queue_for_it() {
+        let network =
+            Network { n: 8.0, latency_ms: 300.0, waiting_ms: 200.0, paced_ms: 200.0, needed_ms: 80.0 };
+        let saving = Saving { busy: 0.9, waiting: 0.0 };
+        let (paced, free) = (network.gain(saving), network.at_nobodys_pace().gain(saving));
+        assert!(paced < 4.0 && (free - 10.0).abs() < 0.1, "{paced} {free}");
     }
 
     #[test]
