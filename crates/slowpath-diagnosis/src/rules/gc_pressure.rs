@@ -19,6 +19,9 @@ const MIN_ALLOCATED: f64 = 1.0 / 3.0;
 /// The same where nobody stands out who allocates: a gateway on `fetch` and a framework was measured at 11 %, all of it theirs.
 const MIN_SHARE_OF_NOBODY: f64 = 0.15;
 
+/// A function whose collections are less than half of what it costs computes more than it collects.
+const LARGER_PART: f64 = 0.5;
+
 /// Share from which on collection is a main cause.
 const HIGH_SHARE: f64 = 0.25;
 
@@ -33,7 +36,8 @@ The target allocates so much, or keeps so much alive, that collecting takes a la
 The main thread stands while it collects: throughput is lost to it, and a long collection delays every request in flight.",
         how_recognised: "\
 The share of busy samples in the collector (the cpu phase), and every pause that V8 reports (the gc recorder). Fires from
-10 % of busy time on. Who allocates is what V8's sampling heap profiler says in the heap phase; without that phase, what ran right before
+10 % of busy time on, from 15 % where nobody is to blame: no function allocates most, or who does computes more than it collects
+(`cpu-hot-function` then says more). Who allocates is what V8's sampling heap profiler says in the heap phase; without that phase, what ran right before
 the collections.",
         lookalikes: "\
 A heap near its limit (`--max-old-space-size`): the same pauses, but mark-sweep-compact dominates.",
@@ -82,7 +86,9 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     } else {
         ran_before
     };
-    if top.is_none() && share < MIN_SHARE_OF_NOBODY {
+    // What a function brings about in collections is part of what it costs: where its own work is the larger part, that says more.
+    let blamed = top.filter(|(id, collections)| *collections >= charged_to(facts, *id) * LARGER_PART);
+    if blamed.is_none() && share < MIN_SHARE_OF_NOBODY {
         return Vec::new();
     }
     let mut evidence = vec![Evidence {
@@ -129,7 +135,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     vec![Finding {
         rule: RULE.id,
         title: format!("garbage collection takes {} of the busy time", percent(share)),
-        severity: match top {
+        severity: match blamed {
             // Nobody to go to, and nothing to be had.
             None if brings_nothing => Severity::Info,
             _ if share >= HIGH_SHARE => Severity::High,
@@ -141,14 +147,21 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         share_of: "busy main-thread time",
         predicted_gain,
         location: function
+            .filter(|_| blamed.is_some())
             .map(|function| Location::of(function, facts.measurements.gc.as_ref().map(|_| split.pid))),
         evidence,
         advice: format!(
             "Allocate less in {whom}: avoid copies, reuse buffers, stream instead of building large values."
         ),
-        function: top.map(|(id, _)| id),
+        function: blamed.map(|(id, _)| id),
         intervals: Vec::new(),
     }]
+}
+
+/// Returns the share of busy time that is charged to a function, collections included.
+fn charged_to(facts: Facts<'_>, id: FunctionId) -> f64 {
+    let functions = &facts.measurements.charges.functions;
+    functions.iter().find(|function| function.function == id).map_or(0.0, |function| function.share)
 }
 
 /// Returns the application function that allocates most, and its part of all that is allocated, where the heap phase tells.

@@ -115,3 +115,11 @@ fn collections_of_nobody_that_bring_nothing_ask_for_nothing() {
     let found = check_first(&drawing, "healthy", "gc-pressure");
     assert_eq!(found.first().severity, slowpath_diagnosis::Severity::Info, "{:#?}", found.first());
 }
+
+#[test]
+fn collections_are_a_part_of_what_a_function_costs_that_computes_more_than_it_collects() {
+    let text = format!("handle@3;build@12 20\ngc 8\nhandle@3;build@12 20\ngc 8\n{}", flat(4));
+    let drawing = Drawing::of(&text).load(100, 150.0);
+    let found = check(&drawing, "cpu", &["cpu-hot-function build app.js:12", "gc-pressure"]);
+    assert!(found.first().title.starts_with("build() takes 74 %"), "{}", found.first().title);
+}
