@@ -134,6 +134,7 @@ const AGENT_FILES: &[&str] = &[
     "/deopt-trace.cjs",
     "/deopts.cjs",
     "/heap.cjs",
+    "/hide.cjs",
     "/inspector.cjs",
     "/lookups.cjs",
     "/patch.cjs",
