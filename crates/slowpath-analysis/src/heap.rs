@@ -28,6 +28,35 @@ pub struct HeapMeasure {
     pub growth: Option<HeapGrowth>,
 }
 
+/// Modules of Node that carry requests and answers, by the start of their names. What others allocate (crypto, URLs, files …) their
+/// caller asked for.
+const CARRIERS: &[&str] = &[
+    "node:_http",
+    "node:_stream",
+    "node:_tls",
+    "node:async_hooks",
+    "node:diagnostics_channel",
+    "node:dns",
+    "node:events",
+    "node:http",
+    "node:internal/abort",
+    "node:internal/async",
+    "node:internal/bootstrap",
+    "node:internal/deps/undici",
+    "node:internal/dns",
+    "node:internal/event",
+    "node:internal/http",
+    "node:internal/modules",
+    "node:internal/process",
+    "node:internal/stream",
+    "node:internal/timers",
+    "node:internal/webstreams",
+    "node:net",
+    "node:stream",
+    "node:timers",
+    "node:tls",
+];
+
 /// What one function allocated.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Allocator {
@@ -86,9 +115,13 @@ impl HeapMeasure {
         let of_pid = profile.allocated.iter().filter(|allocated| allocated.pid == pid);
         let (all, kept): (Vec<&Allocated>, Vec<_>) =
             of_pid.partition(|allocated| allocated.window == HeapWindow::Allocations);
-        // What Node allocates for a request is Node's way; what of it stays was asked for by who keeps it.
-        let is_node = |row: &Allocated| profile.functions.get(row.by).category == Category::Node;
-        measure.allocators = by_function(&all, |row| row.owner.filter(|_| !is_node(row)));
+        // What Node allocates to carry a request is Node's way; what of it stays was asked for by who keeps it.
+        let carries = |row: &Allocated| {
+            let function = profile.functions.get(row.by);
+            function.category == Category::Node
+                && CARRIERS.iter().any(|carrier| function.file.starts_with(carrier))
+        };
+        measure.allocators = by_function(&all, |row| row.owner.filter(|_| !carries(row)));
         measure.survivors = by_function(&kept, |row| row.owner);
         Some(measure)
     }
