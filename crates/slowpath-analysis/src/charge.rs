@@ -154,7 +154,10 @@ impl Charges {
             }
             let Some(owner) = sample.owner else {
                 unowned.add(profile, label_of(profile, sample), sample.stack, sample.duration);
-                let shares = sample.stack.map_or(&[][..], |stack| owners.of_stack(profile, stack));
+                let mut shares = sample.stack.map_or(&[][..], |stack| owners.of_stack(profile, stack));
+                if shares.is_empty() && sample.doing == Doing::Gc {
+                    shares = owners.of_collection();
+                }
                 let total: u64 = shares.iter().map(|(_, weight)| weight).sum();
                 for (owner, weight) in shares {
                     *begun.entry(*owner).or_default() +=
@@ -296,7 +299,7 @@ fn spread(charged: &mut [Charged], blocks: &mut [u64], busy: u64) {
 }
 
 /// Node's own code for requests and answers.
-const EXCHANGE_MODULES: &[&str] = &[
+pub(crate) const EXCHANGE_MODULES: &[&str] = &[
     "node:_http",
     "node:http",
     "node:net",

@@ -1,6 +1,6 @@
 //! Lets one finding stand where several speak of the same time in the same place: the one that says what is wrong.
 
-use crate::finding::{Evidence, Finding};
+use crate::finding::{Evidence, Finding, PredictedGain};
 use crate::{Breadth, Facts, rule};
 use slowpath_profile::tables::FunctionId;
 
@@ -88,6 +88,13 @@ fn carry_over(finding: Finding, survivor: &mut Finding) {
     let carried = finding.evidence.into_iter().take(MAX_EVIDENCE);
     survivor.evidence.extend(carried.filter(|row| !known.contains(&row.text)));
     survivor.severity = survivor.severity.max(finding.severity);
+    // Not to allocate is not to do what allocates: the work goes with its collections.
+    if PART_OF.contains(&(survivor.rule, finding.rule))
+        && let Some((mine, whole)) = survivor.predicted_gain.zip(finding.predicted_gain)
+        && whole.throughput > mine.throughput
+    {
+        survivor.predicted_gain = Some(PredictedGain { low: mine.low.min(whole.low), ..whole });
+    }
 }
 
 fn is_specific(finding: &Finding) -> bool {
@@ -224,6 +231,27 @@ mod tests {
         check(&[("cpu-hot-function", 1, 0.5), ("gc-pressure", 1, 0.2)], &["cpu-hot-function"]);
         check(&[("cpu-hot-function", 1, 0.5), ("gc-pressure", 1, 0.4)], &["gc-pressure"]);
         check(&[("cpu-hot-function", 1, 0.3), ("gc-pressure", 1, 0.7)], &["gc-pressure"]);
+    }
+
+    #[test]
+    fn the_work_that_allocates_goes_with_its_collections() {
+        let with_gain = |rule, share, throughput, low| Finding {
+            predicted_gain: Some(PredictedGain { throughput, low, high: 2.0 * throughput }),
+            ..finding(rule, 1, share)
+        };
+        let merged_gain = |rule| {
+            let findings = vec![with_gain("cpu-hot-function", 0.8, 5.0, 4.0), with_gain(rule, 0.5, 2.0, 1.3)];
+            let merged = merge_with(findings, &|_, _| true);
+            assert_eq!(merged.len(), 1);
+            let gain = merged[0].predicted_gain.unwrap();
+            (gain.throughput, gain.low, gain.high)
+        };
+        assert_eq!(merged_gain("gc-pressure"), (5.0, 1.3, 10.0));
+        assert_eq!(
+            merged_gain("json-churn"),
+            (2.0, 1.3, 4.0),
+            "another rule knows which part of the work can go"
+        );
     }
 
     #[test]

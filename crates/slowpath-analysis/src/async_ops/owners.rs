@@ -6,10 +6,14 @@
 //! functions; stacks of other requests and phases are shared out in the same way, those that no followed request had like
 //! their nearest relatives: stacks with the same innermost function, else those that share most of their callers. Where no
 //! followed request had one of these either, Node's code is shared out like what it went on to call: reading a socket and
-//! parsing what came belong to the functions of the application that are called with it.
+//! parsing what came belong to the functions of the application that are called with it. Of Node's code that carries requests, and that was
+//! never seen to call the application, as with few samples, the same is taken: it runs for what the loop calls. A collection
+//! without an allocating sample before it belongs to who allocates, as the heap phase says. The loop's own work belongs to nobody.
 
+use crate::charge::EXCHANGE_MODULES;
 use crate::stack_class::StackClasses;
 use crate::threads::is_idle;
+use slowpath_profile::allocated::HeapWindow;
 use slowpath_profile::classify::Category;
 use slowpath_profile::recording::{AsyncLog, FollowedRequest};
 use slowpath_profile::tables::{Function, FunctionId, Functions, Profile, StackId};
@@ -27,6 +31,10 @@ pub struct Owners {
     callers: HashMap<StackId, Vec<(FunctionId, u64)>>,
     /// By a stack without an application function: those that are called from it.
     called: HashMap<StackId, Vec<(FunctionId, u64)>>,
+    /// All functions of the application that the loop calls.
+    entries: Vec<(FunctionId, u64)>,
+    /// Who allocates, with bytes.
+    allocators: Vec<(FunctionId, u64)>,
 }
 
 impl Owners {
@@ -66,12 +74,20 @@ impl Owners {
                 }
             }
         }
+        let (called, entries) = called_from(profile);
         Self {
             stacks: listed(by_stack),
             leaves: listed(by_leaf),
             callers: listed(by_caller),
-            called: listed(called_from(profile)),
+            called: listed(called),
+            entries: entries.into_iter().collect(),
+            allocators: allocators(profile).into_iter().collect(),
         }
+    }
+
+    /// Returns the owners of a collection that no allocating sample came before, with weights; empty without a heap phase.
+    pub(crate) fn of_collection(&self) -> &[(FunctionId, u64)] {
+        &self.allocators
     }
 
     /// Returns the owners of a stack without an application function, with weights; empty where nothing tells.
@@ -94,8 +110,26 @@ impl Owners {
             }
             at = profile.stacks.parent[caller.0 as usize];
         }
-        &[]
+        if is_for_requests(profile, stack) { &self.entries } else { &[] }
     }
+}
+
+/// Whether a stack is Node's alone, and carries requests.
+fn is_for_requests(profile: &Profile, stack: StackId) -> bool {
+    let functions = || profile.stacks.frames(stack).map(|function| profile.functions.get(function));
+    functions().all(|function| matches!(function.category, Category::Node | Category::Native))
+        && functions().any(|function| EXCHANGE_MODULES.iter().any(|module| function.file.starts_with(module)))
+}
+
+/// Returns the bytes that each application function made be allocated in the heap phase.
+fn allocators(profile: &Profile) -> BTreeMap<FunctionId, u64> {
+    let mut bytes: BTreeMap<FunctionId, u64> = BTreeMap::new();
+    for row in profile.allocated.iter().filter(|row| row.window == HeapWindow::Allocations) {
+        if let Some(owner) = row.owner {
+            *bytes.entry(owner).or_default() += row.bytes;
+        }
+    }
+    bytes
 }
 
 fn listed<K: Eq + std::hash::Hash>(
@@ -104,8 +138,12 @@ fn listed<K: Eq + std::hash::Hash>(
     owners.into_iter().map(|(key, owners)| (key, owners.into_iter().collect())).collect()
 }
 
-/// Returns for each stack without an application function which ones were called from it, with the time spent in them.
-fn called_from(profile: &Profile) -> BTreeMap<StackId, BTreeMap<FunctionId, u64>> {
+/// Time of application functions.
+type Times = BTreeMap<FunctionId, u64>;
+
+/// Returns for each stack without an application function which ones were called from it, with the time spent in them; and the
+/// same of all stacks together.
+fn called_from(profile: &Profile) -> (BTreeMap<StackId, Times>, Times) {
     let stacks = &profile.stacks;
     // The outermost application function on each stack; callers lie before what they call.
     let mut outermost: Vec<Option<StackId>> = Vec::with_capacity(stacks.len());
@@ -122,16 +160,18 @@ fn called_from(profile: &Profile) -> BTreeMap<StackId, BTreeMap<FunctionId, u64>
             }
         }
     }
-    let mut called: BTreeMap<StackId, BTreeMap<FunctionId, u64>> = BTreeMap::new();
+    let mut called: BTreeMap<StackId, Times> = BTreeMap::new();
+    let mut entries = Times::new();
     for (entry, time) in time {
         let function = stacks.function[entry.0 as usize];
+        *entries.entry(function).or_default() += time;
         let mut at = stacks.parent[entry.0 as usize];
         while let Some(caller) = at {
             *called.entry(caller).or_default().entry(function).or_default() += time;
             at = stacks.parent[caller.0 as usize];
         }
     }
-    called
+    (called, entries)
 }
 
 /// Finds the function of the profile in which a place of the code lies: of those with its name and file, the last one
@@ -215,7 +255,9 @@ mod tests {
     /// Returns the owners of the stack that ends in `leaf`, as `function share-in-percent`.
     fn owners_of(stacks: &str, leaf: &str) -> Vec<String> {
         let profile = profile(stacks);
-        let owners = Owners { called: listed(called_from(&profile)), ..Owners::default() };
+        let (called, entries) = called_from(&profile);
+        let (called, entries) = (listed(called), entries.into_iter().collect());
+        let owners = Owners { called, entries, ..Owners::default() };
         let is_leaf = |at: &FunctionId| profile.functions.get(*at).name == leaf;
         let stack = profile.stacks.function.iter().position(is_leaf).expect("it is on a stack");
         let shares = owners.of_stack(&profile, StackId(stack as u32));
@@ -241,7 +283,15 @@ mod tests {
     }
 
     #[test]
+    fn what_carries_requests_and_was_never_seen_to_call_the_application_runs_for_what_the_loop_calls() {
+        assert_eq!(
+            owners_of("net:read;net:drop 5\nhandle 10\nanswer 30", "drop"),
+            ["handle 25", "answer 75"]
+        );
+    }
+
+    #[test]
     fn what_leads_to_nothing_of_the_application_has_no_owner() {
-        assert_eq!(owners_of("net:read;net:drop 5\nhandle 10", "drop"), [""; 0]);
+        assert_eq!(owners_of("fs:read;fs:drop 5\nhandle 10", "drop"), [""; 0]);
     }
 }
