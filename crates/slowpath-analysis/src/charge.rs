@@ -1,6 +1,7 @@
 //! Charges every busy sample to the nearest application function on its stack, whatever leaf it ended in.
 //!
-//! A collection has no stack of its own in V8's samples: it is charged to the code that ran just before it, which is
+//! A collection has no stack of its own in V8's samples. Where allocations were sampled, collections are shared out by who allocates
+//! (see [`crate::collections`]); else each is charged to the code that ran just before it, which is
 //! most likely what allocated (the rule of Chrome's DevTools, less what hardly allocates). A function without
 //! a name of its own, or too small to matter, is folded into the application function that nearly always calls it, so
 //! that a cost spread over closures and small helpers shows where a person would look for it. What has no application
@@ -12,6 +13,7 @@
 
 use crate::app_tree::AppTree;
 use crate::async_ops::Owners;
+use crate::collections;
 use crate::stack_class::{Doing, StackClasses};
 use crate::threads::ServingThread;
 use crate::unowned::{Unowned, UnownedSums};
@@ -112,10 +114,13 @@ pub(crate) struct Charged {
     pub(crate) block: usize,
     pub(crate) start: Nanos,
     pub(crate) duration: u64,
-    /// The stack that pays: for a collection, that of the sample before.
+    /// The stack that pays: for a collection, one of who allocates, or that of the sample before.
     pub(crate) stack: Option<StackId>,
     pub(crate) owner: Option<FunctionId>,
-    doing: Doing,
+    pub(crate) doing: Doing,
+    pub(crate) pid: u32,
+    /// Whether it is one of its process's main thread.
+    pub(crate) is_main_thread: bool,
 }
 
 impl Charges {
@@ -129,6 +134,8 @@ impl Charges {
         let tree =
             AppTree::of(profile, samples.iter().filter_map(|sample| Some((sample.stack?, sample.duration))));
         let into = tree.folds(profile, busy);
+        // Who allocates may never have been sampled while it ran.
+        let folded_into = |owner: FunctionId| into.get(&owner).copied().unwrap_or(owner);
         let exchanges = exchanging_stacks(profile);
         let called = called_by_owner(profile);
         let sends = sending_stacks(profile);
@@ -146,7 +153,7 @@ impl Charges {
                 sending += sample.duration;
             }
             if let Doing::SyncCall(call) = sample.doing {
-                let caller = sample.owner.map(|owner| into[&owner]);
+                let caller = sample.owner.map(|owner| folded_into(owner));
                 let (by_block, n) =
                     sync_calls.entry((call, caller)).or_insert_with(|| (vec![0; blocks.len()], 0));
                 by_block[sample.block] += sample.duration;
@@ -167,8 +174,8 @@ impl Charges {
             };
             let charged = charged_unfolded.entry(owner).or_default();
             *charged = *charged + Nanos(sample.duration);
-            let sum = functions.entry(into[&owner]).or_default();
-            sum.add(profile, owner, into[&owner], sample);
+            let sum = functions.entry(folded_into(owner)).or_default();
+            sum.add(profile, owner, folded_into(owner), sample);
             if let Some(called) = sample.stack.and_then(|stack| called[stack.0 as usize]) {
                 *sum.called.entry(called).or_default() += sample.duration;
             }
@@ -216,10 +223,12 @@ pub(crate) fn charged_samples(
     classes: &StackClasses,
 ) -> (Vec<Charged>, Vec<u64>) {
     let threads: Vec<_> = serving.iter().map(|thread| &profile.threads[thread.index]).collect();
-    charged_samples_of(profile, &threads, classes)
+    let (mut samples, blocks) = charged_samples_of(profile, &threads, classes);
+    collections::share_out(profile, &mut samples);
+    (samples, blocks)
 }
 
-/// The same for any threads of the profile.
+/// The same for any threads of the profile, collections being charged to what ran before them.
 pub(crate) fn charged_samples_of(
     profile: &Profile,
     threads: &[&ThreadSamples],
@@ -268,6 +277,8 @@ pub(crate) fn charged_samples_of(
                 stack: payer,
                 owner: payer.and_then(|payer| classes.owner[payer.0 as usize]),
                 doing,
+                pid: samples.pid,
+                is_main_thread: samples.thread == 0,
             });
         }
     }

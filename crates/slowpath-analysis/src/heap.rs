@@ -116,15 +116,16 @@ impl HeapMeasure {
         let (all, kept): (Vec<&Allocated>, Vec<_>) =
             of_pid.partition(|allocated| allocated.window == HeapWindow::Allocations);
         // What Node allocates to carry a request is Node's way; what of it stays was asked for by who keeps it.
-        let carries = |row: &Allocated| {
-            let function = profile.functions.get(row.by);
-            function.category == Category::Node
-                && CARRIERS.iter().any(|carrier| function.file.starts_with(carrier))
-        };
-        measure.allocators = by_function(&all, |row| row.owner.filter(|_| !carries(row)));
+        measure.allocators = by_function(&all, |row| row.owner.filter(|_| !carries(profile, row.by)));
         measure.survivors = by_function(&kept, |row| row.owner);
         Some(measure)
     }
+}
+
+/// Whether a function is of Node, and allocates to carry requests.
+pub(crate) fn carries(profile: &Profile, by: FunctionId) -> bool {
+    let function = profile.functions.get(by);
+    function.category == Category::Node && CARRIERS.iter().any(|carrier| function.file.starts_with(carrier))
 }
 
 fn growth(
