@@ -13,10 +13,10 @@
 
 use crate::app_tree::AppTree;
 use crate::async_ops::Owners;
-use crate::collections;
 use crate::stack_class::{Doing, StackClasses};
 use crate::threads::ServingThread;
 use crate::unowned::{Unowned, UnownedSums};
+use crate::{collections, microtasks};
 use slowpath_profile::classify::Category;
 use slowpath_profile::tables::{FunctionId, Profile, StackId, ThreadSamples, Timing, WeightUnit};
 use slowpath_profile::{Nanos, SECOND};
@@ -53,13 +53,24 @@ pub struct AppFunction {
     pub called: Vec<(FunctionId, f64)>,
     /// Application functions that call it: function, share of its time; largest first.
     pub callers: Vec<(FunctionId, f64)>,
-    /// Functions folded into it: function, share of busy time; largest first.
-    pub folded: Vec<(FunctionId, f64)>,
+    /// Functions folded into it, largest first.
+    pub folded: Vec<Folded>,
     /// Time of it that was in calls that block by nature.
     pub in_sync_calls: Nanos,
     /// Time of it in Node's own HTTP, stream and socket code below it: what requests and answers cost in any service.
     /// Connecting, TLS and name look-ups are not among it.
     pub in_exchange: Nanos,
+}
+
+/// An application function that is folded into another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Folded {
+    /// The function.
+    pub function: FunctionId,
+    /// Share of the busy time of the serving threads.
+    pub share: f64,
+    /// Of that, in Node's own HTTP, stream and socket code.
+    pub in_exchange: f64,
 }
 
 /// Time in one synchronous call, by the application function that makes it.
@@ -106,6 +117,9 @@ pub struct Charges {
     pub sending_share: f64,
 }
 
+/// What a function spends its time in, where V8 lost the frames: see [`crate::microtasks`].
+const HIDDEN: &str = "native code without a frame";
+
 /// What a function spends its time in, where modules are looked up, read or compiled.
 pub const LOADING: &str = "loading and compiling code";
 
@@ -118,6 +132,8 @@ pub(crate) struct Charged {
     pub(crate) stack: Option<StackId>,
     pub(crate) owner: Option<FunctionId>,
     pub(crate) doing: Doing,
+    /// Whether its own code hid the stack, which is one that it may have had.
+    pub(crate) is_hidden: bool,
     pub(crate) pid: u32,
     /// Whether it is one of its process's main thread.
     pub(crate) is_main_thread: bool,
@@ -153,7 +169,7 @@ impl Charges {
                 sending += sample.duration;
             }
             if let Doing::SyncCall(call) = sample.doing {
-                let caller = sample.owner.map(|owner| folded_into(owner));
+                let caller = sample.owner.map(&folded_into);
                 let (by_block, n) =
                     sync_calls.entry((call, caller)).or_insert_with(|| (vec![0; blocks.len()], 0));
                 by_block[sample.block] += sample.duration;
@@ -175,12 +191,13 @@ impl Charges {
             let charged = charged_unfolded.entry(owner).or_default();
             *charged = *charged + Nanos(sample.duration);
             let sum = functions.entry(folded_into(owner)).or_default();
-            sum.add(profile, owner, folded_into(owner), sample);
-            if let Some(called) = sample.stack.and_then(|stack| called[stack.0 as usize]) {
+            let exchanges =
+                sample.doing != Doing::Gc && sample.stack.is_some_and(|stack| exchanges[stack.0 as usize]);
+            sum.add(profile, owner, folded_into(owner), sample, exchanges);
+            if let Some(called) =
+                sample.stack.filter(|_| !sample.is_hidden).and_then(|stack| called[stack.0 as usize])
+            {
                 *sum.called.entry(called).or_default() += sample.duration;
-            }
-            if sample.doing != Doing::Gc && sample.stack.is_some_and(|stack| exchanges[stack.0 as usize]) {
-                sum.in_exchange += sample.duration;
             }
         }
         let share = |time: u64| time as f64 / busy as f64;
@@ -224,6 +241,7 @@ pub(crate) fn charged_samples(
 ) -> (Vec<Charged>, Vec<u64>) {
     let threads: Vec<_> = serving.iter().map(|thread| &profile.threads[thread.index]).collect();
     let (mut samples, blocks) = charged_samples_of(profile, &threads, classes);
+    microtasks::share_out(profile, &mut samples);
     collections::share_out(profile, &mut samples);
     (samples, blocks)
 }
@@ -277,6 +295,7 @@ pub(crate) fn charged_samples_of(
                 stack: payer,
                 owner: payer.and_then(|payer| classes.owner[payer.0 as usize]),
                 doing,
+                is_hidden: false,
                 pid: samples.pid,
                 is_main_thread: samples.thread == 0,
             });
@@ -478,22 +497,34 @@ struct FunctionSum {
     in_exchange: u64,
     spent_in: BTreeMap<String, u64>,
     called: BTreeMap<FunctionId, u64>,
-    folded: BTreeMap<FunctionId, u64>,
+    /// Time, and of that in exchanges.
+    folded: BTreeMap<FunctionId, (u64, u64)>,
 }
 
 impl FunctionSum {
-    fn add(&mut self, profile: &Profile, owner: FunctionId, into: FunctionId, sample: &Charged) {
+    fn add(
+        &mut self,
+        profile: &Profile,
+        owner: FunctionId,
+        into: FunctionId,
+        sample: &Charged,
+        exchanges: bool,
+    ) {
+        let exchanged = if exchanges { sample.duration } else { 0 };
+        self.in_exchange += exchanged;
         *self.by_block.entry(sample.block).or_default() += sample.duration;
         self.n_samples += 1;
         if matches!(sample.doing, Doing::SyncCall(_)) {
             self.in_sync_calls += sample.duration;
         }
         if owner != into {
-            *self.folded.entry(owner).or_default() += sample.duration;
+            let folded = self.folded.entry(owner).or_default();
+            *folded = (folded.0 + sample.duration, folded.1 + exchanged);
         }
         let leaf = sample.stack.map(|stack| profile.stacks.function[stack.0 as usize]);
         let label = match (sample.doing, leaf) {
             (Doing::Gc, _) => "garbage collection".to_owned(),
+            _ if sample.is_hidden => HIDDEN.to_owned(),
             (_, Some(leaf)) if leaf == owner => {
                 self.own_code += sample.duration;
                 return;
@@ -519,6 +550,13 @@ impl FunctionSum {
         let share = |time: u64| time as f64 / busy as f64;
         let below = tree.inclusive.get(&function).copied().unwrap_or(1) as f64;
         let callers = tree.callers.get(&function).cloned().unwrap_or_default();
+        let folded = self.folded.into_iter().map(|(function, (time, exchanged))| Folded {
+            function,
+            share: share(time),
+            in_exchange: share(exchanged),
+        });
+        let mut folded: Vec<_> = folded.collect();
+        folded.sort_by(|a, b| b.share.total_cmp(&a.share));
         AppFunction {
             function,
             charged: Nanos(charged),
@@ -529,7 +567,7 @@ impl FunctionSum {
             spent_in: by_share(self.spent_in, share),
             called: by_share(self.called, share),
             callers: by_share(callers, |time| time as f64 / below),
-            folded: by_share(self.folded, share),
+            folded,
             in_sync_calls: Nanos(self.in_sync_calls),
             in_exchange: Nanos(self.in_exchange),
         }

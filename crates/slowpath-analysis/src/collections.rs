@@ -9,6 +9,7 @@
 
 use crate::charge::Charged;
 use crate::heap::carries;
+use crate::shares::Shares;
 use crate::stack_class::Doing;
 use slowpath_profile::allocated::HeapWindow;
 use slowpath_profile::classify::Category;
@@ -18,22 +19,19 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Least sampled allocations of a process: with fewer, a share of a fifth is uncertain by more than half of it.
 const MIN_ALLOCATIONS: u64 = 50;
 
-/// Fractional part of the golden ratio: its multiples modulo 1 fill the unit interval evenly, however many are taken (Knuth, *The
-/// Art of Computer Programming*, volume 3, §6.4).
-const GOLDEN: f64 = 0.618_033_988_749_894_9;
-
 /// Gives the collections of each main thread to those who allocate in its process, by their part of the bytes.
 pub(crate) fn share_out(profile: &Profile, samples: &mut [Charged]) {
     let pids: BTreeSet<u32> = profile.allocated.iter().map(|row| row.pid).collect();
     for pid in pids {
         let is_of_it = |sample: &Charged| sample.pid == pid && sample.is_main_thread;
-        let Some(payers) = Payers::of(profile, pid, samples.iter().filter(|sample| is_of_it(sample))) else {
+        let Some(payers) = payers(profile, pid, samples.iter().filter(|sample| is_of_it(sample))) else {
             continue;
         };
         let collections = samples.iter_mut().filter(|sample| is_of_it(sample) && sample.doing == Doing::Gc);
         for (n, sample) in collections.enumerate() {
-            let payer = payers.at((n as f64 + 0.5) * GOLDEN % 1.0);
-            (sample.stack, sample.owner) = (payer.stack, payer.owner);
+            if let Some(payer) = payers.nth(n) {
+                (sample.stack, sample.owner) = (payer.stack, payer.owner);
+            }
         }
     }
 }
@@ -46,66 +44,51 @@ struct Payer {
     stack: Option<StackId>,
 }
 
-/// Payers of the collections of one process, each up to a fraction of all bytes.
-struct Payers(Vec<(f64, Payer)>);
-
 /// Parts of a whole by application function; `None` is what has none.
 type Parts = BTreeMap<Option<FunctionId>, f64>;
 
-impl Payers {
-    /// Returns them where enough allocations were sampled.
-    fn of<'a>(
-        profile: &Profile,
-        pid: u32,
-        samples: impl Iterator<Item = &'a Charged> + Clone,
-    ) -> Option<Self> {
-        let mut allocated = allocated_by(profile, pid)?;
-        let collections = samples.clone().filter(|sample| sample.doing == Doing::Gc);
-        let mut ran_before: BTreeMap<StackId, u64> = BTreeMap::new();
-        let mut all = 0;
-        for sample in collections {
-            all += sample.duration;
-            if let Some(stack) = sample.stack.filter(|_| sample.owner.is_some()) {
-                *ran_before.entry(stack).or_default() += sample.duration;
-            }
+/// Returns the payers of the collections of a process, where enough allocations were sampled.
+fn payers<'a>(
+    profile: &Profile,
+    pid: u32,
+    samples: impl Iterator<Item = &'a Charged> + Clone,
+) -> Option<Shares<Payer>> {
+    let mut allocated = allocated_by(profile, pid)?;
+    let collections = samples.clone().filter(|sample| sample.doing == Doing::Gc);
+    let mut ran_before: BTreeMap<StackId, u64> = BTreeMap::new();
+    let mut all = 0;
+    for sample in collections {
+        all += sample.duration;
+        if let Some(stack) = sample.stack.filter(|_| sample.owner.is_some()) {
+            *ran_before.entry(stack).or_default() += sample.duration;
         }
-        let ran_before: Vec<(Vec<FunctionId>, f64)> = ran_before
-            .into_iter()
-            .map(|(stack, time)| (app_functions(profile, stack), time as f64 / all as f64))
-            .collect();
-        give_to_inlined(&mut allocated, &ran_before);
-        // An owner pays where it was seen to run.
-        let mut stacks: BTreeMap<FunctionId, BTreeMap<StackId, u64>> = BTreeMap::new();
-        for sample in samples.filter(|sample| sample.doing != Doing::Gc) {
-            if let Some((owner, stack)) = sample.owner.zip(sample.stack) {
-                *stacks.entry(owner).or_default().entry(stack).or_default() += sample.duration;
-            }
-        }
-        let (mut payers, mut up_to) = (Vec::new(), 0.0);
-        for (owner, part) in allocated {
-            let own = owner.and_then(|owner| stacks.get(&owner));
-            let time = own.map_or(0, |own| own.values().sum::<u64>());
-            match own.filter(|_| time > 0) {
-                Some(own) => {
-                    for (stack, of_stack) in own {
-                        up_to += part * *of_stack as f64 / time as f64;
-                        payers.push((up_to, Payer { owner, stack: Some(*stack) }));
-                    }
-                }
-                None => {
-                    up_to += part;
-                    payers.push((up_to, Payer { owner, stack: None }));
-                }
-            }
-        }
-        Some(Self(payers))
     }
-
-    /// Returns the payer at a fraction of all bytes.
-    fn at(&self, fraction: f64) -> Payer {
-        let index = self.0.partition_point(|(up_to, _)| *up_to <= fraction);
-        self.0.get(index).or(self.0.last()).map_or(Payer::default(), |(_, payer)| *payer)
+    let ran_before: Vec<(Vec<FunctionId>, f64)> = ran_before
+        .into_iter()
+        .map(|(stack, time)| (app_functions(profile, stack), time as f64 / all as f64))
+        .collect();
+    give_to_inlined(&mut allocated, &ran_before);
+    // An owner pays where it was seen to run.
+    let mut stacks: BTreeMap<FunctionId, BTreeMap<StackId, u64>> = BTreeMap::new();
+    for sample in samples.filter(|sample| sample.doing != Doing::Gc) {
+        if let Some((owner, stack)) = sample.owner.zip(sample.stack) {
+            *stacks.entry(owner).or_default().entry(stack).or_default() += sample.duration;
+        }
     }
+    let mut payers = Vec::new();
+    for (owner, part) in allocated {
+        let own = owner.and_then(|owner| stacks.get(&owner));
+        let time = own.map_or(0, |own| own.values().sum::<u64>());
+        if let Some(own) = own.filter(|_| time > 0) {
+            for (stack, of_stack) in own {
+                let part = part * *of_stack as f64 / time as f64;
+                payers.push((Payer { owner, stack: Some(*stack) }, part));
+            }
+        } else {
+            payers.push((Payer { owner, stack: None }, part));
+        }
+    }
+    Some(Shares::of(payers))
 }
 
 /// Returns who allocates, by its part of all bytes, where enough allocations were sampled.

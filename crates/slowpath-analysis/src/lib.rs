@@ -14,6 +14,7 @@ mod growth;
 mod heap;
 mod load;
 mod machine;
+mod microtasks;
 mod native;
 mod overhead;
 mod package_callers;
@@ -23,6 +24,7 @@ mod profile_measure;
 mod recorders;
 mod scale;
 mod scope;
+mod shares;
 mod split;
 mod stack_class;
 mod stall_groups;
@@ -37,7 +39,7 @@ pub use async_ops::{
     RowKind, WaitKind, WaitPlace,
 };
 pub use calls::CallMeasure;
-pub use charge::{AppFunction, Charges, LOADING, SyncCall};
+pub use charge::{AppFunction, Charges, Folded, LOADING, SyncCall};
 pub use counters::{CounterMeasure, CounterRow, CounterSum, FunctionSum, PlaceRow};
 pub use deopts::DeoptMeasure;
 pub use event_loop::{GcMeasure, LoopMeasure, Stall};

@@ -41,7 +41,7 @@ impl LineWork {
     /// Reads the lines of `hot` and of what was folded into it.
     pub(crate) fn of(facts: Facts<'_>, hot: &AppFunction) -> Self {
         let file = &facts.profile.functions.get(hot.function).file;
-        let folded = hot.folded.iter().map(|(function, _)| *function);
+        let folded = hot.folded.iter().map(|folded| folded.function);
         let functions: Vec<FunctionId> = [hot.function].into_iter().chain(folded).collect();
         let mut ticks: BTreeMap<u32, u64> = BTreeMap::new();
         for ((function, line), n) in &facts.profile.line_ticks {

@@ -169,7 +169,7 @@ fn is_within(facts: Facts<'_>, inner: FunctionId, outer: FunctionId) -> bool {
     let functions = &facts.measurements.charges.functions;
     let folded =
         functions.iter().find(|function| function.function == outer).map(|function| &function.folded);
-    inner == outer || folded.is_some_and(|folded| folded.iter().any(|(id, _)| *id == inner))
+    inner == outer || folded.is_some_and(|folded| folded.iter().any(|folded| folded.function == inner))
 }
 
 #[cfg(test)]

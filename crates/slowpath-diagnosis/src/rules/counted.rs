@@ -97,7 +97,7 @@ impl Cost {
 fn share_of_lines(facts: Facts<'_>, sum: &FunctionSum) -> Option<f64> {
     let charges = &facts.measurements.charges;
     let hot = charges.functions.iter().find(|function| function.function == sum.function)?;
-    let is_in = |id: FunctionId| id == hot.function || hot.folded.iter().any(|(folded, _)| *folded == id);
+    let is_in = |id: FunctionId| id == hot.function || hot.folded.iter().any(|folded| folded.function == id);
     let ticks = facts.profile.line_ticks.iter().filter(|((id, _), _)| is_in(*id));
     let (mut all, mut of_calls) = (0, 0);
     for ((id, line), n) in ticks {
@@ -230,7 +230,7 @@ fn around(facts: Facts<'_>, closure: FunctionId, host: &str) -> FunctionId {
     });
     let folded = || {
         let charged = facts.measurements.charges.functions.iter();
-        charged.into_iter().find(|outer| outer.folded.iter().any(|(inner, _)| *inner == closure))
+        charged.into_iter().find(|outer| outer.folded.iter().any(|inner| inner.function == closure))
     };
     awaiting.or_else(|| folded().map(|outer| outer.function)).unwrap_or(closure)
 }

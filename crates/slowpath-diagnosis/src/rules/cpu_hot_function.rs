@@ -8,7 +8,7 @@ use super::{Breadth, Documentation, Example, Rule};
 use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::words::{factor, function_name, millis, percent, place};
 use crate::{Facts, gain};
-use slowpath_analysis::AppFunction;
+use slowpath_analysis::{AppFunction, Folded};
 use slowpath_profile::tables::FunctionId;
 use std::collections::BTreeMap;
 
@@ -145,7 +145,7 @@ fn passes_on(facts: Facts<'_>, function: &AppFunction) -> bool {
 /// out: it is mostly what answering costs.
 fn concentrated(facts: Facts<'_>, function: &AppFunction) -> f64 {
     let own = function.own_code.0 as f64 / facts.measurements.charges.busy.0.max(1) as f64;
-    let helpers = function.folded.iter().map(|(_, share)| *share);
+    let helpers = function.folded.iter().map(without_exchange);
     let answers = |label: &str| label == "native: socket" || label.ends_with(" of node core");
     let called = function.spent_in.iter().filter(|(label, _)| !answers(label)).map(|(_, share)| *share);
     helpers.chain(called).fold(own, f64::max)
@@ -219,9 +219,14 @@ fn finding(facts: Facts<'_>, hot: &AppFunction) -> Finding {
 /// Returns the helper that is most of what takes `share` of busy time in a function: small by itself, it is what a person has to look
 /// at.
 fn helper_with_most(facts: Facts<'_>, hot: &AppFunction, share: f64) -> Option<FunctionId> {
-    let (helper, most) = hot.folded.first()?;
-    let is_named = !facts.profile.functions.get(*helper).is_nameless();
-    (is_named && *most >= share * MOSTLY_IN_HELPER).then_some(*helper)
+    let most = hot.folded.iter().max_by(|a, b| without_exchange(a).total_cmp(&without_exchange(b)))?;
+    let is_named = !facts.profile.functions.get(most.function).is_nameless();
+    (is_named && without_exchange(most) >= share * MOSTLY_IN_HELPER).then_some(most.function)
+}
+
+/// Returns the share of busy time of a helper, less Node's HTTP and socket code below it.
+fn without_exchange(helper: &Folded) -> f64 {
+    helper.share - helper.in_exchange
 }
 
 /// Names the package that a function spends most of its time in.
@@ -296,11 +301,10 @@ fn evidence(facts: Facts<'_>, hot: &AppFunction) -> Vec<Evidence> {
         );
         rows.push(cpu(text, in_exchange, "share", None));
     }
-    for (folded, share) in hot.folded.iter().filter(|(_, share)| *share >= MIN_PART) {
-        let helper = functions.get(*folded);
-        let text =
-            format!("{} in its helper {} at {}", percent(*share), function_name(helper), place(helper));
-        rows.push(cpu(text, *share, "share", None));
+    for folded in hot.folded.iter().filter(|folded| without_exchange(folded) >= MIN_PART) {
+        let (helper, share) = (functions.get(folded.function), without_exchange(folded));
+        let text = format!("{} in its helper {} at {}", percent(share), function_name(helper), place(helper));
+        rows.push(cpu(text, share, "share", None));
     }
     rows.extend(callers_of(facts, hot, MIN_SHARE));
     rows.extend(hot_lines(facts, hot.function).into_iter().map(|(line, share)| {

@@ -139,7 +139,8 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         ));
     }
     for function in hot_functions(facts, MIN_SHARE) {
-        let owners = [function.function].into_iter().chain(function.folded.iter().map(|(id, _)| *id));
+        let owners =
+            [function.function].into_iter().chain(function.folded.iter().map(|folded| folded.function));
         for owner in owners {
             let lines = hot_lines(facts, owner);
             let making: Vec<_> =

@@ -31,7 +31,7 @@ struct Grown<'a> {
 pub(super) fn findings(facts: Facts<'_>, rule: &'static str) -> Vec<Finding> {
     let functions = &facts.measurements.charges.functions;
     let found = functions.iter().filter_map(|hot| {
-        let ids = [hot.function].into_iter().chain(hot.folded.iter().map(|(folded, _)| *folded));
+        let ids = [hot.function].into_iter().chain(hot.folded.iter().map(|folded| folded.function));
         let mut grown: Vec<_> = ids.flat_map(|function| faster(facts, function)).collect();
         grown.retain(|grown| hot.share.max(grown.row.share.unwrap_or(0.0)) >= MIN_SHARE);
         // The one that explains more of the cost comes first.

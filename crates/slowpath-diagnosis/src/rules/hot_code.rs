@@ -160,7 +160,7 @@ pub(super) fn avoidable_share(facts: Facts<'_>, hot: &AppFunction) -> f64 {
 
 /// Returns the share of busy time that a function and its helpers spend in JSON that they parse or write once a piece.
 fn json_once(counters: &CounterMeasure, hot: &AppFunction) -> f64 {
-    let is_own = |id: FunctionId| id == hot.function || hot.folded.iter().any(|(folded, _)| *folded == id);
+    let is_own = |id: FunctionId| id == hot.function || hot.folded.iter().any(|folded| folded.function == id);
     let pieces = pieces_per_answer(counters);
     let of_kind = |kind: &str| {
         let sums = counters.by_function(|row| row.kind == kind);

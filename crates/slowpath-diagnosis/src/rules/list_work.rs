@@ -27,7 +27,7 @@ const MIN_SAMPLES: u64 = 50;
 fn counted_elsewhere(facts: Facts<'_>, hot: &AppFunction) -> f64 {
     let Some(counters) = counters(facts) else { return 0.0 };
     let functions: Vec<_> =
-        [hot.function].into_iter().chain(hot.folded.iter().map(|(folded, _)| *folded)).collect();
+        [hot.function].into_iter().chain(hot.folded.iter().map(|folded| folded.function)).collect();
     let is_whole = |kind: &str| {
         matches!(kind, "json.parse" | "json.stringify" | "structured_clone" | "console" | "stdout")
     };

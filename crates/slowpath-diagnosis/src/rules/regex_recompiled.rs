@@ -42,7 +42,9 @@ Build expressions at start, or keep them in a `Map` by source. For a list of wor
 fn check(facts: Facts<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for function in hot_functions(facts, MIN_SHARE) {
-        for owner in [function.function].into_iter().chain(function.folded.iter().map(|(id, _)| *id)) {
+        for owner in
+            [function.function].into_iter().chain(function.folded.iter().map(|folded| folded.function))
+        {
             let lines = hot_lines(facts, owner);
             let building: Vec<_> = lines.iter().filter(|line| line.text.contains("RegExp(")).collect();
             let share: f64 = building.iter().map(|line| line.share).sum();
