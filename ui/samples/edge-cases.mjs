@@ -22,6 +22,7 @@ export function nothing() {
         detail: "It left with exit code 1; its last line of output was: Error: listen EADDRINUSE 0.0.0.0:3000",
       },
       findings: [],
+      gain_of_all: null,
       refuted: [],
       load: null,
       load_phases: [],
@@ -59,6 +60,7 @@ export function healthy() {
           "At 50 connections nothing on this side limits it: 96 % of a request's time is spent waiting for the upstream.",
       },
       findings: [],
+      gain_of_all: null,
       refuted: ["synchronous I/O (none seen)", "GC (0.8 % of wall time)", "connection pool (0 waits)"],
       split: { js: 0.21, gc: 0.008, native: 0.06, run_queue: 0.012, idle: 0.71 },
       load: {
@@ -89,6 +91,7 @@ export function small() {
     report: {
       ...report,
       findings: [{ ...report.findings[0], confidence: "low", confidence_why: "40 samples only", predicted_gain: null }],
+      gain_of_all: null,
       refuted: [],
       warnings: [{ text: "40 CPU samples are few: shares are good to ± 15 points", about: "cpu" }],
       functions: functionRows(smaller),

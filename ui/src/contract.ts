@@ -31,6 +31,7 @@ export interface ReportData {
   run: RunInfo;
   verdict: { class: VerdictClass; sentence: string; detail: string };
   findings: Finding[];
+  gain_of_all: number | null; // factor on requests/s with all causes gone; null where fewer than two functions are named
   /** Suspicions that the measurement refutes, each one sentence with its number. */
   refuted: string[];
   /** The checkpoint pack that was applied. */

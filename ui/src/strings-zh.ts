@@ -166,6 +166,8 @@ export const ZH: Partial<Words> = {
   place: "位置",
   share: "占比",
   gainIfFixed: "修复收益",
+  gainOfAll: (about) =>
+    `全部修复后，请求/秒约为现在的 ${about}。这不是各项收益的乘积：它们共用同一线程，且已计入下一个瓶颈。`,
   confidence: "置信度",
   confidenceName: { high: "高", medium: "中", low: "低" },
   shareOf: (of) => `占 ${of} 的比例`,

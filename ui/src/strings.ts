@@ -224,6 +224,8 @@ const ENGLISH = {
   place: "place",
   share: "share",
   gainIfFixed: "gain if fixed",
+  gainOfAll: (about: string) =>
+    `All of them fixed: about ${about} the requests/s. It is not the single gains multiplied: they share the thread, and what limits next is counted.`,
   confidence: "confidence",
   confidenceName: { high: "high", medium: "medium", low: "low" },
   shareOf: (of: string) => `share of ${of}`,

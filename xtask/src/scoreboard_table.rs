@@ -87,6 +87,9 @@ impl Row {
             *largest = largest.max(part(finding));
         }
         let parts: f64 = by_place.values().sum();
+        // What slowpath says of all findings together, where all are of the planted causes.
+        let is_planted = |finding: &Value| causes.clone().any(|cause| points_at(finding, cause));
+        let of_all = number(&planted.report["gain_of_all"]).filter(|_| findings.iter().all(is_planted));
         let false_alarms = match twin {
             Some(twin) => alarms(&twin.report),
             None if is_healthy => findings.clone(),
@@ -105,7 +108,8 @@ impl Row {
             is_first_right: (!is_healthy).then(|| is_first_right.unwrap_or(false)),
             is_place_right: (!is_healthy).then(|| is_place_right.unwrap_or(false)),
             n_causes: (n_found, expected.causes.len()),
-            predicted: (!is_healthy).then(|| 1.0 / (1.0 - parts.min(1.0 - 1.0 / MAX_GAIN))),
+            predicted: (!is_healthy)
+                .then(|| of_all.unwrap_or_else(|| 1.0 / (1.0 - parts.min(1.0 - 1.0 / MAX_GAIN)))),
             measured: ratio(&["load", "requests_per_second"], false),
             brings_throughput: expected.brings_throughput,
             run_queue: planted.report["split"]["run_queue"].as_f64().unwrap_or(0.0),

@@ -131,6 +131,17 @@ pub struct PredictedGain {
     pub low: f64,
     /// Upper end.
     pub high: f64,
+    /// What would be gone.
+    pub saving: Saving,
+}
+
+/// What would be gone with a cause.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Saving {
+    /// Share of the busy time of the serving threads.
+    pub busy: f64,
+    /// Share of a request's time: a wait that is over before the next begins.
+    pub waiting: f64,
 }
 
 /// One cause.

@@ -10,8 +10,11 @@
 //! loop throughput rises by `R / (R − p·D)` with mean latency `R` (Little's law).
 
 use crate::Facts;
-use crate::finding::PredictedGain;
+pub(crate) use crate::finding::Saving;
+use crate::finding::{Finding, PredictedGain};
 use slowpath_analysis::{AsyncMeasure, RowKind, WaitKind};
+use slowpath_profile::tables::FunctionId;
+use std::collections::BTreeMap;
 
 /// Utilisation from which on the main thread counts as the bottleneck. Below it an M/D/1 queue at this load is shorter
 /// than two requests, so waiting for the thread no longer rules the latency.
@@ -29,20 +32,11 @@ const MIN_FOLLOWED: u64 = 10;
 /// Steps of the mean value analysis. It comes closer by a factor at each; near a full thread some hundred are needed.
 const STEPS: usize = 500;
 
-/// What would be gone.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Saving {
-    /// Share of the busy time of the serving threads.
-    pub(crate) busy: f64,
-    /// Share of a request's time: a wait that is over before the next begins.
-    pub(crate) waiting: f64,
-}
-
 /// Predicts the gain of never waiting for a CPU, for a thread that waits for one `share` of its wall time. The upper end
 /// is that of a thread that would use all of it.
 pub(crate) fn of_more_cpu(facts: Facts<'_>, share: f64) -> Option<PredictedGain> {
     let gain = without(facts, share)?;
-    Some(PredictedGain { throughput: gain, low: 1.0, high: gain })
+    Some(PredictedGain { throughput: gain, low: 1.0, high: gain, saving: Saving::default() })
 }
 
 /// Predicts the gain of not waiting for `share` of a request's time. What the wait was for may take the load less well: so the lower
@@ -56,7 +50,7 @@ pub(crate) fn of_saving(facts: Facts<'_>, saving: Saving) -> Option<PredictedGai
     let network = Network::of(facts)?;
     let throughput = network.gain(saving);
     let low = network.gain(Saving { waiting: 0.0, ..saving });
-    Some(PredictedGain { throughput, low, high: throughput })
+    Some(PredictedGain { throughput, low, high: throughput, saving })
 }
 
 /// Predicts the gain of removing `share` (with its interval) of the busy time of the serving threads.
@@ -76,7 +70,30 @@ pub(crate) fn of_removing(facts: Facts<'_>, share: f64, interval: (f64, f64)) ->
         throughput: predict(&network, share)?,
         low: predict(&network, interval.0)?,
         high: predict(&network.map(Network::at_nobodys_pace), interval.1)?,
+        saving: Saving { busy: share, waiting: 0.0 },
     })
+}
+
+/// Predicts the factor on throughput with all causes gone that `findings` name a function for; `None` where these are fewer than two
+/// functions, or nothing can be predicted. Of several findings of one function, which see the same time, the largest counts.
+pub(crate) fn of_all(facts: Facts<'_>, findings: &[Finding]) -> Option<f64> {
+    let mut by_function: BTreeMap<FunctionId, Saving> = BTreeMap::new();
+    for finding in findings {
+        let Some((function, gain)) = finding.function.zip(finding.predicted_gain) else { continue };
+        let saving = by_function.entry(function).or_default();
+        saving.busy = saving.busy.max(gain.saving.busy);
+        saving.waiting = saving.waiting.max(gain.saving.waiting);
+    }
+    by_function.retain(|_, saving| *saving != Saving::default());
+    if by_function.len() < 2 {
+        return None;
+    }
+    let sum = |part: fn(&Saving) -> f64| by_function.values().map(part).sum::<f64>().min(1.0);
+    let (busy, waiting) = (sum(|saving| saving.busy), sum(|saving| saving.waiting));
+    match Network::of(facts) {
+        Some(network) => Some(network.gain(Saving { busy, waiting })),
+        None => without(facts, busy * facts.measurements.split.as_ref()?.utilisation()),
+    }
 }
 
 /// Returns the factor of throughput without `part` of the wall time of the serving threads.

@@ -15,7 +15,7 @@ mod words;
 
 pub use checklist::{DEFAULT_P99_MS, Point, PointAnswer, answer_checklist};
 pub use checkpoints::{Answer, Checkpoint, answer_checkpoints};
-pub use finding::{Confidence, Evidence, Finding, Location, PredictedGain, Severity};
+pub use finding::{Confidence, Evidence, Finding, Location, PredictedGain, Saving, Severity};
 pub use growth::{Pace, expected_exponent};
 pub use packs::{BUILT_IN, Choice, Glob, PACK_FORMAT, Pack, PackError, Scenario, applies};
 pub use rules::{Breadth, Documentation, Example, RULES, Rule, rule, rules_docs};
@@ -47,6 +47,8 @@ pub struct Diagnosis {
     pub verdict: Verdict,
     /// Most important first.
     pub findings: Vec<Finding>,
+    /// Factor on requests per second with the causes of all findings gone; `None` where fewer than two functions are named.
+    pub gain_of_all: Option<f64>,
     /// Suspicions that the numbers refute.
     pub refuted: Vec<String>,
 }
@@ -63,7 +65,8 @@ pub fn diagnose(facts: Facts<'_>) -> Diagnosis {
     let all = ranked(found.filter(|finding| weighs_at_this_load(facts, finding)).collect());
     let findings = causes_first(service_first(facts, ranked(merge::merge(facts, all.clone()))));
     let verdict = verdict::conclude(facts, &findings, &all);
-    Diagnosis { verdict, findings, refuted: verdict::refuted(facts) }
+    let gain_of_all = gain::of_all(facts, &findings);
+    Diagnosis { verdict, findings, gain_of_all, refuted: verdict::refuted(facts) }
 }
 
 /// Share of wall time below which nothing that a thread does matters at the load it was measured at.

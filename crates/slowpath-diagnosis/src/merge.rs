@@ -175,7 +175,7 @@ fn is_within(facts: Facts<'_>, inner: FunctionId, outer: FunctionId) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::{Confidence, Location, Severity};
+    use crate::finding::{Confidence, Location, Saving, Severity};
 
     fn finding(rule: &'static str, function: u32, share: f64) -> Finding {
         let location = Location {
@@ -236,7 +236,12 @@ mod tests {
     #[test]
     fn the_work_that_allocates_goes_with_its_collections() {
         let with_gain = |rule, share, throughput, low| Finding {
-            predicted_gain: Some(PredictedGain { throughput, low, high: 2.0 * throughput }),
+            predicted_gain: Some(PredictedGain {
+                throughput,
+                low,
+                high: 2.0 * throughput,
+                saving: Saving::default(),
+            }),
             ..finding(rule, 1, share)
         };
         let merged_gain = |rule| {

@@ -25,6 +25,8 @@ pub struct ReportData {
     pub run: RunInfo,
     pub verdict: VerdictData,
     pub findings: Vec<FindingData>,
+    /// Factor on requests per second with the causes of all findings gone; null where fewer than two functions are named.
+    pub gain_of_all: Option<f64>,
     pub refuted: Vec<String>,
     /// The checkpoint pack that was applied.
     pub pack: Option<PackData>,

@@ -47,6 +47,9 @@ pub fn render_markdown(report: &ReportData) -> String {
     for (index, finding) in report.findings.iter().enumerate() {
         text.push_str(&finding_text(index + 1, finding));
     }
+    if let Some(gain) = report.gain_of_all {
+        text.push_str(&format!("If all of them were gone: about {gain:.2}× the requests.\n"));
+    }
     if !report.refuted.is_empty() {
         text.push_str(&format!("\nSuspected, but not so: {}.\n", inline(&report.refuted.join(" · "))));
     }

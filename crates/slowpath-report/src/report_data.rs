@@ -59,6 +59,7 @@ pub(crate) fn build(
             detail: diagnosis.verdict.detail.clone(),
         },
         findings: diagnosis.findings.iter().map(finding).collect(),
+        gain_of_all: diagnosis.gain_of_all,
         refuted: diagnosis.refuted.clone(),
         pack: None,
         checkpoints: Vec::new(),

@@ -142,6 +142,9 @@ pub(crate) fn print_conclusion(
         Some(finding) => eprintln!("{}", finding.advice),
         None => eprintln!("{}", report.verdict.detail),
     }
+    if let Some(gain) = report.gain_of_all.filter(|gain| *gain >= 1.05) {
+        eprintln!("All findings mended: about {gain:.1}× the requests.");
+    }
     for line in summary {
         eprintln!("{line}");
     }

@@ -8,6 +8,8 @@ import { absent, fill, h, note, table } from "./dom.ts";
 
 /** More links than this to single intervals would bury the rest. */
 const MAX_INTERVAL_LINKS = 4;
+/** Less than this a load test cannot tell. */
+const LEAST_GAIN = 1.05;
 /** The timeline below must stay on the first screen. `answer.css` counts with it: two rows each. */
 const FIRST_FINDINGS = 5;
 
@@ -49,6 +51,9 @@ export function findings(context: Context): HTMLElement {
       rows,
     ),
     section.classList.contains("brief") ? more : null,
+    report.gain_of_all !== null && report.gain_of_all >= LEAST_GAIN
+      ? note(S.gainOfAll(factor(report.gain_of_all)))
+      : null,
     refuted,
     sentences,
   );

@@ -70,6 +70,16 @@ fn steady_seconds_give_a_narrow_interval() {
 }
 
 #[test]
+fn causes_that_share_a_thread_gain_more_together_than_multiplied() {
+    let drawing = Drawing::of(&format!("handle@3;render@12 40\nhandle@3;merge@50 30\n{}", flat(6)));
+    let found = check(&drawing.load(100, 150.0), "cpu", &[HOT, "cpu-hot-function merge app.js:50"]);
+    assert_close(found.diagnosis.gain_of_all.expect("a gain"), 1.0 / (1.0 - 0.7));
+    let one =
+        check(&Drawing::of(&format!("handle@3;render@12 60\n{}", flat(8))).load(100, 150.0), "cpu", &[HOT]);
+    assert_eq!(one.diagnosis.gain_of_all, None);
+}
+
+#[test]
 fn all_of_a_threads_time_in_one_function_gives_a_bounded_gain() {
     let gain = gain_of(&Drawing::of("render@12 100").load(100, 150.0), "cpu");
     assert!(gain.throughput <= 20.0 + 1e-9, "{gain:?}");
