@@ -41,9 +41,10 @@ mod tests {
             let shares = Shares::of(weights.iter().enumerate().map(|(index, weight)| (index, f64::from(*weight))));
             let mut got = vec![0; weights.len()];
             for piece in from..from + n {
-                match shares.nth(piece) {
-                    Some(index) => got[index] += 1,
-                    None => prop_assert_eq!(all, 0),
+                let receiver = shares.nth(piece);
+                prop_assert_eq!(receiver.is_none(), all == 0);
+                if let Some(index) = receiver {
+                    got[index] += 1;
                 }
             }
             for (got, weight) in got.iter().zip(&weights).filter(|_| all > 0) {
