@@ -60,6 +60,9 @@ pub struct AppFunction {
     /// Time of it in Node's own HTTP, stream and socket code below it: what requests and answers cost in any service.
     /// Connecting, TLS and name look-ups are not among it.
     pub in_exchange: Nanos,
+    /// Time in Node's code for files, compression, cryptography and children that it, or what is folded into it, began and awaited
+    /// without being on the stack, as [`Charges::begun`] says; not in `charged`.
+    pub begun: Nanos,
 }
 
 /// An application function that is folded into another.
@@ -153,6 +156,7 @@ impl Charges {
         // Who allocates may never have been sampled while it ran.
         let folded_into = |owner: FunctionId| into.get(&owner).copied().unwrap_or(owner);
         let exchanges = exchanging_stacks(profile);
+        let works = stacks_below(profile, WORK_MODULES);
         let called = called_by_owner(profile);
         let sends = sending_stacks(profile);
         let mut sending = 0;
@@ -164,6 +168,7 @@ impl Charges {
         let mut unowned = UnownedSums::default();
         let mut charged_unfolded: BTreeMap<FunctionId, Nanos> = BTreeMap::new();
         let mut begun: BTreeMap<FunctionId, f64> = BTreeMap::new();
+        let mut begun_by_itself: BTreeMap<FunctionId, f64> = BTreeMap::new();
         for sample in &samples {
             if sample.stack.is_some_and(|stack| sends[stack.0 as usize]) {
                 sending += sample.duration;
@@ -182,9 +187,13 @@ impl Charges {
                     shares = owners.of_collection();
                 }
                 let total: u64 = shares.iter().map(|(_, weight)| weight).sum();
+                let is_own = sample.stack.is_some_and(|stack| works[stack.0 as usize]);
                 for (owner, weight) in shares {
-                    *begun.entry(*owner).or_default() +=
-                        sample.duration as f64 * *weight as f64 / total as f64;
+                    let time = sample.duration as f64 * *weight as f64 / total as f64;
+                    *begun.entry(*owner).or_default() += time;
+                    if is_own {
+                        *begun_by_itself.entry(folded_into(*owner)).or_default() += time;
+                    }
                 }
                 continue;
             };
@@ -203,7 +212,10 @@ impl Charges {
         let share = |time: u64| time as f64 / busy as f64;
         let mut functions: Vec<_> = functions
             .into_iter()
-            .map(|(function, sum)| sum.into_app_function(function, &blocks, busy, &tree))
+            .map(|(function, sum)| AppFunction {
+                begun: Nanos(begun_by_itself.get(&function).copied().unwrap_or(0.0) as u64),
+                ..sum.into_app_function(function, &blocks, busy, &tree)
+            })
             .collect();
         functions.sort_by_key(|f| (std::cmp::Reverse(f.charged), f.function));
         let mut sync_calls: Vec<_> = sync_calls
@@ -419,6 +431,29 @@ fn connecting_stacks(profile: &Profile) -> Vec<bool> {
     connects
 }
 
+/// Node's own code for what only the application asks for: a service has none of it that answers from memory.
+const WORK_MODULES: &[&str] = &[
+    "node:child_process",
+    "node:crypto",
+    "node:fs",
+    "node:internal/child_process",
+    "node:internal/crypto",
+    "node:internal/fs",
+    "node:zlib",
+];
+
+/// Returns for each stack whether a function of one of `modules` is on it.
+fn stacks_below(profile: &Profile, modules: &[&str]) -> Vec<bool> {
+    let stacks = &profile.stacks;
+    let mut below: Vec<bool> = Vec::with_capacity(stacks.len());
+    for (parent, function) in stacks.parent.iter().zip(&stacks.function) {
+        let function = profile.functions.get(*function);
+        let inherited = parent.is_some_and(|parent| below[parent.0 as usize]);
+        below.push(inherited || modules.iter().any(|module| function.file.starts_with(module)));
+    }
+    below
+}
+
 /// Returns for each stack whether Node's HTTP or socket code runs below the nearest application function.
 fn exchanging_stacks(profile: &Profile) -> Vec<bool> {
     let stacks = &profile.stacks;
@@ -570,6 +605,7 @@ impl FunctionSum {
             folded,
             in_sync_calls: Nanos(self.in_sync_calls),
             in_exchange: Nanos(self.in_exchange),
+            begun: Nanos(0),
         }
     }
 }

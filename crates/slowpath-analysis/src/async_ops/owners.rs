@@ -250,14 +250,20 @@ impl Spans {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::charge::Charges;
     use crate::charge::tests::profile;
+    use crate::serving_threads;
+
+    fn owners_by_calls(profile: &Profile) -> Owners {
+        let (called, entries) = called_from(profile);
+        let (called, entries) = (listed(called), entries.into_iter().collect());
+        Owners { called, entries, ..Owners::default() }
+    }
 
     /// Returns the owners of the stack that ends in `leaf`, as `function share-in-percent`.
     fn owners_of(stacks: &str, leaf: &str) -> Vec<String> {
         let profile = profile(stacks);
-        let (called, entries) = called_from(&profile);
-        let (called, entries) = (listed(called), entries.into_iter().collect());
-        let owners = Owners { called, entries, ..Owners::default() };
+        let owners = owners_by_calls(&profile);
         let is_leaf = |at: &FunctionId| profile.functions.get(*at).name == leaf;
         let stack = profile.stacks.function.iter().position(is_leaf).expect("it is on a stack");
         let shares = owners.of_stack(&profile, StackId(stack as u32));
@@ -288,6 +294,14 @@ mod tests {
             owners_of("net:read;net:drop 5\nhandle 10\nanswer 30", "drop"),
             ["handle 25", "answer 75"]
         );
+    }
+
+    #[test]
+    fn files_read_behind_an_await_count_for_who_awaits_them_but_requests_do_not() {
+        let profile = profile("fs:read 30\nfs:read;handle 50\nnet:parse 10\nnet:parse;handle 10");
+        let charges = Charges::of(&profile, &serving_threads(&profile), &owners_by_calls(&profile));
+        let [handle] = charges.functions.as_slice() else { panic!("{:?}", charges.functions) };
+        assert_eq!((handle.charged.0, handle.begun.0), (6_000_000_000, 3_000_000_000));
     }
 
     #[test]

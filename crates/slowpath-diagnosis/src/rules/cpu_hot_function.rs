@@ -125,7 +125,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
 fn is_hot(facts: Facts<'_>, function: &AppFunction) -> bool {
     let utilisation = facts.measurements.split.as_ref().map_or(0.0, slowpath_analysis::Split::utilisation);
     let in_sync_calls = function.in_sync_calls.0 as f64 / function.charged.0.max(1) as f64;
-    let share = function.share * removable(facts, function);
+    let share = function.share * removable(facts, function) + begun(facts, function);
     let least = if passes_on(facts, function) { MIN_SHARE_OF_PASSING_ON } else { MIN_SHARE };
     share >= least
         && share * utilisation >= MIN_SHARE_OF_WALL
@@ -148,7 +148,7 @@ fn concentrated(facts: Facts<'_>, function: &AppFunction) -> f64 {
     let helpers = function.folded.iter().map(without_exchange);
     let answers = |label: &str| label == "native: socket" || label.ends_with(" of node core");
     let called = function.spent_in.iter().filter(|(label, _)| !answers(label)).map(|(_, share)| *share);
-    helpers.chain(called).fold(own, f64::max)
+    helpers.chain(called).chain([begun(facts, function)]).fold(own, f64::max)
 }
 
 /// Returns the part of a function's time that is not in Node's HTTP and socket code, nor in JSON that is parsed or written once: a lean
@@ -157,12 +157,18 @@ fn removable(facts: Facts<'_>, function: &AppFunction) -> f64 {
     avoidable_share(facts, function) / function.share.max(f64::MIN_POSITIVE)
 }
 
+/// Returns the share of busy time that a function began and awaits the end of, without being on the stack.
+fn begun(facts: Facts<'_>, function: &AppFunction) -> f64 {
+    function.begun.0 as f64 / facts.measurements.charges.busy.0.max(1) as f64
+}
+
 fn finding(facts: Facts<'_>, hot: &AppFunction) -> Finding {
     let function = facts.profile.functions.get(hot.function);
     let name = function_name(function);
     let removable = removable(facts, hot);
-    let share = hot.share * removable;
-    let interval = (hot.share_interval.0 * removable, hot.share_interval.1 * removable);
+    let begun = begun(facts, hot);
+    let share = hot.share * removable + begun;
+    let interval = (hot.share_interval.0 * removable, hot.share_interval.1 * removable + begun);
     let predicted_gain = gain::of_removing(facts, share, interval);
     let (confidence, confidence_why) = Confidence::of_share(share, interval, hot.n_samples);
     let severity = Severity::of_gain(predicted_gain, share);
@@ -292,6 +298,14 @@ fn evidence(facts: Facts<'_>, hot: &AppFunction) -> Vec<Evidence> {
             n_samples: None,
             recorder: "calls",
         });
+    }
+    let begun = begun(facts, hot);
+    if begun >= MIN_PART {
+        let text = format!(
+            "{} more in Node's code for files, compression, cryptography and children that it began and awaits, without it on the stack",
+            percent(begun)
+        );
+        rows.push(cpu(text, begun, "share", None));
     }
     let in_exchange = hot.share * (1.0 - removable(facts, hot));
     if in_exchange >= MIN_PART {
