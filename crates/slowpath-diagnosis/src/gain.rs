@@ -12,7 +12,7 @@
 use crate::Facts;
 pub(crate) use crate::finding::Saving;
 use crate::finding::{Finding, PredictedGain};
-use slowpath_analysis::{AsyncMeasure, RowKind, WaitKind};
+use slowpath_analysis::{AppFunction, AsyncMeasure, RowKind, WaitKind};
 use slowpath_profile::tables::FunctionId;
 use std::collections::BTreeMap;
 
@@ -75,12 +75,16 @@ pub(crate) fn of_removing(facts: Facts<'_>, share: f64, interval: (f64, f64)) ->
 }
 
 /// Predicts the factor on throughput with all causes gone that `findings` name a function for; `None` where these are fewer than two
-/// functions, or nothing can be predicted. Of several findings of one function, which see the same time, the largest counts.
+/// functions, or nothing can be predicted. Of several findings of one function and what is folded into it, which see the same time, the
+/// largest counts.
 pub(crate) fn of_all(facts: Facts<'_>, findings: &[Finding]) -> Option<f64> {
     let mut by_function: BTreeMap<FunctionId, Saving> = BTreeMap::new();
     for finding in findings {
         let Some((function, gain)) = finding.function.zip(finding.predicted_gain) else { continue };
-        let saving = by_function.entry(function).or_default();
+        let charged = facts.measurements.charges.functions.iter();
+        let is_of = |outer: &&AppFunction| outer.folded.iter().any(|inner| inner.function == function);
+        let outer = charged.into_iter().find(is_of).map_or(function, |outer| outer.function);
+        let saving = by_function.entry(outer).or_default();
         saving.busy = saving.busy.max(gain.saving.busy);
         saving.waiting = saving.waiting.max(gain.saving.waiting);
     }
