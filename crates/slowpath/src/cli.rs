@@ -130,7 +130,9 @@ Examples:
   slowpath attach 4242 --only cpu -d 10
       CPU samples alone, for ten seconds.
 
-The Node.js processes are asked by SIGUSR1 to open their inspector, on 127.0.0.1; slowpath's agent is loaded through it, and it is closed again. Node.js says so on the target's standard error. What those processes start later is not recorded, and of worker threads that run already only CPU samples are. At the end, or on Ctrl-C, the agent leaves; the target runs on.
+The Node.js processes are asked by SIGUSR1 to open their inspector, on 127.0.0.1; slowpath's agent is loaded through it, and it is closed again. Node.js says so on the target's standard error. A program with a SIGUSR1 handler of its own runs that instead and is not recorded: start it with --inspect, or record it with `slowpath run`. What those processes start later is not recorded, and of worker threads that run already only CPU samples are. At the end, or on Ctrl-C, the agent leaves; the target runs on.
+
+What it costs a service meanwhile: when the cpu phase begins, V8 forgets its optimised code (requests 1.3 to 1.5 times as expensive for about two seconds on the demo); the heap phase collects the whole heap twice, which holds each process for longer the larger its heap is; the calls phase takes about a third of the throughput. --only cpu leaves out the last two; --only baseline samples nothing and only counts.
 
 In a container, run slowpath there. A process of another user needs root.";
 

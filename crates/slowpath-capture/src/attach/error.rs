@@ -89,7 +89,7 @@ impl AttachError {
                 "wait until it has started; a process that was started with `--disable-sigusr1` can only be recorded from its start, by `slowpath run`"
             }
             Self::NoInspector { .. } => {
-                "it may handle SIGUSR1 itself: start it with `--inspect-port` or `--inspect`, or record it from its start with `slowpath run`"
+                "a program with a SIGUSR1 handler of its own runs that instead: start it with `--inspect=127.0.0.1:0`, which needs no signal, or record it from its start with `slowpath run`"
             }
             Self::PortTaken { .. } => {
                 "close the other inspector (Ctrl-C its debugger), or start this process with `--inspect-port=0`"

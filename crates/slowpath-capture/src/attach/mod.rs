@@ -82,10 +82,11 @@ fn load_agent(node: &NodeProcess, run_dir: &RunDir) -> Result<(), AttachError> {
 
 /// Returns the port of the inspector, and whether it was open before.
 fn open_inspector(node: &NodeProcess, deadline: Instant) -> Result<(u16, bool), AttachError> {
-    let usual = node.inspector_port();
-    if node.listens_on(usual) {
-        return Ok((usual, true));
+    let mut open = node.ports_of_open_inspector().into_iter();
+    if let Some(port) = open.find(|port| inspector::is_there(*port, deadline)) {
+        return Ok((port, true));
     }
+    let usual = node.inspector_port();
     if let Some((by, command)) = node_process::holder_of_port(usual) {
         return Err(AttachError::PortTaken { pid: node.pid, port: usual, by, command });
     }

@@ -63,7 +63,7 @@ impl NodeProcess {
             }
         }
         let deadline = Instant::now() + START;
-        while !self.handles(Signal::USR1) && !self.listens_on(self.inspector_port()) {
+        while !self.handles(Signal::USR1) && self.ports_of_open_inspector().is_empty() {
             if Instant::now() >= deadline {
                 return Err(AttachError::NoSignal { pid });
             }
@@ -80,14 +80,27 @@ impl NodeProcess {
         handled >> (signal.as_raw() - 1) & 1 == 1
     }
 
-    /// Returns the port that its inspector is on, or would be.
+    /// Returns the port that its inspector is on, or would be; 0 is one that the system chooses.
     pub(super) fn inspector_port(&self) -> u16 {
+        self.options().iter().filter_map(|option| port_of_option(option)).last().unwrap_or(USUAL_PORT)
+    }
+
+    /// Returns the ports one of which is that of its inspector, if its options had Node open that at the start.
+    pub(super) fn ports_of_open_inspector(&self) -> BTreeSet<u16> {
+        match self.inspector_port() {
+            0 if self.options().iter().any(|option| opens_inspector(option)) => self.ports(),
+            port => self.ports().into_iter().filter(|open| *open == port).collect(),
+        }
+    }
+
+    /// Returns Node's own options, the later ones winning.
+    fn options(&self) -> Vec<String> {
         let environment = fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
         let environment = String::from_utf8_lossy(&environment);
         let options = environment.split('\0').find_map(|variable| variable.strip_prefix("NODE_OPTIONS="));
         let options = options.unwrap_or_default().split_ascii_whitespace();
         let own = self.command.iter().skip(1).take_while(|arg| arg.starts_with('-'));
-        options.chain(own.map(String::as_str)).filter_map(port_of_option).last().unwrap_or(USUAL_PORT)
+        options.chain(own.map(String::as_str)).map(|option| option.trim_matches('"').to_owned()).collect()
     }
 
     /// Whether it listens on this port.
@@ -135,10 +148,15 @@ fn is_package_manager(command: &[String]) -> bool {
 
 /// Returns the port that an option of Node gives its inspector: `--inspect`, `--inspect=HOST:PORT`, `--inspect-port=PORT` …
 fn port_of_option(option: &str) -> Option<u16> {
-    let option = option.trim_matches('"');
     let is_one = ["--inspect", "--debug-port"].iter().any(|name| option.starts_with(name));
     let (_, place) = option.split_once('=').filter(|_| is_one)?;
     place.rsplit(':').next()?.parse().ok()
+}
+
+/// Whether an option has Node open its inspector at once.
+fn opens_inspector(option: &str) -> bool {
+    let name = option.split_once('=').map_or(option, |(name, _)| name);
+    ["--inspect", "--inspect-brk", "--inspect-wait"].contains(&name)
 }
 
 #[cfg(test)]
@@ -154,6 +172,12 @@ mod tests {
         assert_eq!(read("--inspect-publish-uid=stderr"), None);
         assert_eq!(read("--inspect"), None);
         assert_eq!(read("--max-old-space-size=9303"), None);
+    }
+
+    #[test]
+    fn only_some_options_open_the_inspector_at_the_start() {
+        assert!(opens_inspector("--inspect") && opens_inspector("--inspect=127.0.0.1:0"));
+        assert!(!opens_inspector("--inspect-port=0") && !opens_inspector("--inspect-publish-uid=http"));
     }
 
     #[test]

@@ -250,3 +250,13 @@ fn a_taken_port_of_the_inspector_is_named() {
     drop(holder);
     get(service.port).expect("the service answers");
 }
+
+#[test]
+fn a_service_that_handles_sigusr1_itself_is_recorded_through_an_inspector_that_was_open_before() {
+    for major in [20, 22] {
+        let service = Service::start_with(major, &["--inspect=127.0.0.1:0"], "handles-sigusr1.js");
+        let finished = service.attach_with_load("4").args(["--only", "cpu"]).finish().expect_code(0);
+        finished.report().expect_clean_load();
+        assert!(!service.stderr().contains("SIGUSR1 was handled"), "{}", service.stderr());
+    }
+}
