@@ -1,5 +1,6 @@
 //! The heap of the busiest process: what collections find and leave, who allocates, and what stays.
 
+use crate::charge::EXCHANGE_MODULES;
 use crate::phases::Phases;
 use slowpath_profile::allocated::{Allocated, HeapWindow};
 use slowpath_profile::classify::Category;
@@ -28,31 +29,25 @@ pub struct HeapMeasure {
     pub growth: Option<HeapGrowth>,
 }
 
-/// Modules of Node that carry requests and answers, by the start of their names. What others allocate (crypto, URLs, files …) their
-/// caller asked for.
-const CARRIERS: &[&str] = &[
-    "node:_http",
+/// Modules of Node that run the loop, resolve names and secure connections, by the start of their names. Like those for requests and
+/// answers they carry what others do; what the rest of Node allocates (crypto, URLs, files …) its caller asked for.
+const LOOP_MODULES: &[&str] = &[
     "node:_stream",
     "node:_tls",
     "node:async_hooks",
     "node:diagnostics_channel",
     "node:dns",
     "node:events",
-    "node:http",
     "node:internal/abort",
     "node:internal/async",
     "node:internal/bootstrap",
-    "node:internal/deps/undici",
     "node:internal/dns",
     "node:internal/event",
-    "node:internal/http",
     "node:internal/modules",
     "node:internal/process",
     "node:internal/stream",
     "node:internal/timers",
     "node:internal/webstreams",
-    "node:net",
-    "node:stream",
     "node:timers",
     "node:tls",
 ];
@@ -125,7 +120,8 @@ impl HeapMeasure {
 /// Whether a function is of Node, and allocates to carry requests.
 pub(crate) fn carries(profile: &Profile, by: FunctionId) -> bool {
     let function = profile.functions.get(by);
-    function.category == Category::Node && CARRIERS.iter().any(|carrier| function.file.starts_with(carrier))
+    function.category == Category::Node
+        && EXCHANGE_MODULES.iter().chain(LOOP_MODULES).any(|carrier| function.file.starts_with(carrier))
 }
 
 fn growth(

@@ -137,7 +137,7 @@ fn threads(
     samples: &[(Nanos, &ProcessSample)],
 ) -> Vec<ThreadMeasure> {
     let measured: Vec<_> = samples.iter().filter(|(t, _)| phases.is_measured(*t)).collect();
-    let workers = workers(recording, pid);
+    let workers = recording.workers(pid);
     let worker_of = |tid: u32| workers.iter().find(|(_, (_, known))| *known == Some(tid));
     let relay = hello.and_then(|hello| hello.relay_tid);
     let samples_of = |thread: u32| profile.threads.iter().find(|t| t.pid == pid && t.thread == thread);
@@ -202,19 +202,6 @@ fn threads(
         key(b).total_cmp(&key(a)).then(a.thread.cmp(&b.thread)).then(a.tid.cmp(&b.tid))
     });
     rows
-}
-
-/// Returns what is known of the worker threads of a process: title and kernel thread id, the last word counting.
-fn workers(recording: &Recording, pid: u32) -> BTreeMap<u32, (String, Option<u32>)> {
-    let mut workers = BTreeMap::new();
-    for timed in &recording.events {
-        if let Event::ThreadStarted { pid: of, thread, title, tid } = &timed.event
-            && *of == pid
-        {
-            workers.insert(*thread, (title.clone(), *tid));
-        }
-    }
-    workers
 }
 
 fn worker_name(thread: u32, title: &str) -> String {

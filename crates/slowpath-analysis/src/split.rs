@@ -8,7 +8,7 @@
 use crate::phases::Phases;
 use crate::stack_class::{Doing, StackClasses};
 use crate::threads::ServingThread;
-use slowpath_profile::recording::{Event, TaskSample};
+use slowpath_profile::recording::TaskSample;
 use slowpath_profile::tables::Profile;
 use slowpath_profile::{Nanos, Recording};
 
@@ -133,7 +133,8 @@ impl Split {
         }
         let mut recorders = vec!["cpu"];
         let (mut slept_while_busy, mut woken_late) = (None, 0.0);
-        if let Some((run, wait)) = kernel_thread(recording, thread.pid, thread.thread)
+        if let Some((run, wait)) = recording
+            .kernel_thread(thread.pid, thread.thread)
             .and_then(|tid| scheduled(recording, thread.pid, tid, &samples.segments))
         {
             recorders.push("proc");
@@ -193,17 +194,6 @@ impl Split {
             recorders: vec!["proc", "gc"],
         })
     }
-}
-
-/// Returns the kernel thread of a Node thread: the process's first for the main thread, what the agent told for workers.
-fn kernel_thread(recording: &Recording, pid: u32, thread: u32) -> Option<u32> {
-    if thread == 0 {
-        return Some(pid);
-    }
-    recording.events.iter().rev().find_map(|timed| match timed.event {
-        Event::ThreadStarted { pid: of, thread: started, tid, .. } if (of, started) == (pid, thread) => tid,
-        _ => None,
-    })
 }
 
 /// Returns the shares of `intervals` that a kernel thread was on a CPU, and was waiting for one.

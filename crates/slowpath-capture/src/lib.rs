@@ -15,6 +15,7 @@ mod native;
 mod output;
 mod output_log;
 mod proc_fs;
+mod recorder_kind;
 mod redact;
 mod run_dir;
 mod running;
@@ -27,7 +28,7 @@ mod target;
 mod thread_records;
 
 pub use attach::{AttachError, attach};
-pub use collector::{Collector, CpuSampling, LiveReading, ProcessInfo, RecorderKind};
+pub use collector::{Collector, LiveReading, ProcessInfo};
 pub use launch::{ChildChange, LaunchError, LaunchPlan, Launched, launch};
 pub use listeners::{Listeners, PortOwner};
 pub use machine::describe_machine;
@@ -36,6 +37,7 @@ pub use native::{
 };
 pub use output::OutputFollower;
 pub use output_log::{holder_of, redact_output_log};
+pub use recorder_kind::{CpuSampling, RecorderKind};
 pub use redact::{redact_args, redact_text, redact_url};
 pub use run_dir::RunDir;
 pub use running::RunningProcess;

@@ -3,9 +3,10 @@
 
 use crate::classify::{AppScope, Category};
 use crate::code::Code;
+use crate::from_recording::function_of;
 use crate::import::cpuprofile::CallFrame;
 use crate::recording::{HeapFrame, HeapSeen, Recording, SampledHeap};
-use crate::tables::{FunctionId, Profile, function_of};
+use crate::tables::{FunctionId, Profile};
 
 /// Which window of the heap recorder an allocation was seen in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,9 +3,10 @@
 
 use crate::classify::{AppScope, Category, classify};
 use crate::code::{Code, Script};
+use crate::from_recording::function_of;
 use crate::import::cpuprofile::CallFrame;
 use crate::recording::{CallSite, Recording, SiteFrame};
-use crate::tables::{Function, FunctionId, Profile, function_of};
+use crate::tables::{Function, FunctionId, Profile};
 use std::collections::HashMap;
 
 /// A place that counted calls were made from.

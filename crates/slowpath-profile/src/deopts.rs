@@ -6,8 +6,9 @@
 
 use crate::classify::{AppScope, Category};
 use crate::code::Code;
+use crate::from_recording::function_of;
 use crate::recording::{DeoptPosition, OptimisedFunction, Recording, SiteFrame};
-use crate::tables::{FunctionId, Profile, function_of};
+use crate::tables::{FunctionId, Profile};
 
 /// How often V8 optimised one function in one thread, and threw its code away.
 #[derive(Debug, Clone, PartialEq)]

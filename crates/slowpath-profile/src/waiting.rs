@@ -19,7 +19,7 @@ use crate::Nanos;
 use crate::classify::Category;
 use crate::code::{Code, RangeId};
 use crate::import::cpuprofile::CallFrame;
-use crate::recording::{Event, Recording};
+use crate::recording::Recording;
 use crate::tables::{Function, FunctionId, Profile, ThreadSamples};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -169,7 +169,7 @@ struct Readings {
 
 impl Readings {
     fn of(recording: &Recording, pid: u32, thread: u32) -> Option<Self> {
-        let tid = if thread == 0 { pid } else { kernel_thread(recording, pid, thread)? };
+        let tid = recording.kernel_thread(pid, thread)?;
         let rows = recording.system.iter().filter_map(|sample| {
             let process = sample.processes.iter().find(|process| process.pid == pid)?;
             let task = process.tasks.iter().find(|task| task.tid == tid)?;
@@ -177,14 +177,6 @@ impl Readings {
         });
         Some(Self { rows: rows.collect() }).filter(|readings| readings.rows.len() > 1)
     }
-}
-
-/// Returns the kernel's id of a worker thread, where the agent told it.
-fn kernel_thread(recording: &Recording, pid: u32, thread: u32) -> Option<u32> {
-    recording.events.iter().rev().find_map(|timed| match timed.event {
-        Event::ThreadStarted { pid: of, thread: started, tid, .. } if (of, started) == (pid, thread) => tid,
-        _ => None,
-    })
 }
 
 /// The samples between two readings.

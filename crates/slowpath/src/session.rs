@@ -3,7 +3,13 @@
 //! Whatever happens after the start, the target is stopped before this returns, and what was recorded stays. A target that ran
 //! before is left running, without the agent.
 
+mod explain;
+mod finish;
 mod open_end;
+mod settling;
+mod status_line;
+
+pub(crate) use explain::explain_launch;
 
 use crate::exit_code::{ExitCode, explained};
 use crate::live_load::{LiveLoad, LoadReading};
@@ -15,9 +21,11 @@ use crate::scale_plan::ScaleLoads;
 use crate::signals::StopRequests;
 use crate::terminal::Terminal;
 use anyhow::Context as _;
+use explain::explain_attach;
+use settling::settle_time;
 use slowpath_capture::{
-    AttachError, ChildChange, Collector, CpuSampling, LaunchError, LaunchPlan, OutputFollower, RecorderKind,
-    RunDir, RunningProcess, SessionWriter, SystemSampler, Target, attach, launch, redact_text, stop,
+    ChildChange, Collector, CpuSampling, LaunchPlan, OutputFollower, RecorderKind, RunDir, RunningProcess,
+    SessionWriter, SystemSampler, Target, attach, launch,
 };
 use slowpath_load::{LoadHandle, LoadPlan, Url};
 use slowpath_profile::Nanos;
@@ -30,34 +38,8 @@ const POLL: Duration = Duration::from_millis(20);
 /// How often readiness is asked.
 const READY_POLL: Duration = Duration::from_millis(50);
 
-/// How often the status line is redrawn.
-const REDRAW: Duration = Duration::from_millis(250);
-
 /// How long the agents may take to answer a command: rotating a profile takes some 10 ms, a full heap a second.
 const AGENT_PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long agents may take to hand in their last records once the target has ended.
-const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
-
-/// Output lines quoted when a target dies.
-const LAST_LINES: usize = 8;
-
-/// How long the target runs with CPU sampling on before the phase counts, where sampling is switched on under load, and
-/// the share of the phase that this may take at most. Starting V8's profiler holds the thread for some 10 to 300 ms, and
-/// the agent makes V8 optimise its hot code anew: requests then cost up to half as much again for one to two seconds.
-const SETTLE: (Duration, f64) = (Duration::from_secs(2), 0.25);
-
-/// As [`SETTLE`], of the counters phase.
-const SETTLE_COUNTERS: (Duration, f64) = (Duration::from_millis(500), 0.25);
-
-/// As [`SETTLE`], of the async phase: a little longer than the agent takes (`agent/async-windows.cjs`).
-const SETTLE_ASYNC: (Duration, f64) = (Duration::from_millis(550), 0.17);
-
-/// As [`SETTLE`], of another load: its connections are made, and the requests of the one before it, which were cut off, end.
-const SETTLE_LOAD: (Duration, f64) = (Duration::from_millis(600), 0.3);
-
-/// Latencies that these may take.
-const SETTLE_LATENCIES: f64 = 2.0;
 
 /// Number of the signal that Ctrl-C sends.
 const SIGINT: i32 = signal_hook::consts::SIGINT;
@@ -335,25 +317,6 @@ impl Session<'_> {
         Ok(true)
     }
 
-    /// How long a new load is driven before it counts.
-    fn settle_time_of_load(&self, phase: &PhasePlan) -> Duration {
-        let latencies = self.usual_load.map_or(0.0, |load| load.p50_ms / 1e3 * SETTLE_LATENCIES);
-        let longest = SETTLE_LOAD.0.as_secs_f64().max(latencies);
-        Duration::from_secs_f64(longest.min(phase.seconds * SETTLE_LOAD.1))
-    }
-
-    /// How long phase number `index` must count, where requests are so slow that its planned length would see too few from
-    /// end to end: closed loops send them in bursts, one every latency.
-    fn least_window(&self, index: usize) -> Duration {
-        let recorders = self.recorders(index);
-        let per_request = [RecorderKind::Async, RecorderKind::Counters, RecorderKind::Calls];
-        let counts = per_request.iter().any(|kind| recorders.contains(kind));
-        match self.usual_load.filter(|_| counts) {
-            Some(load) => load.window_per_request(),
-            None => Duration::ZERO,
-        }
-    }
-
     /// Whether native stacks belong to a phase: the one of that name; any where there is none, as in `slowpath flame`.
     fn records_native_in(&self, phase: &PhasePlan) -> bool {
         let has_own = self.plan.phases.iter().any(|phase| phase.name == NATIVE);
@@ -440,35 +403,6 @@ impl Session<'_> {
         }
     }
 
-    /// Says how the target died.
-    fn death(&self, change: ChildChange) -> String {
-        let seconds = self.started.elapsed().as_secs_f64();
-        let mut sentence = format!("the target {change} after {seconds:.1} s");
-        for process in self.collector.processes() {
-            if process.pid != self.target.pid() && self.target.noted_exit_code(process.pid).is_none() {
-                let pid = process.pid;
-                sentence.push_str(&format!(
-                    "; its Node process {pid} ended without running its exit handlers (killed or crashed)"
-                ));
-            }
-        }
-        format!("{sentence}{}", self.quoted_output())
-    }
-
-    /// Returns the target's last lines, redacted.
-    fn quoted_output(&self) -> String {
-        let layout = &self.plan.layout;
-        let mut lines = OutputFollower::last_lines(&layout.stderr_log(), LAST_LINES);
-        if lines.is_empty() {
-            lines = OutputFollower::last_lines(&layout.stdout_log(), LAST_LINES);
-        }
-        if lines.is_empty() {
-            return String::new();
-        }
-        let lines: Vec<_> = lines.iter().map(|line| format!("\n  | {}", redact_text(line))).collect();
-        format!("; its last output:{}", lines.concat())
-    }
-
     fn pass_output(&mut self) {
         let terminal = &mut *self.terminal;
         // A closed terminal must not end the run: the recording has the output anyway.
@@ -486,139 +420,5 @@ impl Session<'_> {
         if let Some(sampler) = &self.sampler {
             sampler.sample_now();
         }
-    }
-
-    fn redraw(&mut self, status: impl FnOnce(&Self) -> String) {
-        if self.terminal.is_live() && self.last_redraw.elapsed() >= REDRAW {
-            self.last_redraw = Instant::now();
-            let status = status(self);
-            self.terminal.set_status(status);
-        }
-    }
-
-    fn status(&self, phase: &str, elapsed: f64, planned: f64) -> String {
-        let mut parts = vec![format!("{phase} · {elapsed:.0}/{planned:.0} s")];
-        if self.load.is_some() {
-            let load = self.live_load.last();
-            parts.push(format!("{:.0} req/s · p99 {:.1} ms", load.requests_per_second, load.p99_ms));
-            if load.n_errors > 0 {
-                parts.push(format!("{} errors", load.n_errors));
-            }
-        }
-        self.add_vitals(parts)
-    }
-
-    /// Joins the parts of a status line, and how the target is.
-    fn add_vitals(&self, mut parts: Vec<String>) -> String {
-        if let Some(delay) = self.collector.live().loop_delay_p99_ms {
-            parts.push(format!("loop {delay:.1} ms"));
-        }
-        if let Some((cores, rss)) = self.sampler.as_ref().and_then(SystemSampler::live) {
-            parts.push(format!("CPU {cores:.2} cores · {:.0} MB", rss as f64 / 1e6));
-        }
-        parts.join(" · ")
-    }
-
-    /// Stops load and target, waits for the last records, closes the logs. Always runs.
-    fn finish(mut self, result: anyhow::Result<(Ended, String)>) -> anyhow::Result<SessionOutcome> {
-        let (ended, detail) = match &result {
-            Ok((ended, detail)) => (*ended, detail.clone()),
-            Err(error) => (Ended::Interrupted, format!("{error:#}")),
-        };
-        self.log.push(Event::Stopping { ended, detail: detail.clone() });
-        if let Some(sampler) = &self.sampler {
-            sampler.set_stopping();
-        }
-        self.native.end(&self.log);
-        if ended != Ended::TargetDied {
-            // The last pieces are asked for while the target still lives.
-            self.collector.set_recorders(&[], None, AGENT_PATIENCE);
-        }
-        if let Some(load) = self.load.take() {
-            load.stop();
-        }
-        if self.plan.keeps_sources && !self.stop_requests.abort() {
-            // After the load: the target may be held up now.
-            self.collector.record_sources(AGENT_PATIENCE);
-        }
-        let grace = self.plan.grace;
-        let hurry = || self.stop_requests.abort();
-        let log = &self.log;
-        let (stdout, stderr, terminal) = (&mut self.stdout, &mut self.stderr, &mut *self.terminal);
-        match &mut self.target {
-            Target::Launched(target) => {
-                terminal.set_status("stopping the target".into());
-                let mut between = || {
-                    let _ = stdout.drain(|bytes| terminal.pass_stdout(bytes));
-                    let _ = stderr.drain(|bytes| terminal.pass_stderr(bytes));
-                };
-                stop(target, log, grace, &hurry, &mut between);
-            }
-            Target::Attached { .. } => self.collector.dismiss(),
-        }
-        self.collector.wait_closed(DRAIN_PATIENCE);
-        if let Some(sampler) = self.sampler.take() {
-            sampler.finish();
-        }
-        self.pass_output();
-        let hurry = self.stop_requests.abort();
-        if self.native.has_addresses() && !hurry {
-            self.terminal.set_status("naming native functions".into());
-        }
-        let (native, cwd) = (self.native, self.plan.target.cwd.as_deref());
-        native.conclude(&self.plan.layout, &self.log, &self.run_dir, cwd, hurry);
-        self.terminal.end_status();
-        self.log.push(Event::Finished);
-        result?;
-        if let Some(failure) = self.log.write_failure() {
-            return Err(explained(
-                ExitCode::Failed,
-                format!("the recording is not whole: {failure}"),
-                "free some space, or pass another directory with `--out DIR`",
-            ));
-        }
-        Ok(SessionOutcome { ended, detail, aborted: self.stop_requests.abort() })
-    }
-}
-
-/// Returns how long to wait before phase number `index` counts.
-fn settle_time(phases: &[PhasePlan], index: usize) -> Duration {
-    let has = |index, recorder| recorders_in(phases, index).contains(&recorder);
-    let begins_to_sample = index > 0 && has(index, RecorderKind::Cpu) && !has(index - 1, RecorderKind::Cpu);
-    let (longest, share) = match begins_to_sample {
-        true => SETTLE,
-        // V8 optimises anew what calls the functions that were replaced: half a second at twice the price.
-        false if has(index, RecorderKind::Counters) => SETTLE_COUNTERS,
-        // The same for what makes promises.
-        false if has(index, RecorderKind::Async) => SETTLE_ASYNC,
-        false => return Duration::ZERO,
-    };
-    longest.min(Duration::from_secs_f64(phases[index].seconds * share))
-}
-
-fn explain_attach(error: &AttachError) -> anyhow::Error {
-    let code = match error {
-        AttachError::Share(_) => ExitCode::Failed,
-        AttachError::Ended { .. } | AttachError::Inspector { .. } => ExitCode::TargetFailed,
-        _ => ExitCode::Usage,
-    };
-    let source = std::error::Error::source(error).map_or(String::new(), |source| format!(": {source}"));
-    explained(code, format!("{error}{source}"), error.hint())
-}
-
-pub(crate) fn explain_launch(error: &LaunchError) -> anyhow::Error {
-    let (code, hint) = match error {
-        LaunchError::NoCommand => {
-            (ExitCode::Usage, "put the command after `--`, as in `slowpath run -- node server.js`")
-        }
-        LaunchError::NotFound { .. } => (ExitCode::Usage, "check the spelling and the PATH"),
-        LaunchError::NotExecutable { .. } => {
-            (ExitCode::Usage, "put `node` in front of a script, as in `-- node server.js`")
-        }
-        LaunchError::Prepare { .. } => (ExitCode::Failed, "check the directory of the recording"),
-    };
-    match std::error::Error::source(error) {
-        Some(source) => explained(code, format!("{error}: {source}"), hint),
-        None => explained(code, error.to_string(), hint),
     }
 }

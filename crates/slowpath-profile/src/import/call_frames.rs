@@ -2,7 +2,8 @@
 
 use super::cpuprofile::CallFrame;
 use crate::classify::{AppScope, Category};
-use crate::tables::{FunctionId, Profile, StackId, function_of};
+use crate::from_recording::function_of;
+use crate::tables::{FunctionId, Profile, StackId};
 use rustc_hash::FxHashMap;
 
 /// Functions of call frames, each judged once.

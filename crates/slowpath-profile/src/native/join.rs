@@ -49,7 +49,8 @@ pub(crate) fn join_javascript(
     }
     let mut native = std::mem::take(&mut profile.native);
     for (thread, addresses) in native.iter_mut().zip(addresses) {
-        let seen = thread_of(recording, thread.pid, thread.thread)
+        let seen = recording
+            .node_thread(thread.pid, thread.thread)
             .and_then(|number| beside.iter().find(|seen| (seen.pid, seen.thread) == (thread.pid, number)));
         join_thread(profile, thread, addresses, seen);
     }
@@ -134,19 +135,6 @@ impl Votes {
         let (stack, _) = self.stacks[&function].iter().max_by_key(|(_, n)| **n)?;
         Some((function, *stack))
     }
-}
-
-/// Returns Node's number of a kernel thread.
-fn thread_of(recording: &Recording, pid: u32, tid: u32) -> Option<u32> {
-    if pid == tid {
-        return Some(0);
-    }
-    recording.events.iter().rev().find_map(|timed| match timed.event {
-        Event::ThreadStarted { pid: of, thread, tid: Some(known), .. } if (of, known) == (pid, tid) => {
-            Some(thread)
-        }
-        _ => None,
-    })
 }
 
 /// A native stack with JavaScript that has no names, outermost first.

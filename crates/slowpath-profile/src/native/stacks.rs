@@ -5,10 +5,11 @@ use super::{JIT_MODULE, KERNEL_MODULE};
 use crate::Nanos;
 use crate::classify::AppScope;
 use crate::code::Code;
+use crate::from_recording::function_of;
 use crate::import::cpuprofile::CallFrame;
-use crate::recording::{AddressNode, Event, KERNEL_START, NamedAddress, NativeStacks, Recording};
+use crate::recording::{AddressNode, KERNEL_START, NamedAddress, NativeStacks, Recording};
 use crate::symbol::{function_of_symbol, javascript_frame};
-use crate::tables::{self, Function, FunctionId, Profile, StackId, ThreadSamples, Tier};
+use crate::tables::{Function, FunctionId, Profile, StackId, ThreadSamples, Tier};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -53,7 +54,7 @@ pub(crate) fn add_native(
             .push(joined.code_address(sample.node).unwrap_or(0));
     }
     for ((pid, tid), samples) in &mut threads {
-        if let Some(name) = node_thread(recording, *pid, *tid) {
+        if let Some(name) = name_of_thread(recording, *pid, *tid) {
             samples.name = name;
         }
     }
@@ -62,16 +63,14 @@ pub(crate) fn add_native(
 }
 
 /// Names a thread by what it is to Node.js, where it is anything.
-fn node_thread(recording: &Recording, pid: u32, tid: u32) -> Option<String> {
-    recording.events.iter().rev().find_map(|timed| match &timed.event {
-        Event::Process(hello) if hello.pid == pid && tid == pid => Some("main".into()),
-        Event::Process(hello) if hello.pid == pid && hello.relay_tid == Some(tid) => {
-            Some("slowpath's own (relay)".into())
-        }
-        Event::ThreadStarted { pid: of, thread, tid: Some(known), .. } if (*of, *known) == (pid, tid) => {
-            Some(format!("worker {thread}"))
-        }
-        _ => None,
+fn name_of_thread(recording: &Recording, pid: u32, tid: u32) -> Option<String> {
+    let hello = recording.hello(pid)?;
+    if hello.relay_tid == Some(tid) {
+        return Some("slowpath's own (relay)".into());
+    }
+    recording.node_thread(pid, tid).map(|thread| match thread {
+        0 => "main".into(),
+        worker => format!("worker {worker}"),
     })
 }
 
@@ -157,7 +156,7 @@ impl<'a> Joined<'a> {
             function.file = self.scopes[space as usize].display_path(&named.file);
         }
         if let Some(original) = self.original(&named.name) {
-            function = tables::function_of(&self.scopes[space as usize], &original, None);
+            function = function_of(&self.scopes[space as usize], &original, None);
         }
         let id = self.known_with_column(&function).unwrap_or_else(|| self.profile.functions.intern(function));
         self.function_of.insert((space, symbol), (id, tier));

@@ -6,6 +6,7 @@ mod cpu_log;
 mod heap_log;
 mod json_lines;
 mod load_log;
+mod lookups;
 mod manifest;
 mod native_log;
 mod native_log_writer;
