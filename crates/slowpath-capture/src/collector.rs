@@ -4,6 +4,7 @@
 
 mod connection;
 mod payloads;
+mod peers;
 mod state;
 
 use crate::source_recorder::SourceRecorder;
@@ -55,7 +56,7 @@ struct Shared {
 }
 
 impl Collector {
-    /// Listens on `socket` (mode 0600) and records into `layout`. Event loops that are late by `shortest_stall` or more
+    /// Listens on `socket`, to processes of the target alone, and records into `layout`. Event loops that are late by `shortest_stall` or more
     /// have stalled.
     pub fn listen(
         socket: &Path,
@@ -65,7 +66,7 @@ impl Collector {
         shortest_stall: Nanos,
     ) -> io::Result<Self> {
         let listener = UnixListener::bind(socket)?;
-        std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
+        std::fs::set_permissions(socket, std::fs::Permissions::from_mode(peers::socket_mode()))?;
         let shared = Arc::new(Shared {
             layout: layout.clone(),
             session: session.clone(),
@@ -78,6 +79,9 @@ impl Collector {
         std::thread::Builder::new().name("collector".into()).spawn(move || {
             for stream in listener.incoming() {
                 let Ok(stream) = stream else { continue };
+                if !peers::is_of_the_target(&stream, &accepting.lock().attached) {
+                    continue;
+                }
                 let shared = Arc::clone(&accepting);
                 let serve = move || Connection::new(shared).serve(&stream);
                 // Without a thread the connection closes, and the agent goes quiet.
@@ -85,6 +89,11 @@ impl Collector {
             }
         })?;
         Ok(Self { shared })
+    }
+
+    /// Takes the connections of a process that is attached to, whichever user's it is.
+    pub(crate) fn expect(&self, pid: u32) {
+        self.shared.lock().attached.insert(pid);
     }
 
     /// Returns the Node processes seen so far, by pid.

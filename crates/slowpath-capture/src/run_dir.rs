@@ -1,8 +1,12 @@
-//! The private directory of a run: the agent's files, the socket, the exit notes. Mode 0700, gone at the end.
+//! The directory of a run: the agent's files, the socket, the exit notes. Gone at the end.
+//!
+//! Processes of the target may run as several users, by `setuid` or by a program that drops privileges, and all inherit the
+//! agent in `NODE_OPTIONS`: a Node process that cannot read it does not start. So everybody may enter the directory and read the agent,
+//! nobody but the owner may list or change it; whose connections the socket takes, the collector decides (`collector/peers.rs`).
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 
 /// The agent, embedded so that the binary is all that a machine needs.
@@ -47,7 +51,19 @@ const AGENT_FILES: &[(&str, &str)] = &[
     ("deopt-trace.cjs", include_str!("../../../agent/deopt-trace.cjs")),
 ];
 
-/// A private directory, removed when dropped.
+/// Name of the collector's socket.
+const SOCKET: &str = "s";
+
+/// Begins the name of a user's own directory in that of the run.
+const USER_PREFIX: &str = "user-";
+
+/// Mode of the directory: others may go through it to what they know the name of.
+const ENTERED_BY_ALL: u32 = 0o711;
+
+/// Mode of the agent's files, which hold nothing secret.
+const READ_BY_ALL: u32 = 0o644;
+
+/// The directory of a run, removed when dropped.
 ///
 /// It lies in the system's temporary directory and not in the recording: a Unix socket's path holds 108 bytes at most.
 #[derive(Debug)]
@@ -58,23 +74,31 @@ pub struct RunDir {
 impl RunDir {
     /// Creates the directory and writes the agent into it.
     pub fn create() -> io::Result<Self> {
-        // `tempfile` creates directories with mode 0700.
         let dir = tempfile::Builder::new().prefix("slowpath-").tempdir()?;
+        // Said after the creation: the umask has no part in it.
+        fs::set_permissions(dir.path(), Permissions::from_mode(ENTERED_BY_ALL))?;
         for (name, text) in AGENT_FILES {
-            fs::write(dir.path().join(name), text)?;
+            let path = dir.path().join(name);
+            fs::write(&path, text)?;
+            fs::set_permissions(&path, Permissions::from_mode(READ_BY_ALL))?;
         }
         Ok(Self { dir })
     }
 
-    /// Gives the directory to a user, whose processes are to load the agent and to connect. Only root can give to others.
-    pub fn share_with(&self, uid: u32, gid: u32) -> io::Result<()> {
+    /// Returns the path of the socket for processes of a user, beside which they can leave their exit notes: for another user that is a
+    /// directory of its own, with a link to the socket. Only root can make one for others.
+    pub fn socket_for(&self, uid: u32, gid: u32) -> io::Result<PathBuf> {
         if fs::metadata(self.path())?.uid() == uid {
-            return Ok(());
+            return Ok(self.socket());
         }
-        for entry in fs::read_dir(self.path())? {
-            chown(entry?.path(), Some(uid), Some(gid))?;
+        let own = self.path().join(format!("{USER_PREFIX}{uid}"));
+        if !own.exists() {
+            fs::create_dir(&own)?;
+            symlink(Path::new("..").join(SOCKET), own.join(SOCKET))?;
+            fs::set_permissions(&own, Permissions::from_mode(0o700))?;
+            chown(&own, Some(uid), Some(gid))?;
         }
-        chown(self.path(), Some(uid), Some(gid))
+        Ok(own.join(SOCKET))
     }
 
     /// Path of the script to preload.
@@ -84,7 +108,7 @@ impl RunDir {
 
     /// Path of the collector's socket.
     pub fn socket(&self) -> PathBuf {
-        self.dir.path().join("s")
+        self.dir.path().join(SOCKET)
     }
 
     /// Returns the exit code that a Node process noted as it ended, if it did.
@@ -98,11 +122,15 @@ impl RunDir {
     }
 }
 
-/// Reads the exit note of `pid` in `dir`.
+/// Reads the exit note of `pid` in the directory of a run, or in that of a user in it.
 pub(crate) fn exit_code_in(dir: &Path, pid: u32) -> Option<i32> {
-    let text = fs::read(dir.join(format!("exit-{pid}.json"))).ok()?;
-    let note: serde_json::Value = serde_json::from_slice(&text).ok()?;
-    note.get("code")?.as_i64().map(|code| code as i32)
+    let is_of_user = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(USER_PREFIX);
+    let of_users = fs::read_dir(dir).ok()?.flatten().filter(is_of_user).map(|entry| entry.path());
+    std::iter::once(dir.to_owned()).chain(of_users).find_map(|dir| {
+        let text = fs::read(dir.join(format!("exit-{pid}.json"))).ok()?;
+        let note: serde_json::Value = serde_json::from_slice(&text).ok()?;
+        note.get("code")?.as_i64().map(|code| code as i32)
+    })
 }
 
 #[cfg(test)]
@@ -117,5 +145,25 @@ mod tests {
             let (_, package) = classify(&scope, "f", &format!("/tmp/slowpath-Ab3/{name}"));
             assert_eq!(package.as_deref(), Some(RECORDER_PACKAGE), "{name}");
         }
+    }
+
+    #[test]
+    fn everybody_can_load_the_agent_and_nobody_else_can_list_or_change_what_is_there() {
+        let run_dir = RunDir::create().expect("a directory");
+        let mode = |path: &Path| fs::metadata(path).expect("it is there").mode() & 0o777;
+        assert_eq!(mode(run_dir.path()), 0o711);
+        assert!(AGENT_FILES.iter().all(|(name, _)| mode(&run_dir.path().join(name)) == 0o644));
+        let own = rustix::process::geteuid().as_raw();
+        assert_eq!(run_dir.socket_for(own, 0).expect("our own"), run_dir.socket());
+    }
+
+    #[test]
+    fn exit_notes_are_found_whichever_user_s_process_left_them() {
+        let run_dir = RunDir::create().expect("a directory");
+        let of_user = run_dir.path().join("user-33");
+        fs::create_dir(&of_user).expect("a directory");
+        fs::write(run_dir.path().join("exit-7.json"), r#"{"code":1}"#).expect("a note");
+        fs::write(of_user.join("exit-8.json"), r#"{"code":2}"#).expect("a note");
+        assert_eq!([7, 8, 9].map(|pid| run_dir.exit_code(pid)), [Some(1), Some(2), None]);
     }
 }

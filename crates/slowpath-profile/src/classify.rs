@@ -113,7 +113,7 @@ pub fn package_of(path: &str) -> Option<&str> {
     (end > 0).then(|| &rest[..end])
 }
 
-/// Files of the agent, in a private directory of ours; most run in the target's threads.
+/// Files of the agent, in the directory of the run; most run in the target's threads.
 const AGENT_FILES: &[&str] = &[
     "/async-http2.cjs",
     "/async-jobs.cjs",

@@ -123,7 +123,7 @@ pub(crate) fn run(
     if plan.running.is_none() {
         Readiness::check_port_is_free(plan.load.as_ref())?;
     }
-    let run_dir = RunDir::create().context("cannot create a private directory for the run")?;
+    let run_dir = RunDir::create().context("cannot create a directory for the run")?;
     let log = SessionWriter::open(&plan.layout).context("cannot write the session log")?;
     let stall = Nanos(u64::try_from(plan.stall.as_nanos()).unwrap_or(u64::MAX));
     let collector = Collector::listen(&run_dir.socket(), &plan.layout, &log, plan.cpu_sampling, stall)
@@ -135,7 +135,7 @@ pub(crate) fn run(
     if let Some(scale) = &plan.scale {
         terminal.say(&scale.announcement(&plan.phases));
     }
-    let target = begin(plan, &run_dir, &log, terminal)?;
+    let target = begin(plan, &run_dir, &collector, &log, terminal)?;
     let sampler = SystemSampler::start(target.pid(), &plan.layout, &log, run_dir.path().to_owned());
     let mut session = Session {
         plan,
@@ -169,6 +169,7 @@ pub(crate) fn run(
 fn begin(
     plan: &SessionPlan,
     run_dir: &RunDir,
+    collector: &Collector,
     log: &SessionWriter,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Target> {
@@ -176,7 +177,7 @@ fn begin(
         let launched = launch(&plan.target, Some(run_dir), &plan.layout, log);
         return Ok(Target::Launched(launched.map_err(|error| explain_launch(&error))?));
     };
-    let attached = attach(process, run_dir, log).map_err(|error| explain_attach(&error))?;
+    let attached = attach(process, run_dir, collector, log).map_err(|error| explain_attach(&error))?;
     if let [_, _, ..] = attached[..] {
         let pids: Vec<_> = attached.iter().map(u32::to_string).collect();
         terminal.say(&format!("slowpath: the agent is in processes {}", pids.join(", ")));

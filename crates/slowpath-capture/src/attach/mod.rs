@@ -10,10 +10,11 @@ mod node_process;
 
 pub use error::AttachError;
 
-use crate::{RunDir, RunningProcess, SessionWriter};
+use crate::{Collector, RunDir, RunningProcess, SessionWriter};
 use inspector::Inspector;
 use node_process::NodeProcess;
 use slowpath_profile::recording::Event;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How often a port is looked for.
@@ -32,6 +33,7 @@ const CLOSE_AFTER_MS: u32 = 50;
 pub fn attach(
     process: &RunningProcess,
     run_dir: &RunDir,
+    collector: &Collector,
     session: &SessionWriter,
 ) -> Result<Vec<u32>, AttachError> {
     let nodes: Vec<NodeProcess> = process.tree().into_iter().filter_map(NodeProcess::find).collect();
@@ -40,7 +42,7 @@ pub fn attach(
     }
     let (mut attached, mut failures) = (Vec::new(), Vec::new());
     for node in &nodes {
-        match attach_to(node, process.pid, run_dir, session) {
+        match attach_to(node, process.pid, run_dir, collector, session) {
             Ok(()) => attached.push(node.pid),
             Err(error) => failures.push(error),
         }
@@ -58,20 +60,22 @@ fn attach_to(
     node: &NodeProcess,
     root: u32,
     run_dir: &RunDir,
+    collector: &Collector,
     session: &SessionWriter,
 ) -> Result<(), AttachError> {
     node.check()?;
     session.push(Event::Attached { pid: root });
-    run_dir.share_with(node.uid, node.gid).map_err(AttachError::Share)?;
-    load_agent(node, run_dir)
+    let socket = run_dir.socket_for(node.uid, node.gid).map_err(AttachError::Share)?;
+    collector.expect(node.pid);
+    load_agent(node, &run_dir.agent(), &socket)
 }
 
-fn load_agent(node: &NodeProcess, run_dir: &RunDir) -> Result<(), AttachError> {
+fn load_agent(node: &NodeProcess, agent: &Path, socket: &Path) -> Result<(), AttachError> {
     let deadline = Instant::now() + PATIENCE;
     let (port, was_open) = open_inspector(node, deadline)?;
     let failed = |what: String| AttachError::Inspector { pid: node.pid, what };
     let mut inspector = Inspector::connect(port, deadline).map_err(failed)?;
-    inspector.evaluate(&expression(run_dir, !was_open), deadline).map_err(failed)?;
+    inspector.evaluate(&expression(agent, socket, !was_open), deadline).map_err(failed)?;
     drop(inspector);
     // The next process opens its own on the same port.
     while !was_open && node.listens_on(port) && Instant::now() < deadline {
@@ -110,9 +114,9 @@ fn open_inspector(node: &NodeProcess, deadline: Instant) -> Result<(u16, bool), 
 }
 
 /// What is evaluated in the process. The agent finds the collector by a variable, which no child process shall inherit.
-fn expression(run_dir: &RunDir, closes: bool) -> String {
-    let [agent, socket] = [run_dir.agent(), run_dir.socket()]
-        .map(|path| serde_json::Value::from(path.to_string_lossy()).to_string());
+fn expression(agent: &Path, socket: &Path, closes: bool) -> String {
+    let [agent, socket] =
+        [agent, socket].map(|path| serde_json::Value::from(path.to_string_lossy()).to_string());
     let close = if closes {
         format!("const {{ close }} = load('inspector');\n    setTimeout(close, {CLOSE_AFTER_MS}).unref();")
     } else {

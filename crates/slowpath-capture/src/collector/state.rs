@@ -17,6 +17,8 @@ pub(super) struct State {
     pub(super) length: Option<Duration>,
     pub(super) next_command: u64,
     pub(super) processes: BTreeMap<u32, Connected>,
+    /// Processes that were attached to: whichever user's they are, they may connect.
+    pub(super) attached: BTreeSet<u32>,
     /// Line samples by script and process: whose text is worth having.
     pub(super) sampled: BTreeMap<u32, BTreeMap<String, u64>>,
     /// There from the moment that sources are asked for.

@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 
 /// A Node.js program that runs already, with a port of its own for its inspector.
-struct Service {
+pub(crate) struct Service {
     child: Child,
     port: u16,
     inspector: u16,
@@ -21,7 +21,7 @@ struct Service {
 }
 
 impl Service {
-    fn start(major: u32, program: &str) -> Self {
+    pub(crate) fn start(major: u32, program: &str) -> Self {
         Self::start_with(major, &[], program)
     }
 
@@ -53,7 +53,7 @@ impl Service {
         Invocation::recording("attach").arg(self.pid().to_string()).arg("--no-open")
     }
 
-    fn attach_with_load(&self, duration: &str) -> Invocation {
+    pub(crate) fn attach_with_load(&self, duration: &str) -> Invocation {
         let url = format!("http://127.0.0.1:{}/", self.port);
         self.attach().args(["--url", &url, "-d", duration])
     }

@@ -25,4 +25,5 @@ mod projects;
 mod recorded;
 mod report;
 mod scale;
+mod users;
 mod waits;
