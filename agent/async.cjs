@@ -502,7 +502,7 @@ class AsyncRecorder {
     const type = held.isConnect ? this.sources.addType('TCPCONNECTWRAP') : QUEUED_REQUEST;
     const kind = SLICE + 16 * this.sources.ofType[type];
     request.nSlices += 1;
-    this.push(kind, request, held.until, held.until, 0, made.madeAt, 0, this.siteOf(made));
+    this.push(kind, request, held.until, held.until, 0, held.from, 0, this.siteOf(made));
   }
 
   /** @param {Followed} request */

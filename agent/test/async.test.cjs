@@ -42,6 +42,7 @@ const routes = {
   async '/file'() { await loadTemplate(); },
   async '/lock'() { await lock(sleep); },
   async '/pool'() { await get(); },
+  async '/limited'() { await lock(() => fetch('http://127.0.0.1:' + upstream.address().port).then((res) => res.text())); },
   async '/kept-connection'() { await talk(kept ??= connect()); },
   async '/new-connection'() { const socket = connect(); await talk(socket); socket.destroy(); },
   async '/own-of-kept'() { console.log('own: ' + Object.keys(Object.getOwnPropertyDescriptors(kept)).filter((key) => key === 'push' || key === '_writeGeneric')); },
@@ -180,6 +181,18 @@ describe('async recorder', { concurrency: 2, timeout: 120_000 }, () => {
     const queued = slices.filter((slice) => slice.type === 'QueuedRequest');
     assert(queued.length > 0 && queued.every((slice) => slice.start > slice.since));
     assert(slices.some((slice) => slice.type === 'TCPWRAP' && /^127\.0\.0\.1:\d+$/.test(slice.remote ?? '')));
+  });
+
+  it('tells the wait for a limiter that lets a question go on later from that for a free connection of undici', async (t) => {
+    const { requests } = await follow(t, '/limited');
+    const limited = requests.filter(({ slices }) => slices.some((/** @type {any} */ slice) => slice.waker !== 0));
+    assert(limited.length > 0);
+    for (const { slices } of limited) {
+      const letOn = slices.find((/** @type {any} */ slice) => slice.waker !== 0);
+      const queued = slices.filter((/** @type {any} */ slice) => slice.type === 'QueuedRequest');
+      // The question was not asked before.
+      assert(queued.every((/** @type {any} */ slice) => slice.since >= letOn.start), JSON.stringify(slices));
+    }
   });
 
   it('has pauses at first, and tells what requests took with and without hooks', async (t) => {

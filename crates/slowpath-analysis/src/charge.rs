@@ -13,6 +13,7 @@
 
 use crate::app_tree::AppTree;
 use crate::async_ops::Owners;
+use crate::client_packages::{client_packages, client_stacks};
 use crate::stack_class::{Doing, StackClasses};
 use crate::threads::ServingThread;
 use crate::unowned::{Unowned, UnownedSums};
@@ -20,7 +21,7 @@ use crate::{collections, microtasks};
 use slowpath_profile::classify::Category;
 use slowpath_profile::tables::{FunctionId, Profile, StackId, ThreadSamples, Timing, WeightUnit};
 use slowpath_profile::{Nanos, SECOND};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A collection is charged to the sample before it if that is at most this old: a few sampling intervals.
 const GC_CHARGE_WINDOW: Nanos = Nanos(20_000_000);
@@ -63,6 +64,8 @@ pub struct AppFunction {
     /// Time in Node's code for files, compression, cryptography and children that it, or what is folded into it, began and awaited
     /// without being on the stack, as [`Charges::begun`] says; not in `charged`.
     pub begun: Nanos,
+    /// Time of it in packages that send requests, and in what they call, less `in_exchange`.
+    pub in_clients: Nanos,
 }
 
 /// An application function that is folded into another.
@@ -118,6 +121,8 @@ pub struct Charges {
     /// Share of busy time in Node's code that sends what was written, whoever is on the stack: pieces wait for each other, and
     /// leave when their writer is done.
     pub sending_share: f64,
+    /// Packages that send the service's requests.
+    pub client_packages: BTreeSet<String>,
 }
 
 /// What a function spends its time in, where V8 lost the frames: see [`crate::microtasks`].
@@ -157,6 +162,8 @@ impl Charges {
         let folded_into = |owner: FunctionId| into.get(&owner).copied().unwrap_or(owner);
         let exchanges = exchanging_stacks(profile);
         let works = stacks_below(profile, WORK_MODULES);
+        let client_packages = client_packages(profile);
+        let clients = client_stacks(profile, &client_packages);
         let called = called_by_owner(profile);
         let sends = sending_stacks(profile);
         let mut sending = 0;
@@ -208,6 +215,9 @@ impl Charges {
             {
                 *sum.called.entry(called).or_default() += sample.duration;
             }
+            if !exchanges && sample.stack.is_some_and(|stack| clients[stack.0 as usize]) {
+                sum.in_clients += sample.duration;
+            }
         }
         let share = |time: u64| time as f64 / busy as f64;
         let mut functions: Vec<_> = functions
@@ -233,6 +243,7 @@ impl Charges {
         Self {
             owned_share: share(on_stack) + begun.iter().map(|(_, share)| share).sum::<f64>(),
             sending_share: share(sending),
+            client_packages,
             begun,
             connecting: connecting as f64 / busy as f64,
             busy: Nanos(busy),
@@ -530,6 +541,7 @@ struct FunctionSum {
     n_samples: u64,
     in_sync_calls: u64,
     in_exchange: u64,
+    in_clients: u64,
     spent_in: BTreeMap<String, u64>,
     called: BTreeMap<FunctionId, u64>,
     /// Time, and of that in exchanges.
@@ -606,6 +618,7 @@ impl FunctionSum {
             in_sync_calls: Nanos(self.in_sync_calls),
             in_exchange: Nanos(self.in_exchange),
             begun: Nanos(0),
+            in_clients: Nanos(self.in_clients),
         }
     }
 }

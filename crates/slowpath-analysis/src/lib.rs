@@ -5,6 +5,7 @@ mod app_tree;
 mod async_ops;
 mod calls;
 mod charge;
+mod client_packages;
 mod collections;
 mod counters;
 mod deopts;

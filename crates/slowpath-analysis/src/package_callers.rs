@@ -105,6 +105,7 @@ mod tests {
             in_sync_calls: Nanos(0),
             in_exchange: Nanos(0),
             begun: Nanos(0),
+            in_clients: Nanos(0),
         };
         let functions = vec![caller("ask", shares.0), caller("tell", shares.1)];
         let charges = Charges { functions, ..Charges::default() };

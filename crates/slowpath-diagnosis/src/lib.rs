@@ -63,7 +63,8 @@ const CPU_STARVED: &str = "cpu-starved";
 pub fn diagnose(facts: Facts<'_>) -> Diagnosis {
     let found = RULES.iter().flat_map(|rule| (rule.check)(facts));
     let all = ranked(found.filter(|finding| weighs_at_this_load(facts, finding)).collect());
-    let findings = causes_first(service_first(facts, ranked(merge::merge(facts, all.clone()))));
+    let findings = wrongs_first(ranked(merge::merge(facts, all.clone())));
+    let findings = causes_first(service_first(facts, findings));
     let verdict = verdict::conclude(facts, &findings, &all);
     let gain_of_all = gain::of_all(facts, &findings);
     Diagnosis { verdict, findings, gain_of_all, refuted: verdict::refuted(facts) }
@@ -93,6 +94,30 @@ fn service_first(facts: Facts<'_>, findings: Vec<Finding>) -> Vec<Finding> {
     }
     let (machine, service): (Vec<_>, Vec<_>) = findings.into_iter().partition(is_of_machine);
     service.into_iter().chain(machine).collect()
+}
+
+/// Puts what says what is wrong before what only says where time goes, where both would bring as much as far as their samples tell:
+/// of a function that does the service's work nobody can remove all.
+fn wrongs_first(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let gain =
+        |finding: &Finding| finding.predicted_gain.filter(|gain| gain.throughput >= verdict::WORTHWHILE_GAIN);
+    let is_of = |finding: &Finding, breadth| rule(finding.rule).is_some_and(|rule| rule.breadth == breadth);
+    let brings_as_much = |wrong: &Finding, hot: &Finding| {
+        let gains = gain(wrong).zip(gain(hot));
+        gains.is_some_and(|(wrong, hot)| wrong.throughput >= hot.low) && wrong.severity == hot.severity
+    };
+    for at in 1..findings.len() {
+        let mut to = at;
+        while to > 0
+            && is_of(&findings[at], Breadth::Specific)
+            && is_of(&findings[to - 1], Breadth::General)
+            && brings_as_much(&findings[at], &findings[to - 1])
+        {
+            to -= 1;
+        }
+        findings[to..=at].rotate_right(1);
+    }
+    findings
 }
 
 /// Rules on what a function leaves behind: what no collection frees, and what collections have to.

@@ -76,7 +76,7 @@ who wait.",
         how_recognised: "\
 Every CPU sample is charged to the nearest application function on its stack, whatever leaf it ended in; closures and
 small helpers are folded into the function that calls them. Time below it in Node's own HTTP and socket code is not counted, nor
-JSON that it parses or writes once per request or piece of a stream: answering costs that in any service. Fires from 10 % of busy time and 5 % of wall time on, with at
+half of that in packages that send its requests (axios, got), nor JSON that it parses or writes once per request or piece of a stream: answering costs that in any service. Fires from 10 % of busy time and 5 % of wall time on, with at
 least 30 samples, where the predicted gain is at least 1.05× (1.1× on a thread that is not full), or where it is 35 % of the busy time
 of a thread that is in use for half of the time and more: that fills it at twice the load.",
         lookalikes: "\
@@ -141,12 +141,15 @@ fn passes_on(facts: Facts<'_>, function: &AppFunction) -> bool {
     pieces >= MANY_PIECES && PerRequest::of(facts, function.function, (0.9 * pieces, f64::INFINITY)).is_some()
 }
 
-/// Returns the share of busy time of the largest of the function's own code, its helpers and what it calls, Node's own left
-/// out: it is mostly what answering costs.
+/// Returns the share of busy time of the largest of the function's own code, its helpers and what it calls, Node's own and
+/// packages that send requests left out: they are mostly what answering costs.
 fn concentrated(facts: Facts<'_>, function: &AppFunction) -> f64 {
     let own = function.own_code.0 as f64 / facts.measurements.charges.busy.0.max(1) as f64;
     let helpers = function.folded.iter().map(without_exchange);
-    let answers = |label: &str| label == "native: socket" || label.ends_with(" of node core");
+    let clients = &facts.measurements.charges.client_packages;
+    let is_client = |label: &str| label.strip_prefix("package ").is_some_and(|name| clients.contains(name));
+    let answers =
+        |label: &str| label == "native: socket" || label.ends_with(" of node core") || is_client(label);
     let called = function.spent_in.iter().filter(|(label, _)| !answers(label)).map(|(_, share)| *share);
     helpers.chain(called).chain([begun(facts, function)]).fold(own, f64::max)
 }
@@ -310,7 +313,7 @@ fn evidence(facts: Facts<'_>, hot: &AppFunction) -> Vec<Evidence> {
     let in_exchange = hot.share * (1.0 - removable(facts, hot));
     if in_exchange >= MIN_PART {
         let text = format!(
-            "{} more below it in Node's HTTP and sockets, and in JSON once per request or piece, which answering costs in any service; not counted here",
+            "{} more below it in Node's HTTP and sockets, in half of what packages take that send its requests, and in JSON once per request or piece, which answering costs in any service; not counted here",
             percent(in_exchange)
         );
         rows.push(cpu(text, in_exchange, "share", None));

@@ -1,11 +1,13 @@
 //! `deep-copy-per-request`: a value is copied as a whole for each request.
 
 use super::counted::{Cost, MIN_SHARE, bytes, counted, counters, number, of_cost};
+use super::hot_code::calls_per_request;
 use super::{Breadth, Documentation, Example, Rule};
 use crate::Facts;
 use crate::finding::Finding;
 use crate::words::{function_name, percent, place};
-use slowpath_analysis::{CounterMeasure, FunctionSum};
+use slowpath_analysis::{AppFunction, CounterMeasure, FunctionSum};
+use slowpath_profile::classify::Category;
 use slowpath_profile::tables::FunctionId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +34,24 @@ const COPYING_PACKAGES: &[&str] = &[
     "nanoclone",
 ];
 
+/// Functions of packages that do other things too, which copy or merge deeply: the names that lodash, underscore's kin, ramda, rambda,
+/// remeda, es-toolkit and radash give them.
+const COPYING_FUNCTIONS: &[&str] = &[
+    "baseClone",
+    "cloneDeep",
+    "cloneDeepWith",
+    "clonedeep",
+    "deepClone",
+    "deepCopy",
+    "deepcopy",
+    "deepMerge",
+    "defaultsDeep",
+    "mergeDeep",
+    "mergeDeepLeft",
+    "mergeDeepRight",
+    "mergeDeepWith",
+];
+
 pub(super) const RULE: Rule = Rule {
     id: "deep-copy-per-request",
     summary: "a value is copied as a whole for each request",
@@ -39,12 +59,13 @@ pub(super) const RULE: Rule = Rule {
     documentation: Documentation {
         what: "\
 A deep copy is made while a request is served: `JSON.parse(JSON.stringify(x))`, `structuredClone(x)`, or a library such as
-rfdc, klona, deepmerge.",
+lodash, rfdc, klona, deepmerge.",
         why_it_hurts: "\
 The cost grows with the whole value and not with the part that changes, and the copies become garbage at once.",
         how_recognised: "\
 The counters phase sees a text being parsed right after it was serialised, and calls of `structuredClone`, by the line that
-made them; time in packages that only copy is taken from the CPU samples. Fires from 5 % of busy time and half a copy per
+made them; time in packages that only copy, and in functions of others that do (lodash's `cloneDeep`), is taken from the CPU
+samples. Fires from 5 % of busy time and half a copy per
 request on.",
         lookalikes: "\
 A copy that protects shared state from being changed is needed, but rarely of the whole. A value that came as text (a body)
@@ -123,19 +144,20 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Copies by packages that only copy, from CPU samples.
+/// Copies by packages that only copy, and by functions of other packages that do, from CPU samples.
 fn by_libraries(facts: Facts<'_>) -> Vec<Finding> {
     let functions = &facts.measurements.charges.functions;
     let copying = functions.iter().filter_map(|function| {
         let in_package = function.spent_in.iter().find_map(|(label, share)| {
             let package = label.strip_prefix("package ")?;
-            COPYING_PACKAGES.contains(&package).then_some((package, *share))
+            COPYING_PACKAGES.contains(&package).then(|| (package.to_owned(), *share))
         });
-        in_package.map(|(package, share)| (function, package, share))
+        let (with, share) = in_package.or_else(|| copying_call(facts, function))?;
+        Some((function, with, share))
     });
     let relative = |share: f64, n: u64| 2.0 / (share * n as f64).max(1.0).sqrt();
     copying
-        .filter_map(|(function, package, share)| {
+        .filter_map(|(function, with, share)| {
             let n = facts.measurements.charges.n_busy_samples;
             let spread = relative(share, n);
             let interval = ((share * (1.0 - spread)).max(0.0), (share * (1.0 + spread)).min(1.0));
@@ -147,9 +169,9 @@ fn by_libraries(facts: Facts<'_>) -> Vec<Finding> {
             let row = facts.profile.functions.get(function.function);
             let name = function_name(row);
             let title =
-                format!("{name} copies whole values with {package}: {} of the busy time", percent(share));
+                format!("{name} copies whole values with {with}: {} of the busy time", percent(share));
             let mut evidence =
-                counted(format!("{} of the busy time in {package}", percent(share)), share, "share", 0.0);
+                counted(format!("{} of the busy time in {with}", percent(share)), share, "share", 0.0);
             (evidence.recorder, evidence.n_samples) = ("cpu", Some(n_sampled));
             let advice = format!(
                 "In {name} at {}: share what is only read, and copy no more than the part that changes.",
@@ -158,4 +180,18 @@ fn by_libraries(facts: Facts<'_>) -> Vec<Finding> {
             Some(of_cost(facts, &RULE, cost, title, vec![evidence], advice))
         })
         .collect()
+}
+
+/// Returns the copying functions of packages that a function calls for requests, as `cloneDeep() of lodash`, and their share of busy time.
+fn copying_call(facts: Facts<'_>, function: &AppFunction) -> Option<(String, f64)> {
+    let called = function.called.iter().filter(|(called, _)| {
+        let row = facts.profile.functions.get(*called);
+        row.category == Category::Dependency
+            && COPYING_FUNCTIONS.contains(&row.name.as_str())
+            && calls_per_request(facts, *called).is_none_or(|often| often >= MIN_PER_REQUEST)
+    });
+    let called: Vec<_> = called.collect();
+    let most = facts.profile.functions.get(called.first()?.0);
+    let of = most.package.as_ref().map_or(String::new(), |package| format!(" of {package}"));
+    Some((format!("{}{of}", function_name(most)), called.iter().map(|(_, share)| share).sum()))
 }

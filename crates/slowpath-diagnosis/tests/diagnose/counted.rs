@@ -89,10 +89,37 @@ fn a_library_that_copies_is_named_by_its_caller() {
 }
 
 #[test]
+fn a_function_that_copies_is_one_in_whatever_package() {
+    let stacks =
+        format!("handle@3;work@12;dep:cloneDeep;dep:base 40\nhandle@3;work@12;dep:each 20\n{}", flat(8));
+    let drawing = Drawing::of(&stacks).load(100, 150.0);
+    let found = check(&drawing.calls("cloneDeep", 1.0), "cpu", &["deep-copy-per-request work app.js:12"]);
+    let share = found.first().share.expect("a share");
+    assert!((share - 0.4).abs() < 0.02, "the rest of the package is no copy: {share}");
+}
+
+#[test]
 fn a_builder_called_once_per_request_is_named_as_one() {
     let drawing = Drawing::of(&format!("handle@3;createTokenizer@12 60\n{}", flat(8))).load(100, 150.0);
     let called = drawing.calls("createTokenizer", 1.0);
     check(&called, "cpu", &["expensive-construction-per-request createTokenizer app.js:12"]);
+}
+
+#[test]
+fn what_is_wrong_comes_before_what_is_hot_where_both_would_bring_as_much() {
+    let built = "expensive-construction-per-request createTokenizer app.js:12";
+    let serves = "cpu-hot-function serve app.js:7";
+    // What `serve` takes varies from second to second.
+    let drawing = |hot: u32| {
+        let second = |hot: u32| {
+            format!("handle@3;serve@7 {hot}\nhandle@3;createTokenizer@12 {}\n{}", 60 - hot, flat(8))
+        };
+        let mut drawing = Drawing::of(&second(hot - 8)).load(100, 150.0);
+        drawing.threads[0].seconds.push(second(hot + 8));
+        drawing.calls("createTokenizer", 1.0)
+    };
+    check(&drawing(31), "cpu", &[built, serves]);
+    check(&drawing(45), "cpu", &[serves, built]);
 }
 
 #[test]
