@@ -56,14 +56,7 @@ impl Cost {
         } else {
             let charged = charges.charged_unfolded.get(&sum.function).map_or(0, |time| time.0);
             let charged = charged as f64 / charges.busy.0 as f64;
-            let folded = charges.functions.iter().find(|function| function.function == sum.function);
-            let gc = folded.map_or(0.0, |function| {
-                function
-                    .spent_in
-                    .iter()
-                    .find(|(label, _)| label == "garbage collection")
-                    .map_or(0.0, |(_, gc)| *gc)
-            });
+            let gc = collections_charged_to(facts, sum.function);
             let own = (charged - gc).max(f64::MIN_POSITIVE);
             (counted + gc * (counted / own).min(1.0)).min(charged)
         };
@@ -91,6 +84,23 @@ impl Cost {
             format!("the place of {} calls was read; its share is {low:.0} to {high:.0} %", self.n_sampled),
         )
     }
+}
+
+/// Returns the share of busy time of the collections that a function, with what is folded into it, brings about.
+fn collections_charged_to(facts: Facts<'_>, function: FunctionId) -> f64 {
+    let folded = facts.measurements.charges.functions.iter().find(|hot| hot.function == function);
+    let spent_in = folded.map_or(&[][..], |hot| &hot.spent_in);
+    spent_in.iter().find(|(label, _)| label == "garbage collection").map_or(0.0, |(_, gc)| *gc)
+}
+
+/// Adds to a share of busy time that samples show in a function's work the collections that it brings about: all of the function's,
+/// where the work is all that it does, else in proportion.
+pub(super) fn with_collections(facts: Facts<'_>, function: FunctionId, share: f64) -> f64 {
+    let charges = &facts.measurements.charges;
+    let gc = collections_charged_to(facts, function);
+    let whole = charges.functions.iter().find(|hot| hot.function == function).map_or(0.0, |hot| hot.share);
+    let part = share / (whole - gc).max(f64::MIN_POSITIVE);
+    (share + gc * part.min(1.0)).min(1.0)
 }
 
 /// Returns the share of busy time that the lines of calls have by the function's own samples; `None` where too few have a line.

@@ -1,6 +1,6 @@
 //! `deep-copy-per-request`: a value is copied as a whole for each request.
 
-use super::counted::{Cost, MIN_SHARE, bytes, counted, counters, number, of_cost};
+use super::counted::{Cost, MIN_SHARE, bytes, counted, counters, number, of_cost, with_collections};
 use super::hot_code::calls_per_request;
 use super::{Breadth, Documentation, Example, Rule};
 use crate::Facts;
@@ -150,7 +150,8 @@ fn by_libraries(facts: Facts<'_>) -> Vec<Finding> {
     let copying = functions.iter().filter_map(|function| {
         let in_package = function.spent_in.iter().find_map(|(label, share)| {
             let package = label.strip_prefix("package ")?;
-            COPYING_PACKAGES.contains(&package).then(|| (package.to_owned(), *share))
+            let share = with_collections(facts, function.function, *share);
+            COPYING_PACKAGES.contains(&package).then(|| (package.to_owned(), share))
         });
         let (with, share) = in_package.or_else(|| copying_call(facts, function))?;
         Some((function, with, share))
@@ -182,7 +183,8 @@ fn by_libraries(facts: Facts<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// Returns the copying functions of packages that a function calls for requests, as `cloneDeep() of lodash`, and their share of busy time.
+/// Returns the copying functions of packages that a function calls for requests, as `cloneDeep() of lodash`, and their share of busy time,
+/// collections included.
 fn copying_call(facts: Facts<'_>, function: &AppFunction) -> Option<(String, f64)> {
     let called = function.called.iter().filter(|(called, _)| {
         let row = facts.profile.functions.get(*called);

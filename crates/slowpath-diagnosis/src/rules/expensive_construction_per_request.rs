@@ -1,6 +1,6 @@
 //! `expensive-construction-per-request`: something costly is built anew for each request.
 
-use super::counted::{counted, of_cost};
+use super::counted::{counted, of_cost, with_collections};
 use super::hot_code::{PerRequest, hot_functions, hot_lines, sampled_cost};
 use super::{Breadth, Documentation, Example, Rule};
 use crate::Facts;
@@ -132,7 +132,7 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         findings.push(finding(
             facts,
             owner,
-            share,
+            with_collections(facts, owner, share),
             per_request,
             &format!("{} ", function_name(function)),
             None,

@@ -106,6 +106,16 @@ fn a_builder_called_once_per_request_is_named_as_one() {
 }
 
 #[test]
+fn collections_of_what_is_built_go_with_it() {
+    let drawing =
+        Drawing::of(&format!("handle@3;createTokenizer@12 40\ngc 20\n{}", flat(8))).load(100, 150.0);
+    let called = drawing.calls("createTokenizer", 1.0);
+    let found = check_first(&called, "cpu", "expensive-construction-per-request createTokenizer app.js:12");
+    let share = found.first().share.expect("a share");
+    assert!((share - 0.6).abs() < 0.02, "{share}");
+}
+
+#[test]
 fn what_is_wrong_comes_before_what_is_hot_where_both_would_bring_as_much() {
     let built = "expensive-construction-per-request createTokenizer app.js:12";
     let serves = "cpu-hot-function serve app.js:7";
