@@ -19,6 +19,8 @@ const MAX_STRIDE = 8192;
 /** Kinds and keys counted apart; bounds the memory where a target talks to very many hosts. */
 const MAX_COUNTERS = 600;
 const OTHER_KEY = 'other';
+/** The place of a call that was not sampled. */
+const NOWHERE = Object.freeze({ site: 0, weight: 0 });
 
 /** What is counted of one kind and key. */
 class Counter {
@@ -81,7 +83,20 @@ class Tally {
     if (counter.left <= 0) this.sample(counter, bytes, ms);
   }
 
-  /** @param {Counter} counter @param {number} bytes @param {number} ms */
+  /**
+   * The same; returns the place of the call where it was read, and for how many calls that stands: 0 where it was not.
+   *
+   * @param {Counter} counter @param {number} bytes @returns {{ site: number, weight: number }}
+   */
+  callAt(counter, bytes) {
+    this.add(counter, bytes);
+    counter.left -= 1;
+    if (counter.left > 0) return NOWHERE;
+    const { weight } = counter;
+    return { site: this.sample(counter, bytes, 0), weight };
+  }
+
+  /** @param {Counter} counter @param {number} bytes @param {number} ms @returns {number} the place */
   sample(counter, bytes, ms) {
     const start = now();
     const site = this.callSites.capture(counter.nOwn);
@@ -92,6 +107,7 @@ class Tally {
     const took = now() - start;
     this.spentMs += took;
     this.windowSpentMs += took;
+    return site;
   }
 
   /**

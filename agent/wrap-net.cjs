@@ -4,7 +4,9 @@
  * commands in them. Works on sockets that were there before, because it changes the prototype.
  */
 
-const { loadedBuiltin } = require('./patch.cjs');
+const { loadedBuiltin, now } = require('./patch.cjs');
+const { RedisPairs } = require('./redis-pairs.cjs');
+const { RedisReplies } = require('./redis-replies.cjs');
 const { RedisWrites } = require('./redis-writes.cjs');
 
 /** @typedef {InstanceType<typeof import('./tally.cjs').Tally>} Tally */
@@ -12,6 +14,12 @@ const { RedisWrites } = require('./redis-writes.cjs');
 
 /** A value from which on moving it costs more than the round trip: 64 KiB are some 0.5 ms at 1 Gbit/s. */
 const LARGE_VALUE_BYTES = 64 * 1024;
+
+/** Connections to a Redis that are followed: a pool has some dozen. */
+const MAX_CONNECTIONS = 1024;
+
+const { apply, defineProperty, deleteProperty } = Reflect;
+const { hasOwn } = Object;
 
 /** @param {Tally} tally @param {Patches} patches */
 function wrapNet(tally, patches) {
@@ -31,6 +39,9 @@ function wrapNet(tally, patches) {
 
   /** @type {WeakMap<object, RedisConnection | null>} */
   const redis = new WeakMap();
+  /** @type {Set<RedisConnection>} */
+  const read = new Set();
+  patches.undo.push(() => read.forEach((connection) => connection.end()));
   patches.observe(net.Socket.prototype, '_writeGeneric', (_, [isMany, data, encoding], self, ms) => {
     // A socket that is still connecting comes back with the same data.
     if (self.connecting) return;
@@ -41,45 +52,86 @@ function wrapNet(tally, patches) {
     tally.add(tally.counter('socket.write', 'outbound'), sizeOf(isMany, data), ms);
     let connection = redis.get(self);
     if (connection === undefined) {
-      const begins = RedisWrites.begins(isMany ? data[0]?.chunk : data);
-      redis.set(self, (connection = begins ? new RedisConnection(tally) : null));
+      const begins = read.size < MAX_CONNECTIONS && RedisWrites.begins(isMany ? data[0]?.chunk : data);
+      redis.set(self, (connection = begins ? new RedisConnection(tally, self) : null));
+      if (connection) read.add(connection);
     }
-    connection?.take(self, isMany ? data : [{ chunk: data, encoding }]);
+    connection?.take(isMany ? data : [{ chunk: data, encoding }]);
   });
 }
 
-/** What one connection to a Redis has sent. */
+/** What one connection to a Redis has sent, and what came back. */
 class RedisConnection {
-  /** @param {Tally} tally */
-  constructor(tally) {
+  /** @param {Tally} tally @param {any} socket */
+  constructor(tally, socket) {
     this.tally = tally;
+    this.socket = socket;
     this.writes = new RedisWrites();
     this.write = tally.counter('redis.write');
-    this.bytesRead = 0;
-    /** The command that was sent alone last: what came back since is its reply. */
-    this.alone = '';
+    this.replies = new RedisReplies();
+    this.pairs = new RedisPairs(socket.bytesRead === 0, (command, bytes) => this.paired(command, bytes));
+    this.read();
   }
 
-  /** @param {any} socket @param {{ chunk: any, encoding?: BufferEncoding }[]} chunks */
-  take(socket, chunks) {
+  /** @param {{ chunk: any, encoding?: BufferEncoding }[]} chunks */
+  take(chunks) {
     const { tally } = this;
-    const replyBytes = socket.bytesRead - this.bytesRead;
-    this.bytesRead = socket.bytesRead;
-    if (this.alone !== '' && replyBytes > 0) {
-      tally.add(tally.counter('redis.reply', this.alone), replyBytes);
-      if (replyBytes >= LARGE_VALUE_BYTES) tally.add(tally.counter('redis.large_reply', this.alone), replyBytes);
-    }
+    const t = now();
     let n = 0;
     for (const { chunk, encoding } of chunks) {
       const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk;
       this.writes.take(bytes, (name, size) => {
         n += 1;
-        this.alone = n === 1 ? name : '';
-        tally.call(tally.counter('redis.command', name), size);
+        const at = tally.callAt(tally.counter('redis.command', name), size);
+        this.pairs.sent({ name, ...at }, t);
         if (size >= LARGE_VALUE_BYTES) tally.call(tally.counter('redis.large_value', name), size);
       });
     }
     if (n > 0) tally.add(this.write, n);
+    if (!this.writes.isRedis) this.end();
+  }
+
+  /** @param {{ name: string, site: number, weight: number }} command @param {number} bytes */
+  paired({ name, site, weight }, bytes) {
+    const { tally } = this;
+    tally.add(tally.counter('redis.reply', name), bytes);
+    if (bytes < LARGE_VALUE_BYTES) return;
+    const large = tally.counter('redis.large_reply', name);
+    tally.add(large, bytes);
+    // It comes with nobody on the stack: its place is that of its command.
+    if (weight > 0) tally.addAt(large, site, weight, bytes, 0);
+  }
+
+  /** Gives the socket a `push` of its own, which looks at what is read before it is passed on. */
+  read() {
+    const { socket } = this;
+    const { push } = socket;
+    if (typeof push !== 'function' || hasOwn(socket, 'push')) return;
+    const connection = this;
+    this.own = function (/** @type {any} */ chunk) {
+      connection.took(chunk);
+      // @ts-ignore: the socket
+      return apply(push, this, arguments);
+    };
+    defineProperty(socket, 'push', { value: this.own, configurable: true, writable: true, enumerable: false });
+  }
+
+  /** @param {any} chunk */
+  took(chunk) {
+    try {
+      if (!(chunk instanceof Uint8Array)) return;
+      const t = now();
+      if (!this.replies.take(chunk, (type, bytes) => this.pairs.came(type, bytes, t))) this.pairs.missed();
+    } catch {
+      // What cannot be counted is still what the target reads.
+    }
+  }
+
+  /** Takes the own `push` away again. */
+  end() {
+    const { socket, own } = this;
+    this.own = undefined;
+    if (own !== undefined && hasOwn(socket, 'push') && socket.push === own) deleteProperty(socket, 'push');
   }
 }
 

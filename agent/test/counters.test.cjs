@@ -257,17 +257,22 @@ describe('counters', { concurrency: 2, timeout: 60_000 }, () => {
 
   it('read Redis commands off the socket, without their keys', async (t) => {
     const more = `
-      const redis = net.createServer((s) => s.on('data', (bytes) => s.write('$' + 70000 + '\\r\\n' + 'v'.repeat(70000) + '\\r\\n')))
-        .listen(0, '127.0.0.1', () => { client = net.connect(redis.address().port, '127.0.0.1'); });
+      const { RedisWrites } = require(${JSON.stringify(require.resolve('../redis-writes.cjs'))});
+      const large = '$70000\\r\\n' + 'v'.repeat(70000) + '\\r\\n';
+      const replies = { GET: large, SET: '+OK\\r\\n', MGET: '*1\\r\\n' + large, KEYS: '*0\\r\\n' };
+      const redis = net.createServer((s) => {
+        const commands = new RedisWrites();
+        s.on('data', (bytes) => commands.take(bytes, (name) => s.write(replies[name])));
+      }).listen(0, '127.0.0.1', () => { client = net.connect(redis.address().port, '127.0.0.1'); });
       let client;
       const command = (...words) => '*' + words.length + '\\r\\n' + words.map((w) => '$' + Buffer.byteLength(w) + '\\r\\n' + w + '\\r\\n').join('');
-      const send = (text) => new Promise((resolve) => { client.write(text); let n = 0; client.on('data', function take(b) {
-        n += b.length; if (n >= 70000) { client.off('data', take); setImmediate(resolve); } }); });`;
+      const send = (text, bytes) => new Promise((resolve) => { client.write(text); let n = 0; client.on('data', function take(b) {
+        n += b.length; if (n >= bytes) { client.off('data', take); setImmediate(resolve); } }); });`;
     const handler = `
-      await send(command('get', 'secret:é'));
+      await send(command('get', 'secret:é'), large.length);
       const split = command('SET', 'secret:2', 'v'.repeat(100));
-      client.write(split.slice(0, 9)); await new Promise(setImmediate); await send(split.slice(9));
-      await send(command('mget', 'secret:3') + command('keys', 'secret*'));
+      client.write(split.slice(0, 9)); await new Promise(setImmediate); await send(split.slice(9), 5);
+      await send(command('mget', 'secret:3') + command('keys', 'secret*'), large.length + 8);
       res.end();`;
     const { totals, target } = await count(t, server(handler, more), 3);
     assert.deepStrictEqual(
@@ -277,7 +282,10 @@ describe('counters', { concurrency: 2, timeout: 60_000 }, () => {
     assert.strictEqual(totals['redis.command SET'].bytes, 3 * ('SET'.length + 'secret:2'.length + 100));
     assert.strictEqual(totals['redis.write'].n, 9);
     assert.strictEqual(totals['redis.write'].bytes, 12);
-    assert.strictEqual(totals['redis.large_reply GET'].n, 3);
+    const sizes = ['GET', 'SET', 'MGET', 'KEYS'].map((name) => totals[`redis.reply ${name}`].bytes / 3);
+    assert.deepStrictEqual(sizes, [70010, 5, 70014, 4]);
+    const isLarge = (/** @type {string} */ name) => totals[`redis.large_reply ${name}`]?.n;
+    assert.deepStrictEqual(['GET', 'SET', 'MGET', 'KEYS'].map(isLarge), [3, undefined, 3, undefined]);
     assert(!JSON.stringify(target.all('counts')).includes('secret'), 'keys never leave the process');
   });
 

@@ -43,6 +43,8 @@ const AGENT_FILES: &[(&str, &str)] = &[
     ("wrap-http.cjs", include_str!("../../../agent/wrap-http.cjs")),
     ("wrap-net.cjs", include_str!("../../../agent/wrap-net.cjs")),
     ("wrap-timers.cjs", include_str!("../../../agent/wrap-timers.cjs")),
+    ("redis-pairs.cjs", include_str!("../../../agent/redis-pairs.cjs")),
+    ("redis-replies.cjs", include_str!("../../../agent/redis-replies.cjs")),
     ("redis-writes.cjs", include_str!("../../../agent/redis-writes.cjs")),
     ("calls.cjs", include_str!("../../../agent/calls.cjs")),
     ("heap.cjs", include_str!("../../../agent/heap.cjs")),

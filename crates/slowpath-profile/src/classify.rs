@@ -140,6 +140,8 @@ const AGENT_FILES: &[&str] = &[
     "/patch.cjs",
     "/probe.cjs",
     "/protocols.cjs",
+    "/redis-pairs.cjs",
+    "/redis-replies.cjs",
     "/redis-writes.cjs",
     "/relay.cjs",
     "/ring.cjs",
