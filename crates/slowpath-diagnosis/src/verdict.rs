@@ -47,6 +47,10 @@ const WAIT_RULES: &[&str] = &[
     "delay-by-timer",
 ];
 
+/// Rules on asking others that make requests wait: the verdict where much would be gained.
+const ASKING_RULES: &[&str] =
+    &["redis-chatter", "redis-large-values", "redis-blocking-command", "connection-churn", "retry-storm"];
+
 /// Share of the time of requests from which on a single wait is worth naming in the verdict: more than all of half the others.
 const NAMED_WAIT: f64 = 0.3;
 
@@ -150,7 +154,10 @@ pub(crate) fn conclude(facts: Facts<'_>, findings: &[Finding], all: &[Finding]) 
         return verdict;
     }
     let idle = percent(split.share(SplitClass::Idle));
-    let waiting = findings.iter().find(|f| WAIT_RULES.contains(&f.rule) && f.severity >= Severity::Medium);
+    let waiting = findings.iter().find(|f| {
+        (WAIT_RULES.contains(&f.rule) && f.severity >= Severity::Medium)
+            || (ASKING_RULES.contains(&f.rule) && f.severity >= Severity::High && is_worthwhile(f))
+    });
     if let Some(finding) = waiting {
         let sentence =
             format!("Waiting: the main thread is idle {idle} of the time, yet {}", sentence_of(finding));
@@ -182,8 +189,9 @@ pub(crate) fn conclude(facts: Facts<'_>, findings: &[Finding], all: &[Finding]) 
         Some(load) => verdict(
             VerdictClass::Healthy,
             format!(
-                "Healthy at this load: p99 is {} and the main thread is idle {idle} of the time",
-                millis(load.own.latency.p99)
+                "Healthy at this load: p99 is {} and the main thread is idle {idle} of the time{}",
+                millis(load.own.latency.p99),
+                to_improve(findings)
             ),
             numbers,
         ),
@@ -406,6 +414,18 @@ fn delayed(facts: Facts<'_>, split: &Split, findings: &[Finding], numbers: &str)
         percent(split.share(SplitClass::Idle)),
     );
     Some(verdict(VerdictClass::LoopDelay, sentence, numbers.to_owned()))
+}
+
+fn is_worthwhile(finding: &Finding) -> bool {
+    finding.predicted_gain.is_some_and(|gain| gain.throughput >= WORTHWHILE_GAIN)
+}
+
+/// Says what could still be better in a service that does well.
+fn to_improve(findings: &[Finding]) -> String {
+    let is_worth_it =
+        |finding: &&Finding| finding.rule != CPU_STARVED && finding.severity >= Severity::Medium;
+    let first = findings.iter().find(is_worth_it);
+    first.map_or(String::new(), |finding| format!("; yet {}", sentence_of(finding)))
 }
 
 fn sentence_of(finding: &Finding) -> String {
