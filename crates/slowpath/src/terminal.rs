@@ -138,7 +138,13 @@ pub(crate) fn print_conclusion(
     let starved = report.verdict.class == "starved";
     let speaks_of_it = |finding: &&slowpath_report::FindingData| starved == (finding.rule == "cpu-starved");
     let finding = report.findings.iter().find(speaks_of_it);
-    match finding.filter(|_| !matches!(report.verdict.class, "healthy" | "not-enough-data")) {
+    let is_named = |finding: &&slowpath_report::FindingData| match report.verdict.class {
+        "not-enough-data" => false,
+        // The sentence names what could still be better.
+        "healthy" => matches!(finding.severity, "high" | "medium"),
+        _ => true,
+    };
+    match finding.filter(is_named) {
         Some(finding) => eprintln!("{}", finding.advice),
         None => eprintln!("{}", report.verdict.detail),
     }
