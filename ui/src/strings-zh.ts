@@ -142,7 +142,7 @@ export const ZH: Partial<Words> = {
   connections: (n) => `${n} 个连接`,
   themeName: { auto: "主题：跟随系统", light: "主题：浅色", dark: "主题：深色" },
   help: "按键",
-  gain: (about, low, high) => `修复后请求/秒约为现在的 ${about}（${low}–${high}×）`,
+  gain: (about, low, high) => `修复后请求/秒约为现在的 ${about}${low === high ? "" : `（${low}–${high}×）`}`,
   broken: (why) => `此页面不含报告：${why}`,
   sentencesLanguage: "结论、发现与建议由分析程序写成，只有英文。",
 

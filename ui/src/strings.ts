@@ -199,7 +199,8 @@ const ENGLISH = {
   node: (version: string) => `node ${version.replace(/^v/, "")}`,
   themeName: { auto: "theme: system", light: "theme: light", dark: "theme: dark" },
   help: "keys",
-  gain: (about: string, low: string, high: string) => `about ${about} the requests/s if fixed (${low}–${high}×)`,
+  gain: (about: string, low: string, high: string) =>
+    `about ${about} the requests/s if fixed${low === high ? "" : ` (${low}–${high}×)`}`,
   sentencesLanguage: "",
   broken: (why: string) => `This page holds no report: ${why}`,
 

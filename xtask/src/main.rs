@@ -29,7 +29,13 @@ cargo xtask COMMAND
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (command, rest) = arguments.split_first().map_or(("help", &[][..]), |(c, rest)| (c.as_str(), rest));
+    // `demo` has options of its own.
+    let asks_for_help = rest.iter().any(|argument| argument == "--help" || argument == "-h");
     match command {
+        _ if asks_for_help && command != "demo" => {
+            print!("{HELP}");
+            Ok(())
+        }
         "demo" => demo(rest),
         "test" => checks::all(),
         "page" => setup::page(),

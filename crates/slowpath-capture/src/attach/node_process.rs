@@ -82,7 +82,7 @@ impl NodeProcess {
 
     /// Returns the port that its inspector is on, or would be; 0 is one that the system chooses.
     pub(super) fn inspector_port(&self) -> u16 {
-        self.options().iter().filter_map(|option| port_of_option(option)).last().unwrap_or(USUAL_PORT)
+        self.options().iter().filter_map(|option| port_of_option(option)).next_back().unwrap_or(USUAL_PORT)
     }
 
     /// Returns the ports one of which is that of its inspector, if its options had Node open that at the start.
