@@ -19,7 +19,7 @@ use crate::threads::ServingThread;
 use crate::unowned::{Unowned, UnownedSums};
 use crate::{collections, microtasks};
 use slowpath_profile::classify::Category;
-use slowpath_profile::tables::{FunctionId, Profile, StackId, ThreadSamples, Timing, WeightUnit};
+use slowpath_profile::tables::{Function, FunctionId, Profile, StackId, ThreadSamples, Timing, WeightUnit};
 use slowpath_profile::{Nanos, SECOND};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -384,7 +384,7 @@ fn sending_stacks(profile: &Profile) -> Vec<bool> {
 }
 
 /// Native work that belongs to connections rather than to what is exchanged over them.
-const OF_CONNECTIONS: &[&str] = &["connect/close", "TLS", "dns"];
+pub(crate) const OF_CONNECTIONS: &[&str] = &["connect/close", "TLS", "dns"];
 
 /// Node's files that make and close connections.
 const CONNECTING_MODULES: &[&str] = &[
@@ -465,6 +465,11 @@ fn stacks_below(profile: &Profile, modules: &[&str]) -> Vec<bool> {
     below
 }
 
+/// Whether a function is of Node's own code for requests and answers.
+pub(crate) fn is_exchange(function: &Function) -> bool {
+    EXCHANGE_MODULES.iter().any(|module| function.file.starts_with(module))
+}
+
 /// Returns for each stack whether Node's HTTP or socket code runs below the nearest application function.
 fn exchanging_stacks(profile: &Profile) -> Vec<bool> {
     let stacks = &profile.stacks;
@@ -472,10 +477,9 @@ fn exchanging_stacks(profile: &Profile) -> Vec<bool> {
     for (parent, function) in stacks.parent.iter().zip(&stacks.function) {
         let function = profile.functions.get(*function);
         let inherited = parent.is_some_and(|parent| exchanges[parent.0 as usize]);
-        let is_exchange = || EXCHANGE_MODULES.iter().any(|module| function.file.starts_with(module));
         exchanges.push(match function.category {
             Category::App => false,
-            Category::Node => inherited || is_exchange(),
+            Category::Node => inherited || is_exchange(function),
             _ if function.kind.is_some_and(|kind| OF_CONNECTIONS.contains(&kind)) => false,
             _ => inherited,
         });
@@ -673,7 +677,7 @@ pub(crate) fn interval(part: &[u64], whole: &[u64]) -> (f64, f64) {
 pub(crate) mod tests {
     use super::*;
     use crate::serving_threads;
-    use slowpath_profile::tables::{Function, ThreadSamples};
+    use slowpath_profile::tables::ThreadSamples;
     use slowpath_profile::waiting::WAITING;
 
     /// Builds a profile from lines such as `handle;renderRules;native:writev 30`, outermost first, one sample a unit.

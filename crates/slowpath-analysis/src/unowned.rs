@@ -1,6 +1,7 @@
 //! Busy time without an application function on the stack: whose it is, what of a package takes it, and which other
 //! package calls that. A library's callback is often all that is left on a stack after an `await` or an event.
 
+use crate::charge::{OF_CONNECTIONS, is_exchange};
 use slowpath_profile::classify::{Category, RECORDER_PACKAGE};
 use slowpath_profile::tables::{Function, FunctionId, Profile, StackId};
 use std::collections::BTreeMap;
@@ -15,9 +16,11 @@ pub struct Unowned {
     pub label: String,
     /// Share of busy time.
     pub share: f64,
-    /// Of a package: its functions with what they call outside it, share of busy time, largest first.
+    /// Of a package: share of busy time in Node's own HTTP, stream and socket code below it, as [`crate::AppFunction::in_exchange`].
+    pub in_exchange: f64,
+    /// Of a package: its functions with what they call outside it, exchanges left out, share of busy time, largest first.
     pub functions: Vec<(FunctionId, f64)>,
-    /// Of a package: functions of other packages that call it, share of busy time, largest first.
+    /// Of a package: functions of other packages that call it, exchanges left out, share of busy time, largest first.
     pub callers: Vec<(FunctionId, f64)>,
 }
 
@@ -28,6 +31,7 @@ pub(crate) struct UnownedSums(BTreeMap<String, Sum>);
 #[derive(Default)]
 struct Sum {
     time: u64,
+    in_exchange: u64,
     functions: BTreeMap<FunctionId, u64>,
     callers: BTreeMap<FunctionId, u64>,
 }
@@ -37,6 +41,10 @@ impl UnownedSums {
         let places = stack.map(|stack| Places::of(profile, stack, &label)).unwrap_or_default();
         let sum = self.0.entry(label).or_default();
         sum.time += time;
+        if places.exchanges {
+            sum.in_exchange += time;
+            return;
+        }
         if let Some(innermost) = places.innermost {
             *sum.functions.entry(innermost).or_default() += time;
         }
@@ -58,6 +66,7 @@ impl UnownedSums {
         let row = |(label, sum): (String, Sum)| Unowned {
             label,
             share: share(sum.time),
+            in_exchange: share(sum.in_exchange),
             functions: largest(sum.functions),
             callers: largest(sum.callers),
         };
@@ -69,6 +78,8 @@ impl UnownedSums {
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 struct Places {
     innermost: Option<FunctionId>,
+    /// Whether Node's code for requests and answers runs below that.
+    exchanges: bool,
     /// What calls the outermost function of the package, built-ins such as `Array.map` left out. A package that is further
     /// out as well was not called by what it calls: a framework's middleware does not ask for the framework.
     caller: Option<FunctionId>,
@@ -79,11 +90,15 @@ impl Places {
         let is_of_it = |function: &Function| function.package.as_deref() == Some(package);
         let mut places = Self::default();
         let mut is_next_the_caller = false;
+        let leaf = profile.functions.get(profile.stacks.function[stack.0 as usize]);
+        let is_of_connection = leaf.kind.is_some_and(|kind| OF_CONNECTIONS.contains(&kind));
         for id in profile.stacks.frames(stack) {
             let function = profile.functions.get(id);
             if is_of_it(function) {
                 places.innermost = places.innermost.or(Some(id));
                 (places.caller, is_next_the_caller) = (None, true);
+            } else if places.innermost.is_none() {
+                places.exchanges |= !is_of_connection && is_exchange(function);
             } else if is_next_the_caller && function.category != Category::Native {
                 is_next_the_caller = false;
                 let is_another = function.category == Category::Dependency
@@ -102,8 +117,15 @@ mod tests {
     /// Functions by name, with their shares.
     type Shares = Vec<(String, f64)>;
 
-    /// Adds stacks, each of `package:function` from the outermost to the innermost and a weight; says what is known of `lib`.
+    /// Adds stacks as [`lib`] does; returns the functions of `lib` and who calls it.
     fn of_lib(text: &str) -> (Shares, Shares) {
+        let (_, functions, callers) = lib(text);
+        (functions, callers)
+    }
+
+    /// Adds stacks, each of `package:function` from the outermost to the innermost and a weight; says what is known of `lib`: its share in
+    /// exchanges, its functions, who calls it.
+    fn lib(text: &str) -> (f64, Shares, Shares) {
         let mut profile = Profile::default();
         let mut sums = UnownedSums::default();
         let mut busy = 0;
@@ -114,14 +136,18 @@ mod tests {
             for frame in stack.split(';') {
                 let (package, name) = frame.split_once(':').expect("package and function");
                 let category = match package {
-                    "node" => Category::Node,
+                    "node" | "http" => Category::Node,
                     "native" => Category::Native,
                     _ => Category::Dependency,
                 };
                 let is_package = category == Category::Dependency;
                 let function = profile.functions.intern(Function {
                     name: name.into(),
-                    file: format!("{package}.js"),
+                    file: if package == "http" {
+                        "node:_http_outgoing".into()
+                    } else {
+                        format!("{package}.js")
+                    },
                     line: 1,
                     column: 1,
                     category,
@@ -137,7 +163,7 @@ mod tests {
         let named = |rows: Vec<(FunctionId, f64)>| {
             rows.into_iter().map(|(id, share)| (profile.functions.get(id).name.clone(), share)).collect()
         };
-        (named(lib.functions), named(lib.callers))
+        (lib.in_exchange, named(lib.functions), named(lib.callers))
     }
 
     #[test]
@@ -160,5 +186,14 @@ mod tests {
     fn what_node_calls_back_has_no_caller() {
         let (_, callers) = of_lib("auth:verify;node:emit;lib:compare 5");
         assert_eq!(callers, []);
+    }
+
+    #[test]
+    fn sending_an_answer_is_told_from_what_a_framework_does_for_it() {
+        let (in_exchange, functions, _) = lib(
+            "http:parserOnIncoming;lib:respond;http:end;native:writev 8\nhttp:parserOnIncoming;lib:respond;native:join 2",
+        );
+        assert!((in_exchange - 0.8).abs() < 1e-9, "{in_exchange}");
+        assert_eq!(functions, [("respond".to_owned(), 0.2)]);
     }
 }

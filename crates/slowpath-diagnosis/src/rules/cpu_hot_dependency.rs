@@ -38,7 +38,8 @@ library's parsing in a callback.",
         why_it_hurts: "\
 It is paid on every request, and the application's own code does not show it.",
         how_recognised: "\
-Samples without an application function on the stack, summed by the innermost package. Fires from 10 % of busy time on. Where 60 % of
+Samples without an application function on the stack, summed by the innermost package; Node's own HTTP and socket code below it is not
+counted: answering costs that in any service. Fires from 10 % of busy time on. Where 60 % of
 that is called by one function of another package, or is of one function of its own, that is the place.",
         lookalikes: "\
 Work that the application started and that went on behind an `await`: the caller is then lost to a sampling profiler.",
@@ -66,24 +67,23 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
     let packages: std::collections::BTreeSet<_> =
         facts.profile.functions.iter().filter_map(|(_, function)| function.package.as_deref()).collect();
     let hot = charges.unowned.iter().filter(|unowned| {
-        unowned.share >= MIN_SHARE
-            && unowned.share * utilisation >= MIN_SHARE_OF_WALL
+        own_share(unowned) >= MIN_SHARE
+            && own_share(unowned) * utilisation >= MIN_SHARE_OF_WALL
             && packages.contains(unowned.label.as_str())
             // What recording costs is told by phase.
             && unowned.label != slowpath_profile::classify::RECORDER_PACKAGE
     });
     hot.map(|unowned| {
-        let package = &unowned.label;
+        let (package, share) = (&unowned.label, own_share(unowned));
         let look_at = Look::at(unowned);
         // One call can be left out or its result kept; all of what a package does nobody can remove. The range starts at none.
         let removed = match look_at {
-            Some(Look::Caller(_)) => unowned.share,
-            _ => unowned.share / 2.0,
+            Some(Look::Caller(_)) => share,
+            _ => share / 2.0,
         };
-        let predicted_gain = gain::of_removing(facts, removed, (0.0, unowned.share));
+        let predicted_gain = gain::of_removing(facts, removed, (0.0, share));
         let is_worth_it = predicted_gain.is_some_and(|gain| gain.throughput >= WORTHWHILE_GAIN);
-        let severity =
-            if unowned.share >= UNUSUAL_SHARE && is_worth_it { Severity::Medium } else { Severity::Info };
+        let severity = if share >= UNUSUAL_SHARE && is_worth_it { Severity::Medium } else { Severity::Info };
         // What any framework takes is no place to go to.
         let function = look_at.map(Look::function).filter(|_| severity >= Severity::Medium);
         let location =
@@ -92,13 +92,13 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
             rule: RULE.id,
             title: format!(
                 "package {package} takes {} of the busy time {}",
-                percent(unowned.share),
+                percent(share),
                 look_at.map_or("by itself".into(), |look_at| look_at.words(facts))
             ),
             severity,
             confidence: Confidence::Medium,
             confidence_why: "callers behind an `await` are not seen by a sampling profiler".into(),
-            share: Some(unowned.share),
+            share: Some(share),
             share_of: "busy main-thread time",
             predicted_gain,
             location,
@@ -109,6 +109,11 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
         }
     })
     .collect()
+}
+
+/// Returns the share of busy time of a package without Node's HTTP and sockets below it: who answers needs them, with any framework.
+fn own_share(unowned: &Unowned) -> f64 {
+    unowned.share - unowned.in_exchange
 }
 
 /// The function where nearly all of a package's time can be looked at.
@@ -123,7 +128,7 @@ enum Look {
 impl Look {
     fn at(unowned: &Unowned) -> Option<Self> {
         let most = |rows: &[(FunctionId, f64)]| {
-            rows.first().filter(|(_, share)| *share >= unowned.share * MOST).map(|(id, _)| *id)
+            rows.first().filter(|(_, share)| *share >= own_share(unowned) * MOST).map(|(id, _)| *id)
         };
         most(&unowned.callers).map(Self::Caller).or_else(|| most(&unowned.functions).map(Self::Inside))
     }
@@ -144,7 +149,7 @@ impl Look {
 }
 
 fn evidence(facts: Facts<'_>, unowned: &Unowned) -> Vec<Evidence> {
-    let (package, share) = (&unowned.label, unowned.share);
+    let (package, share) = (&unowned.label, own_share(unowned));
     let charges = &facts.measurements.charges;
     let row = |text: String, value: f64| Evidence {
         text,
@@ -158,6 +163,13 @@ fn evidence(facts: Facts<'_>, unowned: &Unowned) -> Vec<Evidence> {
         percent(share)
     );
     let mut rows = vec![row(text, share)];
+    if unowned.in_exchange >= MIN_PART {
+        let text = format!(
+            "{} more below it in Node's HTTP and sockets, which answering costs in any service; not counted here",
+            percent(unowned.in_exchange)
+        );
+        rows.push(row(text, unowned.in_exchange));
+    }
     let functions = &facts.profile.functions;
     let named = |what: &'static str| {
         move |(id, share): &(FunctionId, f64)| {
