@@ -8,6 +8,8 @@
  * ```
  */
 
+const { copyRecords } = require('./copy-records.cjs');
+
 const RECORD_BYTES = 64;
 const NUMBERS = RECORD_BYTES / 8;
 const HEAD_BYTES = 64;
@@ -102,11 +104,7 @@ class AsyncRing {
   drain() {
     const read = this.words[READ];
     const n = (load(this.words, WRITTEN) - read) | 0;
-    const out = Buffer.alloc(n * RECORD_BYTES);
-    const first = read & (this.capacity - 1);
-    const untilEnd = Math.min(n, this.capacity - first);
-    out.set(this.bytes.subarray(first * RECORD_BYTES, (first + untilEnd) * RECORD_BYTES));
-    out.set(this.bytes.subarray(0, (n - untilEnd) * RECORD_BYTES), untilEnd * RECORD_BYTES);
+    const out = copyRecords(this.bytes, RECORD_BYTES, read, n);
     store(this.words, READ, (read + n) | 0);
     return out;
   }

@@ -26,32 +26,24 @@
 const { createHook, executionAsyncResource } = require('async_hooks');
 const { performance } = require('perf_hooks');
 const { Sites, UNKNOWN, STACK_DEPTH, PROMISE_DEPTH } = require('./async-sites.cjs');
-const { Sources, PROMISE, TICK, IMMEDIATE, TIMEOUT, QUEUED_REQUEST } = require('./async-sources.cjs');
+const { Sources, PROMISE, TICK, IMMEDIATE, QUEUED_REQUEST } = require('./async-sources.cjs');
 const { Sampling } = require('./async-sampling.cjs');
 const { Windows } = require('./async-windows.cjs');
+const { Followed, RequestRecords, REQUEST, SLICE, END, RUN, CUT } = require('./async-followed.cjs');
+const { Iterations } = require('./async-iterations.cjs');
 const { JobTurns } = require('./async-jobs.cjs');
 const { UndiciSockets } = require('./async-undici.cjs');
 const { Http2Requests } = require('./async-http2.cjs');
 const { CpuTime } = require('./cpu-time.cjs');
 
 /** @typedef {InstanceType<typeof import('./async-ring.cjs').AsyncRing>} AsyncRing */
+/** @typedef {InstanceType<typeof import('./async-followed.cjs').Followed>} FollowedRequest */
 /** @typedef {{ stack?: unknown }} Trace */
-/** @typedef {{ request: Followed, madeAt: number, trace: Trace | null, site: number, maker: Made | null, depth: number, turn: number, wasCalled: boolean }} Made a resource of a followed request */
+/** @typedef {{ request: FollowedRequest, madeAt: number, trace: Trace | null, site: number, maker: Made | null, depth: number, turn: number, wasCalled: boolean }} Made a resource of a followed request */
 
 /** @typedef {{ id: number, startedAt: number }} Coming a request that came while the recorder was on; 0: in a pause */
 
-const { setImmediate } = globalThis;
 const now = performance.now.bind(performance);
-
-/** Record kinds, as in PROTOCOL.md. */
-const REQUEST = 2;
-const SLICE = 3;
-const END = 4;
-const RUN = 5;
-/** A slice that begins with what has been called back before. */
-const SLICE_AGAIN = 7;
-/** In the record of an end: the request was still under way. */
-const CUT = 1;
 
 /** Resources that are known at once; a wait during which more are made loses its request, unless that is followed. */
 const PLACES = 1 << 19;
@@ -67,34 +59,9 @@ const MAX_MADE = 4000;
 const MAX_MAKERS = 4;
 /** Runs shorter than this are not written one by one. */
 const LONG_RUN_MS = 0.1;
-/** A pause between two callbacks that is longer than this was spent waiting for events. */
-const IDLE_MS = 0.1;
 /** Callbacks of one resource within this time are one turn. */
 const SAME_TURN_MS = 1;
 const MAX_PATH = 300;
-
-/** One followed request. */
-class Followed {
-  /** @param {number} id @param {number} startedAt */
-  constructor(id, startedAt) {
-    this.id = id;
-    this.turn = 0;
-    /** Ids of what it made, so that it can be forgotten. @type {number[]} */
-    this.made = [];
-    this.nSlices = 0;
-    this.isWhole = true;
-    // The slice under way, which is written when the next one begins.
-    this.sliceStart = startedAt;
-    this.sliceEnd = startedAt;
-    this.ranMs = 0;
-    this.since = 0;
-    this.isAgain = false;
-    this.queuedMs = 0;
-    this.site = UNKNOWN;
-    this.source = 0;
-    this.waker = 0;
-  }
-}
 
 class AsyncRecorder {
   /**
@@ -110,6 +77,7 @@ class AsyncRecorder {
     this.sites = new Sites(ring);
     this.sources = new Sources(ring);
     this.cpuTime = new CpuTime();
+    this.records = new RequestRecords(ring, offsetMs, this.sampling);
     this.windows = new Windows(ring, offsetMs, this.cpuTime.read, phaseMs);
     this.isOn = false;
 
@@ -124,7 +92,7 @@ class AsyncRecorder {
     /** @type {Map<number, Made>} resources of followed requests, by id */
     this.made = new Map();
 
-    /** @type {(Followed | undefined)[]} by place */
+    /** @type {(FollowedRequest | undefined)[]} by place */
     this.followed = new Array(MAX_FOLLOWED).fill(undefined);
     this.live = new Uint32Array(MAX_LIVE);
     /** @type {WeakMap<object, Coming>} */
@@ -138,7 +106,7 @@ class AsyncRecorder {
     this.current = 0;
     this.currentType = TICK;
     this.request = 0;
-    /** @type {Followed | null} whose code runs */
+    /** @type {FollowedRequest | null} whose code runs */
     this.running = null;
     this.runningSince = 0;
 
@@ -149,12 +117,7 @@ class AsyncRecorder {
     this.turnStart = 0;
     /** The socket's handle that the turn began with. @type {any} */
     this.turnHandle = null;
-    this.polledAt = 0;
-    this.iterationStart = 0;
-    this.inTimers = false;
-    this.iterationEnd = 0;
-    this.lastIterationMs = 0;
-    this.hasMarker = false;
+    this.iterations = new Iterations();
 
     /** Left out of stacks, with all that it calls. */
     this.onInit = (/** @type {number} */ id, /** @type {string} */ type, /** @type {number} */ trigger) => {
@@ -175,7 +138,6 @@ class AsyncRecorder {
     );
     this.undici = new UndiciSockets();
     this.jobs = new JobTurns(ring, offsetMs);
-    this.mark = () => this.endIteration();
   }
 
   start() {
@@ -225,9 +187,7 @@ class AsyncRecorder {
     this.running = null;
     this.via = 0;
     this.turnId = 0;
-    this.iterationStart = 0;
-    this.lastIterationMs = 0;
-    this.hasMarker = false;
+    this.iterations.forget();
     this.jobs.begin(t);
     this.sources.looks.begin();
     this.hook.enable();
@@ -280,7 +240,7 @@ class AsyncRecorder {
     this.jobs.site = this.sites.idOf(trace);
   }
 
-  /** Keeps when and where `request` made resource `id`. @param {Followed} request @param {number} id @param {boolean} isPromise */
+  /** Keeps when and where `request` made resource `id`. @param {FollowedRequest} request @param {number} id @param {boolean} isPromise */
   remember(request, id, isPromise) {
     if (request.made.length >= MAX_MADE) return;
     const madeAt = now();
@@ -385,29 +345,7 @@ class AsyncRecorder {
     // An immediate passes on what brought about the turn in which it was made.
     if (type === IMMEDIATE) this.via = this.viaOf[at];
     else this.via = this.sources.isSocket[type] ? this.sources.peerOf(id, type) : this.sources.ofType[type];
-    if (this.iterationStart === 0) {
-      this.iterationStart = t;
-      this.polledAt = t;
-      this.inTimers = type === TIMEOUT;
-      if (t - this.iterationEnd > IDLE_MS) this.lastIterationMs = 0;
-    } else if (this.inTimers && type > TIMEOUT) {
-      // The loop runs timers first, then asks for events.
-      this.inTimers = false;
-      this.polledAt = t;
-    }
-    if (!this.hasMarker && this.sampling.nFollowed > 0) {
-      this.hasMarker = true;
-      setImmediate(this.mark).unref();
-    }
-  }
-
-  /** Runs once an iteration of the loop, after its events. */
-  endIteration() {
-    this.hasMarker = false;
-    if (this.iterationStart === 0) return;
-    this.iterationEnd = now();
-    this.lastIterationMs = this.iterationEnd - this.iterationStart;
-    this.iterationStart = 0;
+    this.iterations.turnBegins(t, type, this.sampling.nFollowed > 0);
   }
 
   /** @param {number} id @param {number} at @param {number} type */
@@ -426,7 +364,7 @@ class AsyncRecorder {
   endRun(id) {
     const t = now();
     const made = this.made.get(id);
-    const request = /** @type {Followed} */ (this.running);
+    const request = /** @type {FollowedRequest} */ (this.running);
     const ranMs = t - this.runningSince;
     if (ranMs >= LONG_RUN_MS) this.writeRun(request, t, made);
     this.pauseRun(t);
@@ -439,10 +377,10 @@ class AsyncRecorder {
     }
   }
 
-  /** @param {Followed} request @param {number} t @param {Made | undefined} made */
+  /** @param {FollowedRequest} request @param {number} t @param {Made | undefined} made */
   writeRun(request, t, made) {
     const site = made === undefined ? UNKNOWN : this.siteOf(made);
-    this.push(RUN, request, this.runningSince, t, 0, 0, 0, site);
+    this.records.push(RUN, request, this.runningSince, t, 0, 0, 0, site);
   }
 
   resumeRun() {
@@ -452,7 +390,7 @@ class AsyncRecorder {
 
   /** @param {number} t */
   pauseRun(t) {
-    const request = /** @type {Followed} */ (this.running);
+    const request = /** @type {FollowedRequest} */ (this.running);
     request.ranMs += t - this.runningSince;
     request.sliceEnd = t;
     this.running = null;
@@ -463,9 +401,9 @@ class AsyncRecorder {
     return request !== undefined && request.id === this.request ? request : null;
   }
 
-  /** @param {Followed} request @param {number} t @param {number} id @param {number} at @param {number} type */
+  /** @param {FollowedRequest} request @param {number} t @param {number} id @param {number} at @param {number} type */
   beginSlice(request, t, id, at, type) {
-    this.writeSlice(request);
+    this.records.writeSlice(request);
     const made = this.made.get(id);
     if (made !== undefined && this.turnHandle !== null) this.writeHeld(request, made);
     request.turn = this.turn;
@@ -476,7 +414,7 @@ class AsyncRecorder {
     request.isAgain = made !== undefined && made.wasCalled;
     request.site = made ? this.siteOf(made) : UNKNOWN;
     request.source = type === QUEUED_REQUEST ? this.sources.ofType[type] : this.via;
-    request.queuedMs = this.queuedMs(t);
+    request.queuedMs = this.iterations.queuedMs(t);
     request.waker = 0;
     if (type !== PROMISE) return;
     const awaited = this.continues[at];
@@ -485,45 +423,14 @@ class AsyncRecorder {
     if (resolver !== request.id) request.waker = resolver;
   }
 
-  /**
-   * Returns how long what runs now was ready but not called: since the loop fetched the events of this iteration; and as
-   * it became ready at some moment of the iteration before, on average half of that.
-   *
-   * @param {number} t
-   */
-  queuedMs(t) {
-    return t - this.polledAt + this.lastIterationMs / 2;
-  }
-
-  /** Writes that what was awaited was first held back for a connection: as a slice without length. @param {Followed} request @param {Made} made */
+  /** Writes that what was awaited was first held back for a connection: as a slice without length. @param {FollowedRequest} request @param {Made} made */
   writeHeld(request, made) {
     const held = this.undici.heldUntil(this.sources.socketOf(this.turnHandle), made.madeAt);
     if (held === undefined) return;
     const type = held.isConnect ? this.sources.addType('TCPCONNECTWRAP') : QUEUED_REQUEST;
     const kind = SLICE + 16 * this.sources.ofType[type];
     request.nSlices += 1;
-    this.push(kind, request, held.until, held.until, 0, held.from, 0, this.siteOf(made));
-  }
-
-  /** @param {Followed} request */
-  writeSlice(request) {
-    request.nSlices += 1;
-    const { source, sliceStart, sliceEnd, ranMs, since, queuedMs, site, waker } = request;
-    const kind = (request.isAgain ? SLICE_AGAIN : SLICE) + 16 * source;
-    this.push(kind, request, sliceStart, sliceEnd, ranMs, since, queuedMs, site + 65536 * waker);
-  }
-
-  /**
-   * @param {number} kind @param {Followed} request @param {number} start @param {number} end
-   * @param {number} ranMs @param {number} since @param {number} queuedMs @param {number} site
-   */
-  push(kind, request, start, end, ranMs, since, queuedMs, site) {
-    const { offsetMs } = this;
-    const from = since === 0 ? 0 : since + offsetMs;
-    this.sampling.nRecords += 1;
-    if (!this.ring.push(kind, request.id, start + offsetMs, end + offsetMs, ranMs, from, queuedMs, site)) {
-      request.isWhole = false;
-    }
+    this.records.push(kind, request, held.until, held.until, 0, held.from, 0, this.siteOf(made));
   }
 
   /** @param {any} incoming @param {object} response @param {number} resource what code of the request runs in */
@@ -558,7 +465,7 @@ class AsyncRecorder {
     const request = new Followed(id, t);
     request.turn = this.turn;
     request.source = this.via;
-    request.queuedMs = this.queuedMs(this.turnStart);
+    request.queuedMs = this.iterations.queuedMs(this.turnStart);
     // A count of slices that cannot be right: what is found while V8 gets used to the hooks is not kept.
     if (this.windows.isPriming) request.nSlices = -1;
     this.followed[place] = request;
@@ -567,7 +474,7 @@ class AsyncRecorder {
     const port = Number(incoming.socket?.localPort) || 0;
     const text = this.sites.stringify({ request: id, method: String(incoming.method), path, port });
     request.isWhole = this.ring.pushText(text);
-    this.push(REQUEST, request, t, t, 0, 0, request.queuedMs, 0);
+    this.records.push(REQUEST, request, t, t, 0, 0, request.queuedMs, 0);
     this.running = request;
     this.runningSince = t;
   }
@@ -592,9 +499,9 @@ class AsyncRecorder {
       const request = this.followed[number % MAX_FOLLOWED];
       if ((id & 1) === 0 || request === undefined || request.id !== id) return;
       if (this.running === request) this.pauseRun(t);
-      this.writeSlice(request);
+      this.records.writeSlice(request);
       if (request.turn !== this.turn && this.sources.tells[this.via]) this.writeAnswer(request, t);
-      this.push(END, request, t, t, request.nSlices, 0, 0, Number(status) || 0);
+      this.records.push(END, request, t, t, request.nSlices, 0, 0, Number(status) || 0);
       this.forget(request, number % MAX_FOLLOWED);
     } catch {
       this.sampling.nFaults += 1;
@@ -605,19 +512,19 @@ class AsyncRecorder {
    * Writes that a request was answered in a turn in which none of its own code ran: by a callback that belongs to nobody, such as a
    * listener of a socket that requests share. What that turn began with is what was waited for since its own code ran last.
    *
-   * @param {Followed} request @param {number} t
+   * @param {FollowedRequest} request @param {number} t
    */
   writeAnswer(request, t) {
     const { turnStart } = this;
     if (turnStart <= request.sliceEnd) return;
     request.nSlices += 1;
-    const queuedMs = this.queuedMs(turnStart);
-    this.push(SLICE + 16 * this.via, request, turnStart, t, t - turnStart, request.sliceEnd, queuedMs, UNKNOWN);
+    const queuedMs = this.iterations.queuedMs(turnStart);
+    this.records.push(SLICE + 16 * this.via, request, turnStart, t, t - turnStart, request.sliceEnd, queuedMs, UNKNOWN);
   }
 
-  /** Ends a request that is still under way, with what it waits for. @param {Followed} request @param {number} place @param {number} t */
+  /** Ends a request that is still under way, with what it waits for. @param {FollowedRequest} request @param {number} place @param {number} t */
   cut(request, place, t) {
-    this.writeSlice(request);
+    this.records.writeSlice(request);
     const awaited = this.awaitedBy(request);
     if (awaited !== undefined) {
       request.sliceStart = request.sliceEnd = t;
@@ -627,9 +534,9 @@ class AsyncRecorder {
       request.site = this.siteOf(awaited.made);
       request.source = awaited.source;
       request.waker = 0;
-      this.writeSlice(request);
+      this.records.writeSlice(request);
     }
-    this.push(END, request, t, t, request.nSlices, 0, CUT, 0);
+    this.records.push(END, request, t, t, request.nSlices, 0, CUT, 0);
     this.forget(request, place);
   }
 
@@ -637,7 +544,7 @@ class AsyncRecorder {
    * Returns what a request most likely waits for: of what the last turn that made something made, and nobody called yet,
    * the first promise, which is that of the innermost `await`; it is named after the first thing there that is no promise.
    *
-   * @param {Followed} request
+   * @param {FollowedRequest} request
    */
   awaitedBy(request) {
     /** @type {{ made: Made, source: number } | undefined} */
@@ -658,7 +565,7 @@ class AsyncRecorder {
     return awaited;
   }
 
-  /** @param {Followed} request @param {number} place */
+  /** @param {FollowedRequest} request @param {number} place */
   forget(request, place) {
     for (const id of request.made) this.made.delete(id);
     request.made.length = 0;

@@ -11,6 +11,8 @@
  * ```
  */
 
+const { copyRecords } = require('./copy-records.cjs');
+
 /** Bits of the FLAGS word: which recorders are on, or that the agent has ended for good. */
 const LOOP = 1;
 const GC = 2;
@@ -240,11 +242,7 @@ class Slot {
   drain() {
     const read = this.words[READ];
     const n = (load(this.words, WRITTEN) - read) | 0;
-    const out = Buffer.alloc(n * RECORD_BYTES);
-    const first = read & (this.capacity - 1);
-    const untilEnd = Math.min(n, this.capacity - first);
-    out.set(this.bytes.subarray(first * RECORD_BYTES, (first + untilEnd) * RECORD_BYTES));
-    out.set(this.bytes.subarray(0, (n - untilEnd) * RECORD_BYTES), untilEnd * RECORD_BYTES);
+    const out = copyRecords(this.bytes, RECORD_BYTES, read, n);
     store(this.words, READ, (read + n) | 0);
     return out;
   }

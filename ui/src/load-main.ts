@@ -10,6 +10,7 @@ import { answersSection, ratesSection } from "./views/load-page/answers.ts";
 import { latencySection, sweepChart, timeChart } from "./views/load-page/latency.ts";
 import { measuredSection } from "./views/load-page/measured.ts";
 import { steps } from "./views/load-page/steps.ts";
+import { sectionLink } from "./views/section-link.ts";
 
 const SECTIONS: readonly [string, string][] = [
   ["steps", L.sweep],
@@ -57,20 +58,7 @@ function start(root: HTMLElement): void {
 
 function sections(parts: readonly HTMLElement[]): HTMLElement {
   const shown = SECTIONS.filter(([id]) => parts.some((part) => part.id === id));
-  const links = shown.map(([id, name]) =>
-    h(
-      "a",
-      {
-        href: `#${id}`,
-        onclick: (event: Event) => {
-          // The hash holds the page's state.
-          event.preventDefault();
-          document.getElementById(id)?.scrollIntoView();
-        },
-      },
-      name,
-    ),
-  );
+  const links = shown.map(([id, name]) => sectionLink(id, name));
   return h("nav", { class: "sections", "aria-label": S.sections }, ...links);
 }
 

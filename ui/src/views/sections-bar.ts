@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import { interval } from "../logic/format.ts";
 import { S, sampledTitle } from "../strings.ts";
 import { fill, h } from "./dom.ts";
+import { sectionLink } from "./section-link.ts";
 
 const SECTIONS: readonly [string, string][] = [
   ["cpu", S.cpu],
@@ -36,19 +37,6 @@ export function sectionsBar({ store, report }: Context): HTMLElement {
   const has = (id: string) =>
     id === "cpu" || id === "measured" || (isRecording && (!(id in optional) || Boolean(optional[id])));
   const shown = SECTIONS.filter(([id]) => has(id));
-  const links = shown.map(([id, name]) =>
-    h(
-      "a",
-      {
-        href: `#${id}`,
-        onclick: (event: Event) => {
-          // The hash holds the page's state.
-          event.preventDefault();
-          document.getElementById(id)?.scrollIntoView();
-        },
-      },
-      id === "cpu" ? sampledTitle(report.weight_unit) : name,
-    ),
-  );
+  const links = shown.map(([id, name]) => sectionLink(id, id === "cpu" ? sampledTitle(report.weight_unit) : name));
   return h("nav", { class: "sections", "aria-label": S.sections }, ...links, chip);
 }
