@@ -27,6 +27,7 @@ mod run;
 #[cfg(test)]
 mod samples;
 mod self_check;
+mod series;
 mod server;
 mod settings;
 mod start_at;

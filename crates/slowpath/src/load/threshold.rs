@@ -8,6 +8,7 @@
 //! ```
 
 use super::measured::{Measured, n_answers_of_hundred, n_failed, n_failed_by};
+use super::series::Series;
 use super::units;
 use hdrhistogram::Histogram;
 use slowpath_load::ErrorClass;
@@ -49,20 +50,6 @@ enum Metric {
     Unfinished,
 }
 
-/// A series of times that a load records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Series {
-    Latency,
-    Uncorrected,
-    FirstByte,
-    Ttfb,
-    Ttft,
-    Ttfo,
-    Tpot,
-    Itl,
-    E2el,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Statistic {
     Percentile(f64),
@@ -86,38 +73,6 @@ pub(crate) enum Unit {
     Share,
     Number,
     PerSecond,
-}
-
-impl Series {
-    const ALL: [(&'static str, Self); 9] = [
-        ("latency", Self::Latency),
-        ("uncorrected", Self::Uncorrected),
-        ("first-byte", Self::FirstByte),
-        ("ttfb", Self::Ttfb),
-        ("ttft", Self::Ttft),
-        ("ttfo", Self::Ttfo),
-        ("tpot", Self::Tpot),
-        ("itl", Self::Itl),
-        ("e2el", Self::E2el),
-    ];
-
-    /// Returns the recorded times in µs; `None` where the load has no such series, or nothing in it.
-    pub(crate) fn of(self, measured: &Measured) -> Option<&Histogram<u64>> {
-        let whole = &measured.whole;
-        let stream = whole.stream.as_ref();
-        let histogram = match self {
-            Self::Latency => Some(&whole.latency),
-            Self::Uncorrected => whole.uncorrected.as_ref(),
-            Self::FirstByte => Some(&whole.first_body_byte),
-            Self::Ttfb => stream.map(|stream| &stream.ttfb),
-            Self::Ttft => stream.map(|stream| &stream.ttft),
-            Self::Ttfo => stream.map(|stream| &stream.ttfo),
-            Self::Tpot => stream.map(|stream| &stream.tpot),
-            Self::Itl => stream.map(|stream| &stream.itl),
-            Self::E2el => stream.map(|stream| &stream.e2el),
-        };
-        histogram.filter(|histogram| !histogram.is_empty())
-    }
 }
 
 const METRICS: &str = "one of p50, p99.9, avg, min, max (of the latency), ttft.p95 and the like (latency, uncorrected, \

@@ -2,11 +2,12 @@
 
 use super::super::measured::{PerSecond, n_failed, n_failed_by};
 use super::super::report::LoadReport;
+use super::super::series::Series;
 use super::super::settings::Pace;
 use super::super::sweep::{Step, Sweep, SweepPoint};
 use super::data::{
     Counted, Curve, CurvePoint, ErrorRow, Generator, Goodput, LittleSides, LoadPage, RateRow, RunFacts,
-    Schedule, Seconds, Series, StatusRow, StepKind, Streams, ThresholdRow, TimesRow, Totals,
+    Schedule, Seconds, StatusRow, StepKind, Streams, ThresholdRow, TimesRow, Totals,
 };
 use super::distribution::{bars, spectrum};
 use super::words;

@@ -3,6 +3,7 @@
 //! Times are ms, moments are seconds since the load's start, shares are from 0 to 1; `None` is "not measured".
 
 use super::super::measured::Ended;
+use super::super::series::Series;
 use serde::Serialize;
 use slowpath_load::ErrorClass;
 
@@ -72,22 +73,6 @@ pub(super) struct Totals {
     pub(super) failed_share: f64,
     pub(super) bytes_per_second: f64,
     pub(super) duration_s: f64,
-}
-
-/// Names of series of times; the page has words for them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Series {
-    Latency,
-    Uncorrected,
-    #[serde(rename = "first_byte")]
-    FirstByte,
-    Ttfb,
-    Ttft,
-    Ttfo,
-    Tpot,
-    Itl,
-    E2el,
 }
 
 /// A series of times. Nothing measured has no percentiles.

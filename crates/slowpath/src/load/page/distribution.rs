@@ -1,6 +1,7 @@
 //! A histogram in the shapes that are drawn: bars on a logarithmic axis, and percentiles on that of HdrHistogram's plots.
 
-use super::data::{Bar, Series, Spectrum};
+use super::super::series::Series;
+use super::data::{Bar, Spectrum};
 use hdrhistogram::Histogram;
 
 /// Bars at most: enough to see two modes apart, few enough to be seen themselves.
