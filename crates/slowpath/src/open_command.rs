@@ -6,6 +6,8 @@ use crate::{terminal, viewer};
 use anyhow::Context as _;
 use slowpath_profile::import::{ImportError, open_files};
 use slowpath_report::{Report, write_page};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 pub(crate) fn run(options: &OpenOptions) -> anyhow::Result<ExitCode> {
@@ -45,7 +47,9 @@ pub(crate) fn run(options: &OpenOptions) -> anyhow::Result<ExitCode> {
 /// Returns where a page goes that is only to be looked at: a directory of its own that stays, for the browser reads it
 /// after this program has ended.
 fn temporary_page(title: &str) -> anyhow::Result<PathBuf> {
-    let dir = tempfile::Builder::new().prefix("slowpath-").tempdir();
+    // What a page shows of a program is its owner's affair.
+    let private = Permissions::from_mode(0o700);
+    let dir = tempfile::Builder::new().prefix("slowpath-").permissions(private).tempdir();
     let dir = dir.context("cannot create a directory for the page; name a file with `--out`")?.keep();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let name: String = title.chars().map(|c| if is_plain(c) { c } else { '-' }).take(80).collect();
@@ -54,6 +58,11 @@ fn temporary_page(title: &str) -> anyhow::Result<PathBuf> {
 
 pub(crate) fn explain(error: ImportError) -> anyhow::Error {
     let (message, code, hint) = match &error {
+        ImportError::Io { path, .. } if path.is_dir() => (
+            "cannot open the profile",
+            ExitCode::Usage,
+            "pass the files in it; `slowpath report DIR` writes the page of a recording",
+        ),
         ImportError::Io { .. } => {
             ("cannot open the profile", ExitCode::Usage, "check the path, and that the file may be read")
         }

@@ -1,6 +1,7 @@
 //! What a command says besides the verdict when it has ended: the hottest functions, how the main thread was, or
 //! what requests waited for.
 
+use slowpath_profile::classify::RECORDER_PACKAGE;
 use slowpath_report::{FunctionData, ReportData, StallData};
 
 /// Functions shown.
@@ -46,6 +47,7 @@ fn hottest_functions(report: &ReportData) -> Vec<String> {
     let rows = functions.iter().map(|row| {
         let name: String = row.name.chars().take(40).collect();
         let place = match (row.file.as_str(), row.line) {
+            _ if row.package.as_deref() == Some(RECORDER_PACKAGE) => RECORDER_PACKAGE.to_owned(),
             ("", _) => row.category.to_owned(),
             (file, Some(line)) => format!("{file}:{line}"),
             (file, None) => file.to_owned(),
@@ -169,6 +171,17 @@ mod tests {
         ];
         assert_eq!(Summary::HottestFunctions.lines(&report), expected);
         assert!(Summary::HottestFunctions.lines(&ReportData::default()).is_empty());
+    }
+
+    #[test]
+    fn what_slowpath_itself_ran_is_said_to_be_its_own() {
+        let own = FunctionData {
+            package: Some(RECORDER_PACKAGE.into()),
+            ..function("awaitWoundUp", "/tmp/slowpath-x/ring.cjs", 0.5)
+        };
+        let report = ReportData { functions: vec![own], ..ReportData::default() };
+        let lines = Summary::HottestFunctions.lines(&report);
+        assert_eq!(lines[2], "    500 ms    500 ms  awaitWoundUp  slowpath (recorder)");
     }
 
     #[test]
