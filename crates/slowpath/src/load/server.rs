@@ -9,7 +9,9 @@ use slowpath_capture::{
 };
 use slowpath_load::Url;
 use slowpath_profile::recording::Layout;
+use std::fs::Permissions;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -51,8 +53,11 @@ impl Server {
         {
             return Err(crate::readiness::stranger(port, &owner));
         }
+        // What a server prints is its owner's affair.
+        let private = Permissions::from_mode(0o700);
         let scratch = tempfile::Builder::new()
             .prefix("slowpath-load-")
+            .permissions(private)
             .tempdir()
             .context("cannot create a directory for the server's output")?;
         let layout = Layout::new(scratch.path());
