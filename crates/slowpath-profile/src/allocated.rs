@@ -5,7 +5,7 @@ use crate::classify::{AppScope, Category};
 use crate::code::Code;
 use crate::from_recording::function_of;
 use crate::import::cpuprofile::CallFrame;
-use crate::recording::{HeapFrame, HeapSeen, Recording, SampledHeap};
+use crate::recording::{Event, HeapFrame, HeapSeen, Recording, SampledHeap};
 use crate::tables::{FunctionId, Profile};
 
 /// Which window of the heap recorder an allocation was seen in.
@@ -36,6 +36,24 @@ pub struct Allocated {
     pub n_samples: u32,
 }
 
+/// The first Node whose V8 keeps what was collected in an allocation profile (`includeObjectsCollectedByMinorGC`).
+const FIRST_TO_SEE_ALL: u32 = 20;
+
+/// Whether the first window of a process has all allocations, not only those alive at its end.
+fn sees_all(recording: &Recording, pid: u32) -> bool {
+    let version = recording.events.iter().find_map(|timed| match &timed.event {
+        Event::Process(hello) if hello.pid == pid => Some(hello.node.as_str()),
+        _ => None,
+    });
+    version.is_none_or(keeps_collected)
+}
+
+/// Whether the V8 of a Node version has what was collected in its allocation profiles.
+fn keeps_collected(version: &str) -> bool {
+    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    major.is_none_or(|major| major >= FIRST_TO_SEE_ALL)
+}
+
 impl Profile {
     /// Adds what a recording's heap logs say.
     pub(crate) fn add_allocated(&mut self, recording: &Recording, code: &Code<'_>) {
@@ -43,6 +61,8 @@ impl Profile {
             let scope = AppScope::of(recording, *pid);
             for record in records {
                 match &record.seen {
+                    // What is alive at its end does not say who allocates.
+                    HeapSeen::Allocations(_) if !sees_all(recording, *pid) => {}
                     HeapSeen::Allocations(heap) => {
                         self.add_window(&scope, code, *pid, HeapWindow::Allocations, heap);
                     }
@@ -104,5 +124,15 @@ impl Profile {
         let original = code.original_frame(&frame);
         let function = function_of(scope, original.as_ref().unwrap_or(&frame), None);
         self.known_or_new(function)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::keeps_collected;
+
+    #[test]
+    fn who_allocates_is_told_from_node_20_on() {
+        assert_eq!(["18.20.8", "20.0.0", "24.1.0", ""].map(keeps_collected), [false, true, true, true]);
     }
 }
