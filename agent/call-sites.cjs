@@ -15,7 +15,7 @@ const { defineProperty, deleteProperty, getOwnPropertyDescriptor } = Reflect;
 
 /** Stack frames read; a framework's middleware is rarely deeper between built-in and application. */
 const MAX_FRAMES = 24;
-/** Frames of dependencies kept below the application's. */
+/** Frames kept of a site, dependencies' below the application's. */
 const MAX_KEPT = 8;
 /** Bounds the memory of what is described; sites past it are unknown. */
 const MAX_SITES = 2000;
@@ -41,8 +41,9 @@ class CallSites {
    * Returns the number of the site that the running code was called from.
    *
    * @param {number} [nOwn] how many frames outside of `node_modules` tell it apart
+   * @param {number} [maxKept] how many frames tell it apart at all
    */
-  capture(nOwn = 1) {
+  capture(nOwn = 1, maxKept = MAX_KEPT) {
     const stack = structuredStack();
     let loads = false;
     let key = '';
@@ -59,7 +60,7 @@ class CallSites {
       ids.push(id);
       key += `${id},`;
       if (!file.includes('/node_modules/')) left -= 1;
-      if (ids.length >= MAX_KEPT || left === 0) break;
+      if (ids.length >= maxKept || left === 0) break;
     }
     if (ids.length === 0) return UNKNOWN_SITE;
     if (loads) key += 'loads';

@@ -20,6 +20,8 @@ const MAX_ARRIVED = 32;
 const MAX_NAME = 200;
 /** A client that all requests go through says little: who calls it counts. */
 const N_CALLERS = 3;
+/** A package asks through clients that others made: its own frames lie far out. */
+const N_FRAMES = 16;
 /** A word of this length with letters and digits is more likely a key than a name. */
 const SECRET_LENGTH = 20;
 
@@ -64,6 +66,7 @@ class Lookups {
   placed(kind, key) {
     const counter = this.tally.counter(kind, key);
     counter.nOwn = N_CALLERS;
+    counter.nFrames = N_FRAMES;
     return counter;
   }
 
@@ -207,4 +210,4 @@ function isSecret(part) {
   return part.length >= SECRET_LENGTH && /\d/.test(part) && /[a-z]/i.test(part);
 }
 
-module.exports = { Lookups };
+module.exports = { Lookups, N_FRAMES };

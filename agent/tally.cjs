@@ -37,6 +37,8 @@ class Counter {
     this.weight = 1;
     /** Functions of the application that tell a place apart: the one that calls, and who calls that. */
     this.nOwn = 1;
+    /** Frames that tell a place apart; undefined: as many as usual. @type {number | undefined} */
+    this.nFrames = undefined;
   }
 
   clear() {
@@ -99,7 +101,7 @@ class Tally {
   /** @param {Counter} counter @param {number} bytes @param {number} ms @returns {number} the place */
   sample(counter, bytes, ms) {
     const start = now();
-    const site = this.callSites.capture(counter.nOwn);
+    const site = this.callSites.capture(counter.nOwn, counter.nFrames);
     this.addAt(counter, site, counter.weight, bytes, ms);
     counter.nSampled += 1;
     counter.weight = counter.nSampled < FIRST_N ? 1 : this.drawGap();

@@ -6,6 +6,7 @@
 
 const diagnostics = require('diagnostics_channel');
 const { loadedBuiltin, now } = require('./patch.cjs');
+const { N_FRAMES } = require('./lookups.cjs');
 
 /** @typedef {InstanceType<typeof import('./tally.cjs').Tally>} Tally */
 /** @typedef {InstanceType<typeof import('./patch.cjs').Patches>} Patches */
@@ -38,6 +39,13 @@ function listen(patches, name, observe) {
   };
   channel.subscribe(listener);
   patches.undo.push(() => channel.unsubscribe(listener));
+}
+
+/** Returns a counter of requests that are sent, whose places go far out. @param {Tally} tally @param {string} kind @param {string} key */
+function sending(tally, kind, key) {
+  const counter = tally.counter(kind, key);
+  counter.nFrames = N_FRAMES;
+  return counter;
 }
 
 /** Counts requests that arrive: what everything else is divided by. @param {Tally} tally @param {Patches} patches */
@@ -77,7 +85,7 @@ function wrapHttp(tally, patches, lookups) {
     const { url, method = 'GET' } = typeof input === 'object' && 'url' in input ? input : { url: String(input), method: undefined };
     const { host, pathname, search, protocol } = new URL(url);
     if (!/^https?:$/.test(protocol)) return;
-    tally.call(tally.counter('http.request', host));
+    tally.call(sending(tally, 'http.request', host));
     const verb = String(init?.method ?? method).toUpperCase();
     fetches.called(`${verb} ${host}${pathname}${search}`, lookups.http(verb, host, pathname + search));
   }, fetches.group);
@@ -85,7 +93,7 @@ function wrapHttp(tally, patches, lookups) {
     const { method, origin, path } = request;
     const { host } = new URL(origin);
     if (fetches.sent(request, `${method} ${host}${path}`)) return;
-    tally.call(tally.counter('http.request', host));
+    tally.call(sending(tally, 'http.request', host));
     asked.ask(request, method, host, path);
   });
   listen(patches, 'undiciAnswer', ({ request, response }) => {
@@ -202,7 +210,7 @@ function wrapAgents(http, tally, patches, asked) {
     const { keepAlive, maxSockets, maxFreeSockets } = self;
     const host = options?.host ?? options?.socketPath ?? 'localhost';
     const port = options?.port ? `:${options.port}` : '';
-    tally.call(tally.counter('http.agent', `${host}${port} ${keepAlive} ${maxSockets} ${maxFreeSockets}`));
+    tally.call(sending(tally, 'http.agent', `${host}${port} ${keepAlive} ${maxSockets} ${maxFreeSockets}`));
     asked.ask(request, request.method, hostOf(request), request.path);
     for (const queue of Object.values(self.requests)) {
       if (queue[queue.length - 1] !== request) continue;

@@ -1,4 +1,4 @@
-//! What runs beside a program of the scoreboard: the provider behind it, and a Redis. Both end with their value.
+//! What runs beside a program of the scoreboard: the provider behind it, a Redis, a script. They end with their value.
 
 use crate::scoreboard::Expected;
 use anyhow::{Context as _, Result, bail};
@@ -46,6 +46,31 @@ impl Mock {
         BufReader::new(stdout).read_line(&mut line)?;
         let port = line.trim().rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok());
         let port = port.with_context(|| format!("`slowpath mock` printed no URL but `{line}`"))?;
+        Ok(Self { _process: process, port })
+    }
+}
+
+/// A script of the program's own, such as a service that it asks.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    _process: Companion,
+    pub(crate) port: u16,
+}
+
+impl Beside {
+    pub(crate) fn start(script: &Path) -> Result<Self> {
+        let mut child = Command::new("node")
+            .arg(script)
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("`node {}` does not start", script.display()))?;
+        let mut line = String::new();
+        let stdout = child.stdout.take().context("it is piped")?;
+        let process = Companion(child);
+        BufReader::new(stdout).read_line(&mut line)?;
+        let port = line.trim().parse();
+        let port =
+            port.with_context(|| format!("`node {}` printed no port but `{line}`", script.display()))?;
         Ok(Self { _process: process, port })
     }
 }

@@ -2,10 +2,10 @@
 //! compares what it says with what was planted. The table goes to the terminal and, dated, to `bench/scoreboard`.
 //!
 //! A program is laid out in a temporary folder: `common`, its `src` over it, for the twin its `fixed` over that. Beside it run
-//! what it needs: a provider (`slowpath mock`) and, where it asks for one, a Redis. Where clinic is installed in `bench/overhead`, its
+//! what it needs: a provider (`slowpath mock`) and, where it asks for them, a Redis and a script of its own. Where clinic is installed in `bench/overhead`, its
 //! doctor is asked about the program too.
 
-use crate::companions::{Mock, Redis};
+use crate::companions::{Beside, Mock, Redis};
 use crate::scoreboard_table::{Row, write_table};
 use crate::{setup, shell};
 use anyhow::{Context as _, Result, bail};
@@ -49,6 +49,9 @@ pub(crate) struct Expected {
     /// Whether removing the cause brings throughput; removing a leak or a storm of retries helps otherwise.
     #[serde(default = "yes")]
     pub(crate) brings_throughput: bool,
+    /// Script of the program that runs beside it and is not recorded, such as another service that it asks: prints its port.
+    #[serde(default)]
+    beside: Option<String>,
     /// Whether it needs a Redis.
     #[serde(default)]
     redis: bool,
@@ -164,6 +167,7 @@ struct Stage<'a> {
     folder: tempfile::TempDir,
     mock: Mock,
     redis: Option<Redis>,
+    beside: Option<Beside>,
     port: u16,
 }
 
@@ -181,8 +185,10 @@ impl<'a> Stage<'a> {
         )?;
         let mock = Mock::start(slowpath, expected)?;
         let redis = expected.redis.then(Redis::start).transpose()?;
+        let beside =
+            expected.beside.as_ref().map(|script| Beside::start(&program.join(script))).transpose()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        Ok(Self { slowpath, expected, folder, mock, redis, port })
+        Ok(Self { slowpath, expected, folder, mock, redis, beside, port })
     }
 
     fn url(&self) -> String {
@@ -210,6 +216,7 @@ impl<'a> Stage<'a> {
             .current_dir(self.folder.path())
             .env("PORT", self.port.to_string())
             .env("UPSTREAM_PORT", self.mock.port.to_string())
+            .env("BESIDE_PORT", self.beside.as_ref().map_or(0, |beside| beside.port).to_string())
             .env("REDIS_PORT", self.redis.as_ref().map_or(0, |redis| redis.port).to_string());
         command
     }

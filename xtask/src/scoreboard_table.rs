@@ -177,7 +177,10 @@ fn place_of(finding: &Value) -> String {
     let function = text(&finding["where"]["function"]);
     // One without a name is told by what it is for, in brackets.
     let function = if function.starts_with('(') { "(anonymous)" } else { function };
-    format!("{} {function}", text(&finding["where"]["file"]))
+    // Packages are linked into a program's folder, and named by where they are.
+    let file = text(&finding["where"]["file"]);
+    let file = file.find("/node_modules/").map_or(file, |at| &file[at + 1..]);
+    format!("{file} {function}")
 }
 
 fn in_short(finding: &Value) -> String {

@@ -706,8 +706,10 @@ pub(crate) mod tests {
         let (category, file) = match prefix {
             "native" | "waiting" => (Category::Native, ""),
             "dep" => (Category::Dependency, "node_modules/d/d.js"),
+            "lib" | "util" => (Category::Dependency, "node_modules/other/index.js"),
             "fs" => (Category::Node, "node:fs"),
             "net" => (Category::Node, "node:net"),
+            "client" => (Category::Node, "node:_http_client"),
             "gc" => (Category::Gc, ""),
             "idle" => (Category::Idle, ""),
             _ => (Category::App, "app.js"),
@@ -718,7 +720,11 @@ pub(crate) mod tests {
             line: 1,
             column: 1,
             category,
-            package: (prefix == "dep").then(|| "d".to_owned()),
+            package: match prefix {
+                "dep" => Some("d".to_owned()),
+                "lib" | "util" => Some(prefix.to_owned()),
+                _ => None,
+            },
             kind: (prefix == "waiting").then_some(WAITING),
         }
     }

@@ -204,6 +204,11 @@ fn only_counts_requests(recording: &Recording, record: &CounterRecord) -> bool {
     windows.into_iter().any(|window| record.from < window.t && window.from < record.t)
 }
 
+/// Whether it matters through which packages a call of some kind was made: for others, all ways to a function are one place.
+fn tells_ways(kind: &str) -> bool {
+    kind.starts_with("http.") || kind.starts_with("lookup.")
+}
+
 #[derive(Default)]
 struct Rows {
     rows: BTreeMap<(String, String), Row>,
@@ -225,9 +230,13 @@ impl Rows {
         }
         for place in &record.places {
             let row = self.rows.entry((place.0.clone(), place.1.clone())).or_default();
-            let site = (place.2 != UNKNOWN_SITE)
-                .then(|| profile.caller_sites.get(&(pid, record.thread, place.2)).cloned())
-                .flatten();
+            let site =
+                (place.2 != UNKNOWN_SITE)
+                    .then(|| profile.caller_sites.get(&(pid, record.thread, place.2)).cloned())
+                    .flatten()
+                    .map(|site| {
+                        if tells_ways(&place.0) { site } else { CallerSite { packages: Vec::new(), ..site } }
+                    });
             let (sum, n_sampled) = row.places.entry(site).or_default();
             sum.add(place.3 as f64, place.5, place.6);
             *n_sampled += place.4;

@@ -25,6 +25,7 @@ mod profile_measure;
 mod recorders;
 mod scale;
 mod scope;
+mod sending;
 mod shares;
 mod split;
 mod stack_class;
@@ -57,6 +58,7 @@ pub use profile_measure::ProfileMeasure;
 pub use recorders::RecorderMeasure;
 pub use scale::{Cost, CostGrowth, Input, InputMeasure, LevelMeasure, ScaleMeasure};
 pub use scope::{ScopeTime, time_in_scope};
+pub use sending::{Senders, SendingTime, time_sending};
 pub use split::{Split, SplitClass};
 pub use stall_groups::StallGroup;
 pub use threads::{ServingThread, process_running, serving_threads};
@@ -66,6 +68,7 @@ pub use waiting::ThreadWait;
 
 use package_callers::PackageCallers;
 use slowpath_profile::Recording;
+use slowpath_profile::recording::Import;
 use slowpath_profile::tables::Profile;
 use stack_class::StackClasses;
 
@@ -104,6 +107,8 @@ pub struct Measurements {
     pub async_ops: Option<AsyncMeasure>,
     /// How costs grow with the load, where it was varied.
     pub scale: Option<ScaleMeasure>,
+    /// Where the project's scripts load packages.
+    pub imports: Vec<Import>,
     /// The process tree.
     pub processes: Vec<ProcessMeasure>,
     /// What each phase cost.
@@ -178,6 +183,7 @@ impl Measurements {
             deopts,
             async_ops,
             scale,
+            imports: recording.project.as_ref().map_or(Vec::new(), |project| project.imports.clone()),
             processes,
             overhead,
             machine,

@@ -297,6 +297,7 @@ const RECORDER_OF_RULE: &[(&str, &[&str])] = &[
             "redis-blocking-command",
             "repeated-lookup",
             "retry-storm",
+            "unbatched-exports",
         ],
     ),
     ("calls", &["expensive-construction-per-request", "regex-recompiled", "per-chunk-work-in-stream"]),

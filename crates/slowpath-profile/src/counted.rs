@@ -22,6 +22,9 @@ pub struct CallerSite {
     pub loads: bool,
     /// Application functions that called that function, innermost first, where they were asked for.
     pub callers: Vec<FunctionId>,
+    /// Functions of packages that made the call, innermost first: all below the nearest application function, or all where none is
+    /// on the stack.
+    pub packages: Vec<FunctionId>,
 }
 
 /// How often a function was called in one process.
@@ -66,14 +69,17 @@ impl Profile {
             let url = url.map_or(frame.1.clone(), |original| original.file);
             classify(scope, &frame.0, &url).0 == Category::App
         };
-        let own_at = frames.iter().position(|frame| is_app(&frame)).unwrap_or(frames.len().checked_sub(1)?);
+        let nearest = frames.iter().position(|frame| is_app(&frame));
+        let own_at = nearest.unwrap_or(frames.len().checked_sub(1)?);
         let own = &frames[own_at];
         let innermost = frames.first().filter(|innermost| *innermost != own);
         let through = innermost.and_then(|frame| classify(scope, &frame.0, &frame.1).1);
         let outer: Vec<&SiteFrame> = frames[own_at + 1..].iter().filter(is_app).collect();
         let (function, line) = self.function_around(scope, code, own);
         let callers = outer.into_iter().map(|frame| self.function_around(scope, code, frame).0).collect();
-        Some(CallerSite { function, line, through, loads: *loads, callers })
+        let of_packages = &frames[..nearest.unwrap_or(frames.len())];
+        let packages = of_packages.iter().map(|frame| self.function_around(scope, code, frame).0).collect();
+        Some(CallerSite { function, line, through, loads: *loads, callers, packages })
     }
 
     /// Returns the function that a call stands in, and the line of the call in the original file.

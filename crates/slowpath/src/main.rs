@@ -17,6 +17,7 @@ mod mock_command;
 mod native_phase;
 mod open_command;
 mod out_dir;
+mod package_imports;
 mod perf_command;
 mod phase_plan;
 mod port_guess;

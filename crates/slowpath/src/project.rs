@@ -2,7 +2,7 @@
 
 use crate::exit_code::{explained, usage};
 use crate::explain_command::nearest;
-use crate::{exit_code::ExitCode, function_names};
+use crate::{exit_code::ExitCode, function_names, package_imports};
 use serde_json::Value;
 use slowpath_diagnosis::{BUILT_IN, Choice, Pack, applies};
 use slowpath_profile::recording::{ChosenPack, Project};
@@ -48,6 +48,7 @@ pub(crate) fn look_at(
     let root = root_of(command, cwd);
     let mut project = read_package(&root);
     list_scripts(&root, &mut project);
+    project.imports = package_imports::imports(&root, &project.files);
     let chosen = match wish {
         PackWish::None => None,
         PackWish::Named(name) => {

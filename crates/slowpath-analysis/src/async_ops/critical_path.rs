@@ -70,9 +70,7 @@ fn gap_owners(request: &FollowedRequest) -> Vec<usize> {
     let mut at = slices.len();
     while at > 1 {
         let waiting = at - 1;
-        let maker = slices[waiting].since.map_or(waiting - 1, |since| {
-            slices[..waiting].iter().rposition(|s| s.start <= since).unwrap_or(0)
-        });
+        let maker = maker_of(slices, waiting);
         let mut owner = waiting;
         for index in (maker + 1..=waiting).rev() {
             // A mark in the middle of the same wait: until then it was for something else.
@@ -84,6 +82,27 @@ fn gap_owners(request: &FollowedRequest) -> Vec<usize> {
         at = maker + 1;
     }
     owners
+}
+
+/// Returns for each slice whether the request went on with what it began with: the waits on the critical path, however short they are
+/// beside what is queued for.
+pub(crate) fn on_path(request: &FollowedRequest) -> Vec<bool> {
+    let slices = &request.slices;
+    let mut on_path = vec![false; slices.len()];
+    let mut at = slices.len();
+    while at > 1 {
+        let waiting = at - 1;
+        on_path[waiting] = true;
+        at = maker_of(slices, waiting) + 1;
+    }
+    on_path
+}
+
+/// Returns the slice that made what another one began with.
+fn maker_of(slices: &[Slice], waiting: usize) -> usize {
+    slices[waiting]
+        .since
+        .map_or(waiting - 1, |since| slices[..waiting].iter().rposition(|s| s.start <= since).unwrap_or(0))
 }
 
 /// Whether nothing ran in a slice: it marks a moment of a wait.
@@ -128,6 +147,15 @@ pub(crate) mod tests {
         let found: Vec<_> =
             parts(request).iter().map(|(part, length)| (*part, length.0 / 1_000_000)).collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_nobody_goes_on_with_is_not_on_the_path() {
+        // Both are made at first; the request goes on with the later one.
+        let request = request(30, &[(0, 1, None), (10, 11, Some(1)), (29, 30, Some(1))]);
+        assert_eq!(on_path(&request), [false, false, true]);
+        let request = self::request(30, &[(0, 1, None), (10, 11, Some(1)), (29, 30, Some(11))]);
+        assert_eq!(on_path(&request), [false, true, true]);
     }
 
     #[test]

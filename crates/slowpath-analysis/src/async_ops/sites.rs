@@ -1,6 +1,6 @@
 //! The table of what is waited for, by place, all of them (the recorder bounds how many there can be): how often, how long, what ran afterwards, and what it began from.
 
-use super::critical_path::Part;
+use super::critical_path::{Part, on_path};
 use super::{Traced, WaitPlace};
 use crate::phases::Phase;
 use slowpath_profile::{Nanos, Recording};
@@ -18,6 +18,8 @@ pub struct AsyncSite {
     pub n_requests: u64,
     /// Waits.
     pub n: u64,
+    /// Of them, those that requests went on with.
+    pub n_on_path: u64,
     /// Waits in series in one request, at most: each began after the one before had ended. Parts of one answer count once.
     pub max_in_series: u64,
     /// The same on average over the requests that came by.
@@ -44,6 +46,7 @@ impl AsyncSite {
             place,
             n_requests: 0,
             n: 0,
+            n_on_path: 0,
             max_in_series: 0,
             mean_in_series: 0.0,
             held_up: Nanos(0),
@@ -65,6 +68,7 @@ pub(super) fn table(traced: &[Traced<'_>], places: &[WaitPlace]) -> Vec<AsyncSit
         // By place: waits in series so far, and when the last one ended.
         let mut seen: BTreeMap<usize, (u64, Nanos)> = BTreeMap::new();
         let slices = &traced.request.slices;
+        let on_path = on_path(traced.request);
         for (index, (slice, &place)) in slices.iter().zip(&traced.places).enumerate() {
             let site = &mut sites[place];
             site.ran = site.ran + slice.ran;
@@ -74,6 +78,7 @@ pub(super) fn table(traced: &[Traced<'_>], places: &[WaitPlace]) -> Vec<AsyncSit
             let Some(since) = slice.since else { continue };
             let waited = slice.start.since(since);
             site.n += 1;
+            site.n_on_path += u64::from(on_path[index]);
             site.waited = site.waited + waited;
             site.longest = site.longest.max(waited);
             let (n_in_series, ended) = seen.entry(place).or_insert((0, Nanos(0)));

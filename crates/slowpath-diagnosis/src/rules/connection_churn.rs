@@ -1,6 +1,6 @@
 //! `connection-churn`: connections are opened for single requests instead of being kept.
 
-use super::counted::{counted, counters, main_place, number, of_count, sender};
+use super::counted::{counted, counters, is_same_host, main_place, number, of_count, sender};
 use super::{Breadth, Documentation, Example, Rule};
 use crate::Facts;
 use crate::finding::{Finding, PredictedGain, Severity};
@@ -144,19 +144,6 @@ fn cause(counters: &CounterMeasure, host: &str) -> (Option<crate::finding::Evide
 
 fn n_of(counters: &CounterMeasure, kind: &str, host: &str) -> f64 {
     counters.of_kind(kind).filter(|row| is_same_host(&row.key, host)).map(|row| row.sum.n).sum()
-}
-
-/// Whether two keys name the same host: one may have the port, or leave out the usual one.
-fn is_same_host(a: &str, b: &str) -> bool {
-    let host = |key: &str| key.rsplit_once(':').map_or(key.to_owned(), |(host, _)| host.to_owned());
-    a == b
-        || ((!a.contains(':')
-            || !b.contains(':')
-            || a.ends_with(":80")
-            || a.ends_with(":443")
-            || b.ends_with(":80")
-            || b.ends_with(":443"))
-            && host(a) == host(b))
 }
 
 /// Whether the service talks to a Redis: its connections are counted there.

@@ -6,6 +6,7 @@ use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::{Facts, gain};
 use slowpath_analysis::{CounterMeasure, CounterRow, FunctionSum, WaitPlace};
 use slowpath_profile::tables::FunctionId;
+use std::collections::BTreeMap;
 
 /// Least share of busy time of work that could go: removing less brings at most 1.05×, below what a load test can tell.
 pub(super) const MIN_SHARE: f64 = 0.05;
@@ -200,11 +201,15 @@ pub(super) fn counted(text: String, value: f64, unit: &'static str, n: f64) -> E
     Evidence { text, value: Some(value), unit, n_samples: Some(n.max(0.0) as u64), recorder: "counters" }
 }
 
-/// Returns the place of a row with most calls.
+/// Returns the function that most calls of a row are made from.
 pub(super) fn main_place(row: &CounterRow) -> Option<FunctionId> {
-    let known = row.places.iter().filter(|place| place.site.is_some());
-    let most = known.max_by(|a, b| a.sum.n.total_cmp(&b.sum.n))?;
-    most.site.as_ref().map(|site| site.function)
+    let mut sums: BTreeMap<FunctionId, f64> = BTreeMap::new();
+    for place in &row.places {
+        if let Some(site) = &place.site {
+            *sums.entry(site.function).or_default() += place.sum.n;
+        }
+    }
+    sums.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).map(|(function, _)| function)
 }
 
 /// Returns the place that sends requests to a host. Node tells of a request when its socket is there, by when who asked is often gone;
@@ -217,6 +222,19 @@ pub(super) fn sender(facts: Facts<'_>, counters: &CounterMeasure, host: &str) ->
     let place = of("http.request").or_else(|| of("http.agent"))?;
     let is_nameless = facts.profile.functions.get(place).is_nameless();
     Some(if is_nameless { around(facts, place, host) } else { place })
+}
+
+/// Whether two keys name the same host: one may have the port, or leave out the usual one.
+pub(super) fn is_same_host(a: &str, b: &str) -> bool {
+    let host = |key: &str| key.rsplit_once(':').map_or(key.to_owned(), |(host, _)| host.to_owned());
+    a == b
+        || ((!a.contains(':')
+            || !b.contains(':')
+            || a.ends_with(":80")
+            || a.ends_with(":443")
+            || b.ends_with(":80")
+            || b.ends_with(":443"))
+            && host(a) == host(b))
 }
 
 /// Returns the function that a closure which asks a host, such as that of a promise, is known by: the one around it that followed

@@ -29,6 +29,7 @@ mod regex_backtracking;
 mod regex_recompiled;
 mod repeated_lookup;
 mod retry_storm;
+mod senders;
 mod sequential_awaits;
 mod slow_upstream;
 mod socket_pool_wait;
@@ -43,6 +44,7 @@ mod sync_wait;
 mod thread_pool_saturated;
 mod timer_storm;
 mod tiny_writes;
+mod unbatched_exports;
 mod waits;
 mod wasm_hot;
 
@@ -102,6 +104,7 @@ pub static RULES: &[Rule] = &[
     sync_logging::RULE,
     timer_storm::RULE,
     tiny_writes::RULE,
+    unbatched_exports::RULE,
     quadratic_work::RULE,
     sort_or_scan_per_request::RULE,
     wasm_hot::RULE,

@@ -1,12 +1,14 @@
 //! `repeated-lookup`: the same resource or file is asked for again for every request.
 
-use super::counted::{Cost, bytes, counted, counters, number};
+use super::counted::{Cost, bytes, counted, counters, is_same_host, number};
+use super::senders::{self, PackageSender};
 use super::{Breadth, Documentation, Example, Rule};
 use crate::finding::{Confidence, Evidence, Finding, Location, Severity};
 use crate::gain::{self, Saving};
 use crate::words::{function_name, millis, percent, place};
 use crate::{BUSY_TIME, Facts};
 use slowpath_analysis::{CounterMeasure, CounterRow, PlaceRow, WaitKind, WaitPlace};
+use slowpath_profile::classify::Category;
 use slowpath_profile::tables::FunctionId;
 use std::collections::BTreeMap;
 
@@ -46,16 +48,19 @@ places in the thread pool, and load on whoever is asked.",
         how_recognised: "\
 The counters phase counts questions by method, host and path (values of a query left out), and opened files by path, each with the
 functions that call. GET and HEAD count, and POSTs that ask who somebody is (`/token`, `/introspect`, `/userinfo`); any other POST,
-such as a question to a model, is work and does not. Fires from one look-up in two requests on, where most of what that function looks up is the same, no more than
+such as a question to a model, is work and does not. Where packages alone are on the stack, it is the application function that followed requests
+await the answer in, else the package that the project loads, with its function and the line that loads it. Fires from one look-up in two requests on, where most of what that function looks up is the same, no more than
 half of the answers differ (by status and ETag or length) from the ones before, and keeping the answer is predicted to bring 1.05×: from the
-waits at that place on the critical path of followed requests, and from the CPU time of the function outside of its own code.",
+waits at that place on the critical path of followed requests, and from the CPU time of the function outside of its own code; of a package, from
+the waits for that host, and from the time in the packages that ask and in Node's client.",
         lookalikes: "\
 What a proxy passes on: paths and files that the client itself named are left out, so are parts of a path with a number that the client's URL has. The load may ask for one
 thing only: what differs from client to client looks the same then. An answer that must not be old (a balance, a lock).
 Synchronous reads: `sync-fs` speaks of them, and says if it is always the same file.",
         what_to_do: "\
 Keep the answer for as long as it may be old; some seconds are enough at any load worth measuring. Keep the promise, not the value, so that requests that come
-meanwhile share one question. Read a file at start and again when it changes.",
+meanwhile share one question. Read a file at start and again when it changes. Where a package asks, such as one that checks tokens, it most
+often has a cache that is off.",
         example: Example {
             language: "js",
             before: "\
@@ -93,11 +98,24 @@ struct Lookups<'a> {
     share: f64,
     /// Their part of all requests that `inner` sends, or files that it opens.
     part: f64,
+    /// The package that asks, where no application function is on the stack then.
+    by_package: Option<ByPackage<'a>>,
+}
+
+/// A package that asks by itself.
+#[derive(Debug)]
+struct ByPackage<'a> {
+    sender: PackageSender<'a>,
+    /// Who is asked.
+    host: &'a str,
+    /// Their part of all requests of the service.
+    part_of_all: f64,
 }
 
 fn check(facts: Facts<'_>) -> Vec<Finding> {
     let Some(counters) = counters(facts) else { return Vec::new() };
     let all = ["http", "file"].into_iter().flat_map(|kind| repeated(facts, counters, kind));
+    let all = all.map(|lookups| with_package(facts, counters, lookups));
     all.filter_map(|lookups| finding(facts, counters, &lookups)).collect()
 }
 
@@ -125,9 +143,31 @@ fn repeated<'a>(facts: Facts<'_>, counters: &'a CounterMeasure, kind: &'static s
         let at = only.or_else(|| chain.iter().copied().find(|id| named(id))).unwrap_or(inner);
         let n = sum_below(rows.iter().copied(), inner);
         let part = part(inner, any);
-        (share >= MOSTLY_SAME).then_some(Lookups { kind, inner, at, rows, n, share, part })
+        (share >= MOSTLY_SAME).then_some(Lookups { kind, inner, at, rows, n, share, part, by_package: None })
     });
     lookups.collect()
+}
+
+/// Finds who asks where packages alone are on the stack: the application function that awaits it, else the package.
+fn with_package<'a>(facts: Facts<'a>, counters: &'a CounterMeasure, mut lookups: Lookups<'a>) -> Lookups<'a> {
+    let is_package = facts.profile.functions.get(lookups.inner).category == Category::Dependency;
+    let host = lookups.rows.first().map(|row| host_asked(&row.key)).filter(|_| lookups.kind == "http");
+    let Some(host) = host.filter(|_| is_package) else { return lookups };
+    let places = lookups.rows.iter().flat_map(|row| &row.places);
+    let asking = places.filter(|place| is_below(place, lookups.inner));
+    let Some(sender) = PackageSender::of(facts, counters, host, asking) else { return lookups };
+    let awaiting =
+        senders::awaited_by(facts, host).and_then(|place| senders::function_awaiting(facts, place));
+    lookups.at = awaiting.unwrap_or(sender.function);
+    let part_of_all = senders::part_of_all(counters, lookups.n);
+    lookups.by_package = Some(ByPackage { sender, host, part_of_all });
+    lookups
+}
+
+/// Returns the host in a key such as `GET host:port/path?name=…`.
+fn host_asked(key: &str) -> &str {
+    let target = key.split(' ').nth(1).unwrap_or_default();
+    target.split(['/', '?']).next().unwrap_or_default()
 }
 
 fn of_kind<'a>(counters: &'a CounterMeasure, kind: &str) -> impl Iterator<Item = &'a CounterRow> {
@@ -210,13 +250,32 @@ fn finding(facts: Facts<'_>, counters: &CounterMeasure, lookups: &Lookups<'_>) -
         [one, rest @ ..] => format!("{one} and {} more", rest.len()),
         [] => return None,
     };
-    let at = format!("{} at {}", function_name(function), place(function));
+    // Who loads a package says how it asks.
+    let package = lookups.by_package.as_ref().filter(|_| function.category == Category::Dependency);
+    let at = package.map_or_else(
+        || format!("{} at {}", function_name(function), place(function)),
+        |by_package| by_package.sender.place(facts),
+    );
+    let keep = match package {
+        Some(_) => {
+            "let it keep the answer (most such packages have a cache to switch on), or keep what it returns"
+        }
+        None => {
+            "keep the answer for as long as it may be old, and let requests that come meanwhile share one question"
+        }
+    };
     let (title, advice) = if lookups.kind == "http" {
         (
-            format!("{what} is asked for again for every request"),
-            format!(
-                "In {at}: keep the answer for as long as it may be old, and let requests that come meanwhile share one question."
-            ),
+            match package {
+                Some(by_package) => {
+                    format!(
+                        "{what} is asked for again for every request, by package {}",
+                        by_package.sender.package
+                    )
+                }
+                None => format!("{what} is asked for again for every request"),
+            },
+            format!("In {at}: {keep}."),
         )
     } else {
         (
@@ -234,7 +293,7 @@ fn finding(facts: Facts<'_>, counters: &CounterMeasure, lookups: &Lookups<'_>) -
         share_of,
         predicted_gain,
         location: Some(Location::of(function, facts.process_running(lookups.at))),
-        evidence: evidence(counters, lookups, (waiting, waiting_ms), busy),
+        evidence: evidence(facts, counters, lookups, (waiting, waiting_ms), busy),
         advice,
         // Time is charged to the one that calls.
         function: Some(lookups.inner),
@@ -245,13 +304,22 @@ fn finding(facts: Facts<'_>, counters: &CounterMeasure, lookups: &Lookups<'_>) -
 /// Returns the share of a request's time that it waits for the look-ups, and how long, ms.
 fn waiting(facts: Facts<'_>, counters: &CounterMeasure, lookups: &Lookups<'_>) -> (f64, f64) {
     let Some(followed) = &facts.measurements.async_ops else { return (0.0, 0.0) };
+    let mean_ms = followed.all.mean.as_millis_f64();
+    if let Some(by_package) = &lookups.by_package {
+        let is_asked = |place: &WaitPlace| {
+            let remote = place.remote.as_deref();
+            is_answer(place.kind) && remote.is_some_and(|remote| is_same_host(remote, by_package.host))
+        };
+        let share = followed.all.share(|row| row.place.as_ref().is_some_and(is_asked));
+        let all_of_them = answered_ms(counters, lookups) / mean_ms.max(f64::MIN_POSITIVE);
+        let share = if lookups.part >= ALWAYS { share } else { share.min(all_of_them) };
+        return (share, share * mean_ms);
+    }
     let inner = facts.profile.functions.get(lookups.inner);
     let places = lookups.rows.iter().flat_map(|row| &row.places);
     let lines: Vec<u32> = places.filter_map(|place| place.site.as_ref()).map(|site| site.line).collect();
     let is_kind = |place: &WaitPlace| match lookups.kind {
-        "http" => {
-            matches!(place.kind, WaitKind::Http | WaitKind::Net | WaitKind::Connect | WaitKind::SocketPool)
-        }
+        "http" => is_answer(place.kind),
         _ => place.kind == WaitKind::Fs,
     };
     let is_here = |place: &WaitPlace| {
@@ -260,22 +328,33 @@ fn waiting(facts: Facts<'_>, counters: &CounterMeasure, lookups: &Lookups<'_>) -
             && (place.function == inner.name || lines.contains(&place.line))
     };
     let here = followed.all.share(|row| row.place.as_ref().is_some_and(is_here));
-    let mean_ms = followed.all.mean.as_millis_f64();
     let share = if lookups.part >= ALWAYS {
         here
     } else if lookups.kind == "http" {
         // Others wait at that place too, for longer or shorter: how long these take was measured.
-        let answers = lookups.rows.iter().map(|row| total_of(counters, "lookup.answer", &row.key).ms);
-        here.min(counters.per_request(answers.sum()) / mean_ms.max(f64::MIN_POSITIVE))
+        here.min(answered_ms(counters, lookups) / mean_ms.max(f64::MIN_POSITIVE))
     } else {
         here * lookups.part
     };
     (share, share * mean_ms)
 }
 
+fn is_answer(kind: WaitKind) -> bool {
+    matches!(kind, WaitKind::Http | WaitKind::Net | WaitKind::Connect | WaitKind::SocketPool)
+}
+
+/// Returns how long the answers of a request's look-ups take, ms.
+fn answered_ms(counters: &CounterMeasure, lookups: &Lookups<'_>) -> f64 {
+    let answers = lookups.rows.iter().map(|row| total_of(counters, "lookup.answer", &row.key).ms);
+    counters.per_request(answers.sum())
+}
+
 /// Returns the share of the busy time that the look-ups take: of the function that asks, what is not its own code, what it began
 /// that ran later, and turning what came into objects.
 fn busy(facts: Facts<'_>, counters: &CounterMeasure, lookups: &Lookups<'_>) -> f64 {
+    if let Some(by_package) = &lookups.by_package {
+        return senders::cost_of_asking(facts, &by_package.sender, by_package.part_of_all).share;
+    }
     let charges = &facts.measurements.charges;
     let share = |time: u64| time as f64 / charges.busy.0.max(1) as f64;
     let id = lookups.inner;
@@ -326,6 +405,7 @@ fn how_often(counters: &CounterMeasure, row: &CounterRow, before: &str) -> Evide
 const MAX_ROWS: usize = 3;
 
 fn evidence(
+    facts: Facts<'_>,
     counters: &CounterMeasure,
     lookups: &Lookups<'_>,
     (waiting, waiting_ms): (f64, f64),
@@ -352,6 +432,9 @@ fn evidence(
     }
     let text = format!("{} of what is looked up there", percent(lookups.share));
     evidence.push(counted(text, lookups.share, "share", lookups.n));
+    if let Some(by_package) = &lookups.by_package {
+        evidence.push(by_package.sender.evidence(facts, lookups.n));
+    }
     if waiting > 0.0 {
         evidence.push(Evidence {
             text: format!("requests wait {} for it, {} of their time", millis(waiting_ms), percent(waiting)),

@@ -49,8 +49,9 @@ pub(crate) fn check_first(drawing: &Drawing, class: &str, finding: &str) -> Diag
     diagnosed
 }
 
+/// Diagnoses without a comparison.
 #[track_caller]
-fn diagnosed(drawing: &Drawing) -> Diagnosed {
+pub(crate) fn diagnosed(drawing: &Drawing) -> Diagnosed {
     let recording = drawing.recording();
     let profile = Profile::from_recording(&recording);
     let measurements = Measurements::of(&recording, &profile);

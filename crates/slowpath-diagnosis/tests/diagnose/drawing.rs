@@ -71,8 +71,8 @@ pub(crate) struct Drawing {
     /// From when on the probe's records are lost.
     pub(crate) records_end: f64,
     pub(crate) has_system: bool,
-    /// Kind, key, calls per request, bytes and ms of each call, and `function@line of the call`, with `<caller@line` behind; empty:
-    /// not known.
+    /// Kind, key, calls per request, bytes and ms of each call, and `function@line of the call`, with `<caller@line` behind, each of a
+    /// package where `package:` is before it; empty: not known.
     pub(crate) counts: Vec<(&'static str, &'static str, f64, f64, f64, &'static str)>,
     /// Functions and their calls per request.
     pub(crate) calls: Vec<(&'static str, f64)>,

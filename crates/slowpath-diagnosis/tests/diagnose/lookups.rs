@@ -113,3 +113,48 @@ fn a_blocking_read_says_that_it_is_always_the_same_file() {
         "{evidence:#?}"
     );
 }
+
+/// Requests that wait for `HOST` alone, of which packages ask for each: `client`, and `dep` through it.
+fn asked_by_a_package(awaited_in: &str) -> Drawing {
+    let mut followed = requests(41.0, &[(0.4, 40.0, "TLSWRAP", HOST, false)]);
+    followed.frames[1].file = awaited_in.into();
+    let stack = "client:fetch@7<dep:getKeys@12<dep:getKey@30";
+    Drawing::of("handle@3 2\nclient:onSocket 1\ndep:getKeys@11 2")
+        .load(100, 42.0)
+        .follows(followed)
+        .counts(("lookup.http", MODELS), 1.0, 0.0, 0.0, stack)
+        .counts(("http.agent", "api.example:443 true Infinity 256"), 1.0, 0.0, 0.0, stack)
+        .counts(("http.request", "api.example:443"), 1.0, 0.0, 0.0, "")
+}
+
+#[test]
+fn a_package_that_asks_by_itself_is_named_with_its_place() {
+    let drawing = asked_by_a_package("file:///srv/node_modules/dep/index.js");
+    let found = check_first(&drawing, "waiting", "repeated-lookup getKey node_modules/dep/index.js:30");
+    let finding = found.first();
+    assert!(finding.title.ends_with("by package dep"), "{}", finding.title);
+    assert!(finding.share.is_some_and(|share| share > 0.9), "{finding:#?}");
+    assert!(
+        finding.evidence.iter().any(|row| row.text.starts_with("no application function is on the stack"))
+    );
+}
+
+#[test]
+fn who_awaits_what_a_package_asks_for_comes_before_the_package() {
+    let drawing = asked_by_a_package("file:///srv/app.js").calls("ask@11", 1.0);
+    let drawing =
+        Drawing { threads: Drawing::of("handle@3 2\nask@11 1\ndep:getKeys@11 2").threads, ..drawing };
+    check_first(&drawing, "waiting", "repeated-lookup ask app.js:11");
+}
+
+#[test]
+fn a_package_that_others_are_asked_through_did_not_choose_to_ask() {
+    let drawing = asked_by_a_package("file:///srv/node_modules/dep/index.js").counts(
+        ("http.agent", "other.example:443 true Infinity 256"),
+        1.0,
+        0.0,
+        0.0,
+        "client:fetch@7<dep:getKey@30",
+    );
+    check_first(&drawing, "waiting", "repeated-lookup getKeys node_modules/dep/index.js:11");
+}

@@ -6,6 +6,7 @@ mod counted;
 mod cpu;
 mod drawing;
 mod event_loop;
+mod exports;
 mod gain;
 mod lookups;
 mod memory_and_machine;

@@ -191,7 +191,13 @@ impl Drawing {
             let sites = placed().map(|(index, count)| {
                 let frame = |place: &str| {
                     let (name, line) = place.split_once('@').expect("a place is `function@line`");
-                    SiteFrame(name.into(), "file:///srv/app.js".into(), line.parse().expect("a line"), 5)
+                    let (name, url) = match name.split_once(':') {
+                        Some((package, name)) => {
+                            (name, format!("file:///srv/node_modules/{package}/index.js"))
+                        }
+                        None => (name, "file:///srv/app.js".into()),
+                    };
+                    SiteFrame(name.into(), url, line.parse().expect("a line"), 5)
                 };
                 CallSite(index as u32 + 1, count.5.split('<').map(frame).collect(), false)
             });

@@ -2,7 +2,7 @@
 //!
 //! A line's number is how many of the hundred samples of each second have that stack, in the order drawn; what is
 //! left of the second is idle. A frame is a function of `app.js`, at a line where `@` gives one, or of what its prefix
-//! names: `dep:` and `lib:` packages, `native:`, `fs:`, `crypto:`, `child:`, `esm:`, `http:` modules of Node. `gc`, `program` and `idle`
+//! names: `dep:` and `lib:` packages, `native:`, `fs:`, `crypto:`, `child:`, `esm:`, `http:`, `client:` modules of Node. `gc`, `program` and `idle`
 //! are V8's own.
 
 use crate::drawing::at;
@@ -68,6 +68,7 @@ fn frame(text: &str) -> CallFrame<'static> {
         Some(("child", name)) => (name, "node:child_process"),
         Some(("esm", name)) => (name, "node:internal/modules/esm/loader"),
         Some(("http", name)) => (name, "node:_http_server"),
+        Some(("client", name)) => (name, "node:_http_client"),
         Some((prefix, _)) => panic!("unknown prefix `{prefix}:`"),
     };
     let name = if matches!(name, "program" | "idle") { format!("({name})") } else { name.to_owned() };

@@ -38,7 +38,7 @@ pub use native_log::{
 pub use native_log_writer::{NativeLogWriter, NewMap};
 pub use native_symbols::{NamedAddress, NativeSymbol, NativeSymbols};
 pub use process_log::{GcPause, HeapUse, LoopSecond, ProcessRecord, StallWindow};
-pub use project::{ChosenPack, Definition, Project};
+pub use project::{ChosenPack, Definition, Import, Project};
 pub use reader::{NativeStacks, Recording, RecordingError, ThreadCpu};
 pub use session_log::{Ended, Event, ProcessHello, RecorderState, TimedEvent, signal_name};
 pub use source_log::{MapSection, Source, SourceLog, read_source_log};

@@ -19,6 +19,8 @@ pub struct Project {
     pub has_more_files: bool,
     /// Functions that the pack names, where they are defined.
     pub definitions: Vec<Definition>,
+    /// Where its scripts load packages, sorted.
+    pub imports: Vec<Import>,
     /// The chosen pack.
     pub pack: Option<ChosenPack>,
 }
@@ -31,6 +33,17 @@ pub struct Definition {
     /// File, as in [`Project::files`].
     pub file: String,
     /// Line, from 1.
+    pub line: u32,
+}
+
+/// Where a script of the project loads a package.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Import {
+    /// Name of the package.
+    pub package: String,
+    /// File, as in [`Project::files`].
+    pub file: String,
+    /// Line of the first one in that file, from 1.
     pub line: u32,
 }
 
