@@ -52,6 +52,17 @@ enum Part {
     Not,
 }
 
+/// Where the innermost function of a stack is to the senders' packages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Reach {
+    #[default]
+    Outside,
+    /// In them, or called by them.
+    Below,
+    /// Called by them, and by a package that calls them.
+    CalledBack,
+}
+
 /// What a stack has on it, from its root on.
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
@@ -60,9 +71,7 @@ struct Seen {
     /// Whether Node's client is below that function; and any of its code for requests and answers.
     client: bool,
     exchange: bool,
-    /// Whether one of the senders' packages is further out; and below that, one that calls them.
-    below_sender: bool,
-    called_back: bool,
+    reach: Reach,
 }
 
 /// Returns the busy time in which `senders` send requests and take their answers.
@@ -105,15 +114,15 @@ fn parts(profile: &Profile, senders: &Senders) -> Vec<Part> {
         let outer = parent.map_or(Seen::default(), |parent| seen[parent.0 as usize]);
         let is_of = |modules: &[&str]| modules.iter().any(|module| function.file.starts_with(module));
         seen.push(match function.category {
-            Category::App | Category::Dependency => Seen {
-                owner: Some(*id),
-                client: false,
-                exchange: false,
-                below_sender: outer.below_sender || is_sender(profile, senders, *id),
-                called_back: outer.called_back
-                    || outer.below_sender
-                        && function.package.as_deref().is_some_and(|package| callers.contains(package)),
-            },
+            Category::App | Category::Dependency => {
+                let is_caller = function.package.as_deref().is_some_and(|package| callers.contains(package));
+                let reach = match outer.reach {
+                    Reach::Outside if is_sender(profile, senders, *id) => Reach::Below,
+                    Reach::Below if is_caller => Reach::CalledBack,
+                    reach => reach,
+                };
+                Seen { owner: Some(*id), client: false, exchange: false, reach }
+            }
             Category::Node => Seen {
                 client: outer.client || is_of(CLIENT_MODULES),
                 exchange: outer.exchange || is_of(EXCHANGE_MODULES),
@@ -122,23 +131,22 @@ fn parts(profile: &Profile, senders: &Senders) -> Vec<Part> {
             _ => outer,
         });
     }
+    let is_theirs = |seen: &Seen, owner: FunctionId| {
+        if profile.functions.get(owner).category == Category::App {
+            // Below a function that sends, writing is sending; below any other it may be the answer.
+            return senders.functions.contains(&owner) && (seen.client || seen.exchange && !senders.answer);
+        }
+        match seen.reach {
+            Reach::Outside => false,
+            Reach::Below => true,
+            // Packages that watch a service wrap Node's client: they are called back only to call it.
+            Reach::CalledBack => seen.client || senders.is_unawaited || is_sender(profile, senders, owner),
+        }
+    };
     let part = |seen: &Seen| match seen.owner {
         None if seen.client => Part::Anybodys,
-        None => Part::Not,
-        Some(owner) if profile.functions.get(owner).category == Category::App => {
-            // Below a function that sends, writing is sending; below any other it may be the answer.
-            if senders.functions.contains(&owner) && (seen.client || seen.exchange && !senders.answer) {
-                Part::Theirs
-            } else {
-                Part::Not
-            }
-        }
-        Some(owner) if is_sender(profile, senders, owner) => Part::Theirs,
-        // Packages that watch a service wrap Node's client: they are called back only to call it.
-        Some(_) if seen.below_sender && (seen.client || senders.is_unawaited || !seen.called_back) => {
-            Part::Theirs
-        }
-        Some(_) => Part::Not,
+        Some(owner) if is_theirs(seen, owner) => Part::Theirs,
+        _ => Part::Not,
     };
     seen.iter().map(part).collect()
 }

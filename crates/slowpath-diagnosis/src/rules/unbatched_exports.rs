@@ -195,10 +195,7 @@ fn finding(facts: Facts<'_>, counters: &CounterMeasure, host: &str, n: f64) -> O
     let function = facts.profile.functions.get(exporter.function);
     let (who, at) = match &exporter.package {
         Some(package) => (format!("package {}", package.package), package.place(facts)),
-        None => (
-            function_name(function).to_owned(),
-            format!("{} at {}", function_name(function), place(function)),
-        ),
+        None => (function_name(function), format!("{} at {}", function_name(function), place(function))),
     };
     let (confidence, confidence_why) = match exporter.cost.n_samples {
         MANY_SAMPLES.. => {
