@@ -184,7 +184,9 @@ pub fn classify(scope: &AppScope, name: &str, url: &str) -> (Category, Option<St
         return (Category::Wasm, None);
     }
     if AGENT_FILES.iter().any(|file| url.ends_with(file)) && url.contains("/slowpath-") {
-        return (Category::Dependency, Some(RECORDER_PACKAGE.into()));
+        // At the process's end the agent waits for its relay to hand in the last records.
+        let category = if name == "awaitWoundUp" { Category::Idle } else { Category::Dependency };
+        return (category, Some(RECORDER_PACKAGE.into()));
     }
     match package_of(url) {
         Some(package) if scope.own_package.as_deref() != Some(package) => {
@@ -300,6 +302,8 @@ mod tests {
         check("wasm-function[870]", "wasm://wasm/12ab", Category::Wasm, None);
         check("(garbage collector)", "", Category::Gc, None);
         check("(idle)", "", Category::Idle, None);
+        check("awaitWoundUp", "/tmp/slowpath-Ab3/ring.cjs", Category::Idle, Some(RECORDER_PACKAGE));
+        check("awaitWoundUp", "/srv/app/ring.cjs", Category::App, None);
     }
 
     #[test]
