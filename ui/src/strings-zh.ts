@@ -142,6 +142,7 @@ export const ZH: Partial<Words> = {
   connections: (n) => `${n} 个连接`,
   themeName: { auto: "主题：跟随系统", light: "主题：浅色", dark: "主题：深色" },
   help: "按键",
+  gainWithoutLoad: (about, low, high) => `修复后速度约为现在的 ${about}${low === high ? "" : `（${low}–${high}×）`}`,
   gain: (about, low, high) => `修复后请求/秒约为现在的 ${about}${low === high ? "" : `（${low}–${high}×）`}`,
   broken: (why) => `此页面不含报告：${why}`,
   sentencesLanguage: "结论、发现与建议由分析程序写成，只有英文。",
@@ -166,8 +167,8 @@ export const ZH: Partial<Words> = {
   place: "位置",
   share: "占比",
   gainIfFixed: "修复收益",
-  gainOfAll: (about) =>
-    `全部修复后，请求/秒约为现在的 ${about}。这不是各项收益的乘积：它们共用同一线程，且已计入下一个瓶颈。`,
+  gainOfAll: (about, withLoad) =>
+    `全部修复后，${withLoad ? "请求/秒" : "速度"}约为现在的 ${about}。这不是各项收益的乘积：它们共用同一线程，且已计入下一个瓶颈。`,
   confidence: "置信度",
   confidenceName: { high: "高", medium: "中", low: "低" },
   shareOf: (of) => `占 ${of} 的比例`,

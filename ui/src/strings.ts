@@ -199,6 +199,8 @@ const ENGLISH = {
   node: (version: string) => `node ${version.replace(/^v/, "")}`,
   themeName: { auto: "theme: system", light: "theme: light", dark: "theme: dark" },
   help: "keys",
+  gainWithoutLoad: (about: string, low: string, high: string) =>
+    `about ${about} as fast if fixed${low === high ? "" : ` (${low}–${high}×)`}`,
   gain: (about: string, low: string, high: string) =>
     `about ${about} the requests/s if fixed${low === high ? "" : ` (${low}–${high}×)`}`,
   sentencesLanguage: "",
@@ -225,8 +227,8 @@ const ENGLISH = {
   place: "place",
   share: "share",
   gainIfFixed: "gain if fixed",
-  gainOfAll: (about: string) =>
-    `All of them fixed: about ${about} the requests/s. It is not the single gains multiplied: they share the thread, and what limits next is counted.`,
+  gainOfAll: (about: string, withLoad: boolean) =>
+    `All of them fixed: about ${about} ${withLoad ? "the requests/s" : "as fast"}. It is not the single gains multiplied: they share the thread, and what limits next is counted.`,
   confidence: "confidence",
   confidenceName: { high: "high", medium: "medium", low: "low" },
   shareOf: (of: string) => `share of ${of}`,

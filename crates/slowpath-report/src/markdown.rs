@@ -45,10 +45,10 @@ pub fn render_markdown(report: &ReportData) -> String {
         text.push_str("None.\n");
     }
     for (index, finding) in report.findings.iter().enumerate() {
-        text.push_str(&finding_text(index + 1, finding));
+        text.push_str(&finding_text(report, index + 1, finding));
     }
     if let Some(gain) = report.gain_of_all {
-        text.push_str(&format!("If all of them were gone: about {gain:.2}× the requests.\n"));
+        text.push_str(&format!("If all of them were gone: about {}.\n", faster(report, gain)));
     }
     if !report.refuted.is_empty() {
         text.push_str(&format!("\nSuspected, but not so: {}.\n", inline(&report.refuted.join(" · "))));
@@ -101,7 +101,13 @@ fn split(report: &ReportData) -> String {
     )
 }
 
-fn finding_text(number: usize, finding: &FindingData) -> String {
+/// Says what a factor is of: requests, where there were any.
+fn faster(report: &ReportData, factor: f64) -> String {
+    let what = if report.load.is_some() { "the requests" } else { "as fast" };
+    format!("{factor:.2}× {what}")
+}
+
+fn finding_text(report: &ReportData, number: usize, finding: &FindingData) -> String {
     let mut text = format!("### {number}. {}\n\n", inline(&finding.title));
     if let Some(location) = &finding.location {
         let line = location.line.map_or(String::new(), |line| format!(":{line}"));
@@ -113,8 +119,10 @@ fn finding_text(number: usize, finding: &FindingData) -> String {
     }
     if let Some(gain) = &finding.predicted_gain {
         text.push_str(&format!(
-            "- if it were gone: about {:.2}× the requests ({:.2}–{:.2})\n",
-            gain.throughput, gain.low, gain.high
+            "- if it were gone: about {} ({:.2}–{:.2})\n",
+            faster(report, gain.throughput),
+            gain.low,
+            gain.high
         ));
     }
     text.push_str(&format!(

@@ -149,7 +149,8 @@ pub(crate) fn print_conclusion(
         None => eprintln!("{}", report.verdict.detail),
     }
     if let Some(gain) = report.gain_of_all.filter(|gain| *gain >= 1.05) {
-        eprintln!("All findings mended: about {gain:.1}× the requests.");
+        let what = if report.load.is_some() { "the requests" } else { "as fast" };
+        eprintln!("All findings mended: about {gain:.1}× {what}.");
     }
     for line in summary {
         eprintln!("{line}");

@@ -52,7 +52,7 @@ export function findings(context: Context): HTMLElement {
     ),
     section.classList.contains("brief") ? more : null,
     report.gain_of_all !== null && report.gain_of_all >= LEAST_GAIN
-      ? h("p", { class: "of-all" }, S.gainOfAll(factor(report.gain_of_all)))
+      ? h("p", { class: "of-all" }, S.gainOfAll(factor(report.gain_of_all), report.load !== null))
       : null,
     refuted,
     sentences,

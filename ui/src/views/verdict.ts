@@ -35,7 +35,7 @@ function topFinding({ report, showFunction }: Context): HTMLElement | null {
       ? h(
           "span",
           { class: "gain" },
-          `→ ${S.gain(factor(gain.throughput), factor(gain.low).slice(0, -1), factor(gain.high).slice(0, -1))}`,
+          `→ ${(report.load === null ? S.gainWithoutLoad : S.gain)(factor(gain.throughput), factor(gain.low).slice(0, -1), factor(gain.high).slice(0, -1))}`,
         )
       : null,
   );

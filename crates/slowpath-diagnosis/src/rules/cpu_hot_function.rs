@@ -201,10 +201,11 @@ fn finding(facts: Facts<'_>, hot: &AppFunction) -> Finding {
             );
         }
         Some(gain) => {
-            advice.push_str(&format!(
-                "; without it the service would do about {} the requests.",
-                factor(gain.throughput)
-            ));
+            let factor = factor(gain.throughput);
+            advice.push_str(&match facts.measurements.load {
+                Some(_) => format!("; without it the service would do about {factor} the requests."),
+                None => format!("; without it the program would be about {factor} as fast."),
+            });
         }
         None => advice.push('.'),
     }
