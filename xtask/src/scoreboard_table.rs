@@ -177,16 +177,19 @@ fn place_of(finding: &Value) -> String {
     let function = text(&finding["where"]["function"]);
     // One without a name is told by what it is for, in brackets.
     let function = if function.starts_with('(') { "(anonymous)" } else { function };
-    // Packages are linked into a program's folder, and named by where they are.
+    format!("{} {function}", file_of(finding))
+}
+
+/// Returns the file that a finding names. Packages are linked into a program's folder, and named by where they are.
+fn file_of(finding: &Value) -> &str {
     let file = text(&finding["where"]["file"]);
-    let file = file.find("/node_modules/").map_or(file, |at| &file[at + 1..]);
-    format!("{file} {function}")
+    file.find("/node_modules/").map_or(file, |at| &file[at + 1..])
 }
 
 fn in_short(finding: &Value) -> String {
     let line = finding["where"]["line"].as_u64().map_or(String::new(), |line| format!(":{line}"));
     let (rule, place) = (text(&finding["rule"]), &finding["where"]);
-    format!("{rule} {} {}{line}", text(&place["function"]), text(&place["file"])).trim().to_owned()
+    format!("{rule} {} {}{line}", text(&place["function"]), file_of(finding)).trim().to_owned()
 }
 
 fn mark(right: Option<bool>) -> &'static str {
