@@ -77,6 +77,23 @@ pub struct Folded {
     pub share: f64,
     /// Of that, in Node's own HTTP, stream and socket code.
     pub in_exchange: f64,
+    /// Its part of [`AppFunction::begun`], as share of the busy time; not in `share`.
+    pub begun: f64,
+}
+
+impl AppFunction {
+    /// Adds what it, and each function that is folded into it, began and awaited without being on the stack, ns.
+    fn with_begun(mut self, begun: &BTreeMap<FunctionId, f64>, busy: u64) -> Self {
+        self.begun = Nanos(begun.values().sum::<f64>() as u64);
+        for (owner, time) in begun.iter().filter(|(owner, _)| **owner != self.function) {
+            let begun = time / busy as f64;
+            match self.folded.iter_mut().find(|folded| folded.function == *owner) {
+                Some(folded) => folded.begun = begun,
+                None => self.folded.push(Folded { function: *owner, share: 0.0, in_exchange: 0.0, begun }),
+            }
+        }
+        self
+    }
 }
 
 /// Time in one synchronous call, by the application function that makes it.
@@ -175,7 +192,7 @@ impl Charges {
         let mut unowned = UnownedSums::default();
         let mut charged_unfolded: BTreeMap<FunctionId, Nanos> = BTreeMap::new();
         let mut begun: BTreeMap<FunctionId, f64> = BTreeMap::new();
-        let mut begun_by_itself: BTreeMap<FunctionId, f64> = BTreeMap::new();
+        let mut begun_by_itself: BTreeMap<FunctionId, BTreeMap<FunctionId, f64>> = BTreeMap::new();
         for sample in &samples {
             if sample.stack.is_some_and(|stack| sends[stack.0 as usize]) {
                 sending += sample.duration;
@@ -199,7 +216,8 @@ impl Charges {
                     let time = sample.duration as f64 * *weight as f64 / total as f64;
                     *begun.entry(*owner).or_default() += time;
                     if is_own {
-                        *begun_by_itself.entry(folded_into(*owner)).or_default() += time;
+                        let of_function = begun_by_itself.entry(folded_into(*owner)).or_default();
+                        *of_function.entry(*owner).or_default() += time;
                     }
                 }
                 continue;
@@ -222,9 +240,9 @@ impl Charges {
         let share = |time: u64| time as f64 / busy as f64;
         let mut functions: Vec<_> = functions
             .into_iter()
-            .map(|(function, sum)| AppFunction {
-                begun: Nanos(begun_by_itself.get(&function).copied().unwrap_or(0.0) as u64),
-                ..sum.into_app_function(function, &blocks, busy, &tree)
+            .map(|(function, sum)| {
+                let begun = begun_by_itself.remove(&function).unwrap_or_default();
+                sum.into_app_function(function, &blocks, busy, &tree).with_begun(&begun, busy)
             })
             .collect();
         functions.sort_by_key(|f| (std::cmp::Reverse(f.charged), f.function));
@@ -605,6 +623,7 @@ impl FunctionSum {
             function,
             share: share(time),
             in_exchange: share(exchanged),
+            begun: 0.0,
         });
         let mut folded: Vec<_> = folded.collect();
         folded.sort_by(|a, b| b.share.total_cmp(&a.share));
@@ -794,6 +813,19 @@ pub(crate) mod tests {
         let profile = profile("a;net:write;native:writev 30\na;native:parse 10\na 60");
         let charges = Charges::of(&profile, &serving_threads(&profile), &Owners::default());
         assert_eq!(charges.functions[0].in_exchange, Nanos(3 * SECOND));
+    }
+
+    #[test]
+    fn what_a_helper_began_without_being_on_the_stack_is_told_as_its_own() {
+        let profile = profile("relay;send 10\nrelay 10\nidle:(idle) 1");
+        let id = |name: &str| profile.functions.iter().find(|(_, f)| f.name == name).unwrap().0;
+        let charges = Charges::of(&profile, &serving_threads(&profile), &Owners::default());
+        let relay = AppFunction { folded: Vec::new(), ..charges.functions[0].clone() };
+        let begun = BTreeMap::from([(id("send"), 6e8), (id("relay"), 2e8)]);
+        let relay = AppFunction { function: id("relay"), ..relay }.with_begun(&begun, 2 * SECOND);
+        assert_eq!(relay.begun, Nanos(800_000_000));
+        let send = Folded { function: id("send"), share: 0.0, in_exchange: 0.0, begun: 0.3 };
+        assert_eq!(relay.folded, [send]);
     }
 
     #[test]

@@ -185,6 +185,13 @@ fn finding(facts: Facts<'_>, hot: &AppFunction) -> Finding {
     let at = helper.unwrap_or(hot.function);
     let looked_at = facts.profile.functions.get(at);
     let mut advice = format!("Look at {} in {}", function_name(looked_at), place(looked_at));
+    // A helper that all call does what its caller asks for.
+    if let Some((caller, _)) =
+        hot.callers.first().filter(|(_, share)| helper.is_none() && *share >= MOSTLY_IN_HELPER)
+    {
+        let caller = facts.profile.functions.get(*caller);
+        advice.push_str(&format!(", which {} in {} calls", function_name(caller), place(caller)));
+    }
     if let Some((label, share)) = hot.spent_in.first().filter(|(_, share)| *share > hot.share / 3.0) {
         advice.push_str(&format!("; {} of the busy time below it is {label}", percent(*share)));
     }
@@ -229,9 +236,10 @@ fn finding(facts: Facts<'_>, hot: &AppFunction) -> Finding {
 /// Returns the helper that is most of what takes `share` of busy time in a function: small by itself, it is what a person has to look
 /// at.
 fn helper_with_most(facts: Facts<'_>, hot: &AppFunction, share: f64) -> Option<FunctionId> {
-    let most = hot.folded.iter().max_by(|a, b| without_exchange(a).total_cmp(&without_exchange(b)))?;
+    let all_of = |helper: &Folded| without_exchange(helper) + helper.begun;
+    let most = hot.folded.iter().max_by(|a, b| all_of(a).total_cmp(&all_of(b)))?;
     let is_named = !facts.profile.functions.get(most.function).is_nameless();
-    (is_named && without_exchange(most) >= share * MOSTLY_IN_HELPER).then_some(most.function)
+    (is_named && all_of(most) >= share * MOSTLY_IN_HELPER).then_some(most.function)
 }
 
 /// Returns the share of busy time of a helper, less Node's HTTP and socket code below it.
