@@ -128,6 +128,8 @@ pub struct Charges {
     pub unowned: Vec<Unowned>,
     /// Charged time by function before folding, for tables.
     pub charged_unfolded: BTreeMap<FunctionId, Nanos>,
+    /// The same without collections.
+    pub worked_unfolded: BTreeMap<FunctionId, Nanos>,
     /// Of the time without an application function on the stack: who began it and awaited its end, share of busy time,
     /// largest first. It is in `unowned` as well.
     pub begun: Vec<(FunctionId, f64)>,
@@ -191,6 +193,7 @@ impl Charges {
         let mut sync_calls: BTreeMap<(FunctionId, Option<FunctionId>), (Vec<u64>, u64)> = BTreeMap::new();
         let mut unowned = UnownedSums::default();
         let mut charged_unfolded: BTreeMap<FunctionId, Nanos> = BTreeMap::new();
+        let mut worked_unfolded: BTreeMap<FunctionId, Nanos> = BTreeMap::new();
         let mut begun: BTreeMap<FunctionId, f64> = BTreeMap::new();
         let mut begun_by_itself: BTreeMap<FunctionId, BTreeMap<FunctionId, f64>> = BTreeMap::new();
         for sample in &samples {
@@ -224,6 +227,10 @@ impl Charges {
             };
             let charged = charged_unfolded.entry(owner).or_default();
             *charged = *charged + Nanos(sample.duration);
+            if sample.doing != Doing::Gc {
+                let worked = worked_unfolded.entry(owner).or_default();
+                *worked = *worked + Nanos(sample.duration);
+            }
             let sum = functions.entry(folded_into(owner)).or_default();
             let exchanges =
                 sample.doing != Doing::Gc && sample.stack.is_some_and(|stack| exchanges[stack.0 as usize]);
@@ -270,6 +277,7 @@ impl Charges {
             sync_calls,
             unowned: unowned.into_shares(busy),
             charged_unfolded,
+            worked_unfolded,
         }
     }
 }

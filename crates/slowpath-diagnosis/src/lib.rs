@@ -64,7 +64,7 @@ pub fn diagnose(facts: Facts<'_>) -> Diagnosis {
     let found = RULES.iter().flat_map(|rule| (rule.check)(facts));
     let all = ranked(found.filter(|finding| weighs_at_this_load(facts, finding)).collect());
     let findings = wrongs_first(ranked(merge::merge(facts, all.clone())));
-    let findings = causes_first(service_first(facts, findings));
+    let findings = causes_first(facts, service_first(facts, findings));
     let verdict = verdict::conclude(facts, &findings, &all);
     let gain_of_all = gain::of_all(facts, &findings);
     Diagnosis { verdict, findings, gain_of_all, refuted: verdict::refuted(facts) }
@@ -123,13 +123,16 @@ fn wrongs_first(mut findings: Vec<Finding>) -> Vec<Finding> {
 /// Rules on what a function leaves behind: what no collection frees, and what collections have to.
 const LEFT_BEHIND: &[&str] = &["heap-growth", "gc-pressure"];
 
-/// Puts what makes a function slow before what the same function leaves behind: who mends the one looks at the other.
-fn causes_first(mut findings: Vec<Finding>) -> Vec<Finding> {
+/// Puts what makes a function slow before what the same function leaves behind: who mends the one looks at the other. Of a full thread
+/// whatever would make it faster comes before what stays in memory.
+fn causes_first(facts: Facts<'_>, mut findings: Vec<Finding>) -> Vec<Finding> {
+    let split = facts.measurements.split.as_ref();
+    let is_full = split.is_some_and(|split| split.utilisation() >= gain::SATURATED);
     for rule in LEFT_BEHIND {
         let is_of_rule = |finding: &Finding| finding.rule == *rule && finding.function.is_some();
         let Some(left) = findings.iter().position(is_of_rule) else { continue };
         if let Some(cause) =
-            findings.iter().rposition(|f| explains(f, &findings[left])).filter(|at| *at > left)
+            findings.iter().rposition(|f| explains(f, &findings[left], is_full)).filter(|at| *at > left)
         {
             findings[left..=cause].rotate_left(1);
         }
@@ -139,7 +142,7 @@ fn causes_first(mut findings: Vec<Finding>) -> Vec<Finding> {
 
 /// Whether a finding says what a function does wrong, where another says what it leaves behind. Garbage has many makers: only a rule
 /// that says what is wrong explains it.
-fn explains(finding: &Finding, left: &Finding) -> bool {
+fn explains(finding: &Finding, left: &Finding, is_full: bool) -> bool {
     let is_worth_it = match left.rule {
         "gc-pressure" => {
             finding.severity > Severity::Info
@@ -147,7 +150,8 @@ fn explains(finding: &Finding, left: &Finding) -> bool {
         }
         _ => finding.predicted_gain.is_some_and(|gain| gain.throughput >= verdict::WORTHWHILE_GAIN),
     };
-    finding.function == left.function && !LEFT_BEHIND.contains(&finding.rule) && is_worth_it
+    let is_nearer = finding.function == left.function || (is_full && left.rule == "heap-growth");
+    is_nearer && finding.rule != CPU_STARVED && !LEFT_BEHIND.contains(&finding.rule) && is_worth_it
 }
 
 fn ranked(mut findings: Vec<Finding>) -> Vec<Finding> {

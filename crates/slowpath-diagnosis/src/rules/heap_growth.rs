@@ -174,11 +174,12 @@ fn check(facts: Facts<'_>) -> Vec<Finding> {
 /// Returns the function with most survivors of those that run below `outer` and work more than it does: then they were inlined into it,
 /// and what they allocate is counted there.
 fn inlined_into<'a>(facts: Facts<'_>, heap: &'a HeapMeasure, outer: &Allocator) -> Option<&'a Allocator> {
-    let charged = |id| facts.measurements.charges.charged_unfolded.get(&id).map_or(0, |time| time.0);
+    // Collections are charged by what V8 says who allocates: they cannot tell whether it says right.
+    let worked = |id| facts.measurements.charges.worked_unfolded.get(&id).map_or(0, |time| time.0);
     heap.survivors.iter().find(|inner| {
         facts.profile.functions.get(inner.function).category == Category::App
             && inner.n_samples >= MIN_INLINED
-            && charged(inner.function) > charged(outer.function)
+            && worked(inner.function) > worked(outer.function)
             && is_below(facts, inner.function, outer.function)
     })
 }
